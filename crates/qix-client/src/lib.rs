@@ -1,0 +1,1 @@
+//! An asynchronous, typed client for the Qlik engine.

@@ -1,0 +1,1 @@
+//! Records and replays the conversation between a Qlik client and its engine.

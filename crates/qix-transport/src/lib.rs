@@ -1,0 +1,1 @@
+//! Sockets to a Qlik engine: WebSocket over TCP and TLS, credentials, an in-memory pair.

@@ -1,0 +1,1 @@
+//! The fake engine and what end-to-end tests share.

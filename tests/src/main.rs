@@ -1,0 +1,2 @@
+//! The fake engine on a port.
+fn main() {}
