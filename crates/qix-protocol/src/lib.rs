@@ -1,5 +1,68 @@
-//! The QIX wire protocol as pure data and state: frames, ids, handles, lineage, delta.
+//! The QIX wire protocol as pure data and state.
+//!
+//! QIX is what Qlik engines speak: JSON-RPC 2.0 in WebSocket text messages, with handles for objects of the server, lists of
+//! changed handles on any frame, and answers that may be patches. This crate reads and writes [frames](frame), keeps the state
+//! of one socket in a [`Connection`], names objects by their [`Lineage`] and applies [`delta`] answers.
+//!
+//! It knows no socket, task, clock or file: bytes and time are passed in. For a connected socket take `qix-transport`, for an
+//! asynchronous client `qix-client`.
+//!
+//! ```text
+//! request, cancel ──▶ ┌────────────┐ ──▶ poll_transmit   texts for the socket
+//! handle_text     ──▶ │ Connection │ ──▶ poll_event      outcomes, changes, notifications
+//! handle_timeout  ──▶ └────────────┘ ──▶ poll_timeout    when to call handle_timeout
+//! ```
+//!
+//! # Examples
+//!
+//! ```
+//! use bytes::Bytes;
+//! use qix_protocol::{Connection, ConnectionConfig, Event, Handle, NewRequest, frame::Raw};
+//!
+//! let mut connection = Connection::new(ConnectionConfig::default());
+//! let id = connection.ids().reserve();
+//! let params = Raw::new(br#"["Sales"]"#)?;
+//! let open = NewRequest { id, to: Handle::GLOBAL, method: "OpenDoc", params, deadline: None };
+//! connection.request(open, "mine").map_err(|(error, _)| error)?;
+//! assert_eq!(
+//!     connection.poll_transmit().unwrap(),
+//!     r#"{"jsonrpc":"2.0","id":1,"handle":-1,"method":"OpenDoc","params":["Sales"]}"#,
+//! );
+//!
+//! let answer = r#"{"jsonrpc":"2.0","id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}},"change":[1]}"#;
+//! connection.handle_text(Bytes::from_static(answer.as_bytes()))?;
+//! assert!(matches!(connection.poll_event(), Some(Event::Changes(_))));
+//! assert!(matches!(connection.poll_event(), Some(Event::Completed { data: "mine", .. })));
+//! assert_eq!(connection.lineage(Handle::new(1)).unwrap().to_string(), r#"OpenDoc("Sales")"#);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
+mod changes;
 mod close_code;
+mod config;
+mod connection;
+pub mod delta;
+mod error;
+mod event;
+pub mod frame;
+mod handle;
+mod id;
+mod lineage;
+mod pending;
+mod scan;
+mod tree;
 
+#[cfg(test)]
+mod tests;
+
+pub use changes::ChangeSet;
 pub use close_code::CloseCode;
+pub use config::ConnectionConfig;
+pub use connection::{Connection, NewRequest};
+pub use error::{CallError, EngineError, ErrorCode, ProtocolError, RequestError};
+pub use event::{Answer, Event, Notification};
+pub use handle::{Handle, ObjectReference};
+pub use id::{RequestId, RequestIds};
+pub use lineage::{Lineage, Lineages, canonical_params, referenced_handles};
+pub use scan::{MAX_DEPTH, is_json};
+pub use tree::Tree;

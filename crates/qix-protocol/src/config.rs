@@ -1,0 +1,32 @@
+//! Limits of one connection.
+
+/// Limits of one [`Connection`](crate::Connection).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct ConnectionConfig {
+    /// The most calls in flight at once. Default 10,000.
+    pub max_pending: usize,
+    /// The most cancelled calls whose late answers are still told apart from unknown ones. Default 10,000; the oldest are
+    /// forgotten first.
+    pub max_cancelled: usize,
+}
+
+impl Default for ConnectionConfig {
+    fn default() -> Self {
+        Self { max_pending: 10_000, max_cancelled: 10_000 }
+    }
+}
+
+impl ConnectionConfig {
+    /// Sets [`max_pending`](Self::max_pending).
+    pub fn max_pending(mut self, calls: usize) -> Self {
+        self.max_pending = calls;
+        self
+    }
+
+    /// Sets [`max_cancelled`](Self::max_cancelled).
+    pub fn max_cancelled(mut self, calls: usize) -> Self {
+        self.max_cancelled = calls;
+        self
+    }
+}

@@ -1,0 +1,253 @@
+//! The state of one socket.
+
+use std::{collections::VecDeque, ops::Range, time::Instant};
+
+use bytes::{Bytes, BytesMut};
+use serde::Deserialize;
+
+use crate::{
+    Answer, CallError, ConnectionConfig, Event, Handle, Lineage, Notification, ProtocolError, RequestError,
+    RequestId, RequestIds,
+    frame::{
+        Raw, client,
+        engine::{Frame, Kind, Response},
+    },
+    lineage::{self, Lineages},
+    pending::{Entry, Pending},
+};
+
+/// The state of one socket, without the socket: requests go in, texts to send and events come out.
+///
+/// A driver owns it and calls, in any order, the commands ([`request`](Self::request), [`cancel`](Self::cancel)) and the news
+/// from outside (`handle_…`), and after each of them empties [`poll_transmit`](Self::poll_transmit) and
+/// [`poll_event`](Self::poll_event), and looks at [`poll_timeout`](Self::poll_timeout). `T` is whatever the driver wants back
+/// with a call's outcome.
+#[derive(Debug)]
+pub struct Connection<T> {
+    config: ConnectionConfig,
+    ids: RequestIds,
+    pending: Pending<T>,
+    lineages: Lineages,
+    session_state: Option<String>,
+    scratch: BytesMut,
+    transmits: VecDeque<Bytes>,
+    events: VecDeque<Event<T>>,
+    ended: bool,
+}
+
+/// A request to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct NewRequest<'a> {
+    /// An id from [`Connection::ids`].
+    pub id: RequestId,
+    /// The object.
+    pub to: Handle,
+    /// The method, without its class.
+    pub method: &'a str,
+    /// The parameters: a JSON array or object.
+    pub params: Raw<'a>,
+    /// When the caller gives up.
+    pub deadline: Option<Instant>,
+}
+
+impl<T> Connection<T> {
+    /// Returns the state of a socket on which nothing was said yet.
+    pub fn new(config: ConnectionConfig) -> Self {
+        Self {
+            pending: Pending::new(config.max_cancelled),
+            config,
+            ids: RequestIds::new(),
+            lineages: Lineages::new(),
+            session_state: None,
+            scratch: BytesMut::new(),
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+            ended: false,
+        }
+    }
+
+    /// Returns where ids for requests come from; a clone can be given away, so that callers know theirs before they send.
+    pub fn ids(&self) -> &RequestIds {
+        &self.ids
+    }
+
+    /// Returns how an open object was opened.
+    pub fn lineage(&self, handle: Handle) -> Option<&Lineage> {
+        self.lineages.get(handle)
+    }
+
+    /// Returns the state that the latest `OnConnected` named, such as `SESSION_CREATED`; `None` before it came.
+    pub fn session_state(&self) -> Option<&str> {
+        self.session_state.as_deref()
+    }
+
+    /// Returns how many calls wait for their answer, cancelled ones not counted.
+    pub fn in_flight(&self) -> usize {
+        self.pending.live()
+    }
+
+    /// Queues a request.
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError`], with the caller's data handed back.
+    pub fn request(&mut self, request: NewRequest<'_>, data: T) -> Result<(), (RequestError, T)> {
+        if self.ended {
+            return Err((RequestError::Closed, data));
+        }
+        if self.pending.live() >= self.config.max_pending {
+            return Err((RequestError::TooManyPending { limit: self.config.max_pending }, data));
+        }
+        if self.pending.contains(request.id) {
+            return Err((RequestError::IdInUse(request.id), data));
+        }
+        self.transmit(request, Some(data));
+        Ok(())
+    }
+
+    /// Gives a call up: queues `CancelRequest` and hands the caller's data back. The late answer is still expected.
+    ///
+    /// Returns `None` and does nothing if the call was answered, cancelled or never made.
+    pub fn cancel(&mut self, id: RequestId) -> Option<T> {
+        let data = self.pending.cancel(id)?;
+        let params = format!("[{id}]");
+        let cancel = NewRequest {
+            id: self.ids.reserve(),
+            to: Handle::GLOBAL,
+            method: "CancelRequest",
+            params: Raw::scanned(params.as_bytes()),
+            deadline: None,
+        };
+        self.transmit(cancel, None);
+        Some(data)
+    }
+
+    /// Takes in one text message.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError`] if the text is no frame of an engine. Nothing has happened then; whether to go on is the driver's
+    /// choice, since some intermediaries put a page of HTML into the conversation.
+    pub fn handle_text(&mut self, text: Bytes) -> Result<(), ProtocolError> {
+        let Frame { kind, mut changes } = Frame::parse(&text)?;
+        changes.let_close_win();
+        let mut completed = None;
+        match kind {
+            Kind::Response(response) => {
+                let entry = response.request_id().and_then(|id| Some((id, self.pending.take(id)?)));
+                match entry {
+                    Some((id, entry)) => completed = self.answered(id, entry, response, &text),
+                    None => self.events.push_back(Event::Orphan(text.clone())),
+                }
+            }
+            Kind::Notification { method, params } => {
+                if method == "OnConnected" {
+                    self.latch_session_state(params);
+                }
+                let params = params.map(|params| range(&text, params));
+                let notification = Notification::new(method.into_owned(), text.clone(), params);
+                self.events.push_back(Event::Notification(notification));
+            }
+            Kind::Push => {}
+        }
+        // References of the answer are registered by now, so that nobody hears of a change of an unknown handle; and the
+        // caller resumes after the news, as with enigma.js and enigma-go.
+        for handle in &changes.closed {
+            self.lineages.closed(*handle);
+        }
+        if !changes.is_empty() {
+            self.events.push_back(Event::Changes(changes));
+        }
+        self.events.extend(completed);
+        Ok(())
+    }
+
+    /// Takes in that time has passed: calls whose deadline is not after `now` are cancelled and fail.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some((deadline, id)) = self.pending.first_deadline()
+            && deadline <= now
+        {
+            if let Some(data) = self.cancel(id) {
+                self.events.push_back(Event::Completed { id, data, outcome: Err(CallError::TimedOut) });
+            }
+        }
+    }
+
+    /// Takes in that the socket ended: everything pending fails, once, and nothing more is taken.
+    pub fn handle_close(&mut self) {
+        self.ended = true;
+        self.transmits.clear();
+        let failed = self.pending.drain();
+        self.events.extend(failed.map(|(id, data)| Event::Completed {
+            id,
+            data,
+            outcome: Err(CallError::Closed),
+        }));
+    }
+
+    /// Returns the next text to send.
+    #[must_use]
+    pub fn poll_transmit(&mut self) -> Option<Bytes> {
+        self.transmits.pop_front()
+    }
+
+    /// Returns the next event.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event<T>> {
+        self.events.pop_front()
+    }
+
+    /// Returns when [`handle_timeout`](Self::handle_timeout) has something to do.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.pending.first_deadline().map(|(deadline, _)| deadline)
+    }
+
+    fn transmit(&mut self, request: NewRequest<'_>, data: Option<T>) {
+        let NewRequest { id, to, method, params, deadline } = request;
+        let written = client::write(&mut self.scratch, id, to, method, params.as_bytes());
+        let text = self.scratch.split().freeze();
+        self.transmits.push_back(text.clone());
+        let entry = Entry { data, to, text, method: written.method, params: written.params, deadline };
+        self.pending.insert(id, entry);
+    }
+
+    fn answered(
+        &mut self,
+        id: RequestId,
+        entry: Entry<T>,
+        response: Response<'_>,
+        text: &Bytes,
+    ) -> Option<Event<T>> {
+        if let (Some(result), None, false) = (response.result, &response.error, response.delta) {
+            for handle in lineage::referenced_handles(result) {
+                self.lineages.opened(handle, entry.to, &entry.method(), Some(entry.params()));
+            }
+        }
+        let outcome = match response {
+            Response { error: Some(error), .. } => Err(CallError::Engine(error)),
+            Response { delta: true, .. } => Err(CallError::UnexpectedDelta),
+            Response { result, .. } => {
+                Ok(Answer::new(text.clone(), result.map(|result| range(text, result))))
+            }
+        };
+        // A cancelled call has nobody to tell.
+        Some(Event::Completed { id, data: entry.data?, outcome })
+    }
+
+    fn latch_session_state(&mut self, params: Option<Raw<'_>>) {
+        #[derive(Deserialize)]
+        struct Connected {
+            #[serde(rename = "qSessionState")]
+            state: String,
+        }
+        if let Some(Ok(connected)) = params.map(|params| params.decode::<Connected>()) {
+            self.session_state = Some(connected.state);
+        }
+    }
+}
+
+fn range(text: &[u8], part: Raw<'_>) -> Range<usize> {
+    let start = part.as_bytes().as_ptr().addr() - text.as_ptr().addr();
+    start..start + part.as_bytes().len()
+}

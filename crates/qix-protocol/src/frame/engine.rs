@@ -1,0 +1,155 @@
+//! What the engine and the proxies in front of it say: answers, notifications, pushes.
+
+use std::borrow::Cow;
+
+use super::{Envelope, Raw};
+use crate::{ChangeSet, EngineError, Handle, ProtocolError, RequestId, scan};
+
+/// One frame of the engine, classified, with the lists that ride on it.
+#[derive(Clone, Debug)]
+pub struct Frame<'a> {
+    /// What kind of frame it is.
+    pub kind: Kind<'a>,
+    /// What it says about handles.
+    pub changes: ChangeSet,
+}
+
+/// What kind of frame the engine sent.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Kind<'a> {
+    /// An answer: it has an id, or a `result` or `error` although the id is missing.
+    Response(Response<'a>),
+    /// News with a name, such as `OnConnected`.
+    Notification {
+        /// The name.
+        method: Cow<'a, str>,
+        /// What it says; shapes differ by name.
+        params: Option<Raw<'a>>,
+    },
+    /// Lists alone, caused by another socket of the session, a finished calculation, a reload.
+    Push,
+}
+
+/// An answer to a request.
+#[derive(Clone, Debug)]
+pub struct Response<'a> {
+    /// The id as it was written. Some engines answer a request without id with 0.
+    pub id: Option<Raw<'a>>,
+    /// The out members, `null` included; absent if the engine left `result` out or refused.
+    pub result: Option<Raw<'a>>,
+    /// Why the engine refused.
+    pub error: Option<EngineError>,
+    /// Whether every out member is a list of patches.
+    pub delta: bool,
+}
+
+impl Response<'_> {
+    /// Returns the id if it is one that [`RequestIds`](crate::RequestIds) hands out.
+    pub fn request_id(&self) -> Option<RequestId> {
+        self.id?.as_integer().map(RequestId::new)
+    }
+}
+
+impl<'a> Frame<'a> {
+    /// Reads and classifies one frame.
+    ///
+    /// A frame with an id is an answer even if it also has a `method`; one without is a notification if it has a `method`.
+    ///
+    /// # Errors
+    ///
+    /// [`ProtocolError`] if the text is no envelope, or if `error` or a list has the wrong shape.
+    pub fn parse(text: &'a [u8]) -> Result<Self, ProtocolError> {
+        let envelope = Envelope::parse(text)?;
+        let changes = ChangeSet {
+            changed: handles(text, envelope.change)?,
+            closed: handles(text, envelope.close)?,
+            suspended: handles(text, envelope.suspend)?,
+        };
+        let error = envelope.error.map(|error| decode_error(text, error)).transpose()?;
+        let kind = match (envelope.id, envelope.method) {
+            (None, Some(method)) if envelope.result.is_none() && error.is_none() => {
+                Kind::Notification { method, params: envelope.params }
+            }
+            (None, None) if envelope.result.is_none() && error.is_none() => Kind::Push,
+            (id, _) => Kind::Response(Response { id, result: envelope.result, error, delta: envelope.delta }),
+        };
+        Ok(Self { kind, changes })
+    }
+}
+
+fn handles(text: &[u8], list: Option<Raw<'_>>) -> Result<Vec<Handle>, ProtocolError> {
+    let Some(list) = list else { return Ok(Vec::new()) };
+    list.decode().map_err(|_| scan::fault(offset(text, list)))
+}
+
+fn decode_error(text: &[u8], error: Raw<'_>) -> Result<EngineError, ProtocolError> {
+    // A member of the wrong type or null must not hide the error itself: each is read alone.
+    let mut found = EngineError::default();
+    if error.as_bytes().first() != Some(&b'{') {
+        return Err(scan::fault(offset(text, error)));
+    }
+    for (name, value) in super::members(error) {
+        match &*name {
+            "code" => found.code = value.decode().unwrap_or_default(),
+            "parameter" => found.parameter = value.decode().unwrap_or_default(),
+            "message" => found.message = value.decode().unwrap_or_default(),
+            _ => {}
+        }
+    }
+    Ok(found)
+}
+
+fn offset(text: &[u8], part: Raw<'_>) -> usize {
+    part.as_bytes().as_ptr().addr() - text.as_ptr().addr()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(text: &str) -> &'static str {
+        match Frame::parse(text.as_bytes()).unwrap().kind {
+            Kind::Response(Response { id: Some(_), .. }) => "response",
+            Kind::Response(_) => "orphan",
+            Kind::Notification { .. } => "notification",
+            Kind::Push => "push",
+        }
+    }
+
+    #[test]
+    fn frames_classify_by_id_then_method() {
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","id":42}"#), "response");
+        assert_eq!(kind(r#"{"id":1,"result":{},"change":[3]}"#), "response");
+        assert_eq!(
+            kind(r#"{"method":"OnConnected","params":{"qSessionState":"SESSION_CREATED"}}"#),
+            "notification"
+        );
+        assert_eq!(kind(r#"{"method":"OnNoEngineAvailable"}"#), "notification");
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","change":[2]}"#), "push");
+        assert_eq!(kind(r#"{"suspend":[2]}"#), "push");
+        assert_eq!(kind(r#"{"jsonrpc":"2.0","error":{"code":-32700}}"#), "orphan");
+        assert_eq!(kind(r#"{"result":{"qReturn":true}}"#), "orphan");
+    }
+
+    #[test]
+    fn error_without_parameter_or_with_null_message_is_read() {
+        let text = br#"{"id":1,"error":{"code":15,"message":null},"change":[1,2]}"#;
+        let frame = Frame::parse(text).unwrap();
+        let Kind::Response(response) = frame.kind else { panic!("not a response") };
+        assert_eq!(response.error.unwrap().code, crate::ErrorCode::ABORTED);
+        assert_eq!(frame.changes.changed, [Handle::new(1), Handle::new(2)]);
+    }
+
+    #[test]
+    fn lists_of_anything_but_handles_are_malformed() {
+        for text in [
+            r#"{"change":["1"]}"#,
+            r#"{"close":{}}"#,
+            r#"{"change":[99999999999]}"#,
+            r#"{"id":1,"error":"no"}"#,
+        ] {
+            assert!(Frame::parse(text.as_bytes()).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! Frames: one complete JSON-RPC text message each.
+
+pub mod client;
+pub mod engine;
+mod envelope;
+mod raw;
+
+pub use envelope::Envelope;
+pub(crate) use raw::unescaped;
+pub use raw::{Raw, members};

@@ -1,0 +1,144 @@
+//! Calls in flight, and cancelled ones whose answers may still come.
+
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    hash::{BuildHasherDefault, Hasher},
+    ops::Range,
+    time::Instant,
+};
+
+use bytes::Bytes;
+
+use crate::{Handle, RequestId, frame::Raw};
+
+/// One request that was sent: enough to understand its answer, which names neither handle nor method.
+#[derive(Debug)]
+pub(crate) struct Entry<T> {
+    /// The caller's; `None` once cancelled.
+    pub(crate) data: Option<T>,
+    pub(crate) to: Handle,
+    /// The request's text, shared with the transmit queue.
+    pub(crate) text: Bytes,
+    pub(crate) method: Range<usize>,
+    pub(crate) params: Range<usize>,
+    pub(crate) deadline: Option<Instant>,
+}
+
+impl<T> Entry<T> {
+    pub(crate) fn params(&self) -> Raw<'_> {
+        Raw::scanned(&self.text[self.params.clone()])
+    }
+
+    pub(crate) fn method(&self) -> String {
+        Raw::scanned(&self.text[self.method.clone()]).decode().unwrap_or_default()
+    }
+}
+
+/// The requests of one connection that expect an answer.
+#[derive(Debug)]
+pub(crate) struct Pending<T> {
+    entries: HashMap<RequestId, Entry<T>, BuildHasherDefault<IdHasher>>,
+    deadlines: BTreeSet<(Instant, RequestId)>,
+    /// In the order of cancelling; may name entries that were answered since.
+    cancelled: VecDeque<RequestId>,
+    live: usize,
+    max_cancelled: usize,
+}
+
+impl<T> Pending<T> {
+    pub(crate) fn new(max_cancelled: usize) -> Self {
+        Self {
+            entries: HashMap::default(),
+            deadlines: BTreeSet::new(),
+            cancelled: VecDeque::new(),
+            live: 0,
+            max_cancelled,
+        }
+    }
+
+    /// How many calls somebody waits for.
+    pub(crate) fn live(&self) -> usize {
+        self.live
+    }
+
+    pub(crate) fn contains(&self, id: RequestId) -> bool {
+        self.entries.contains_key(&id)
+    }
+
+    pub(crate) fn insert(&mut self, id: RequestId, entry: Entry<T>) {
+        if let Some(deadline) = entry.deadline {
+            self.deadlines.insert((deadline, id));
+        }
+        match entry.data {
+            Some(_) => self.live += 1,
+            None => self.forget_later(id),
+        }
+        self.entries.insert(id, entry);
+    }
+
+    /// Takes out the request that an answer belongs to.
+    pub(crate) fn take(&mut self, id: RequestId) -> Option<Entry<T>> {
+        let entry = self.entries.remove(&id)?;
+        if let Some(deadline) = entry.deadline {
+            self.deadlines.remove(&(deadline, id));
+        }
+        if entry.data.is_some() {
+            self.live -= 1;
+        }
+        Some(entry)
+    }
+
+    /// Gives the caller's data back and keeps expecting the answer.
+    pub(crate) fn cancel(&mut self, id: RequestId) -> Option<T> {
+        let entry = self.entries.get_mut(&id)?;
+        let data = entry.data.take()?;
+        if let Some(deadline) = entry.deadline.take() {
+            self.deadlines.remove(&(deadline, id));
+        }
+        self.live -= 1;
+        self.forget_later(id);
+        Some(data)
+    }
+
+    pub(crate) fn first_deadline(&self) -> Option<(Instant, RequestId)> {
+        self.deadlines.first().copied()
+    }
+
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (RequestId, T)> + use<'_, T> {
+        self.live = 0;
+        self.deadlines.clear();
+        self.cancelled.clear();
+        self.entries.drain().filter_map(|(id, entry)| Some((id, entry.data?)))
+    }
+
+    fn forget_later(&mut self, id: RequestId) {
+        self.cancelled.push_back(id);
+        while self.cancelled.len() > self.max_cancelled {
+            if let Some(oldest) = self.cancelled.pop_front()
+                && self.entries.get(&oldest).is_some_and(|entry| entry.data.is_none())
+            {
+                self.entries.remove(&oldest);
+            }
+        }
+    }
+}
+
+/// Spreads consecutive ids over the table; nobody outside chooses them, so no defence against collisions is needed.
+#[derive(Default)]
+pub(crate) struct IdHasher(u64);
+
+impl Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0 ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, id: u64) {
+        self.0 = id.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+}

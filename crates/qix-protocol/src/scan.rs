@@ -1,0 +1,401 @@
+//! A validating scanner for JSON text that builds nothing.
+//!
+//! Two rules hold in this file. Nothing recurses, so text from the network cannot exhaust the stack. And every byte that is
+//! stepped over was checked against the grammar of RFC 8259, so a range this scanner returns is one valid JSON value
+//! (UTF-8 aside, which the socket has checked).
+
+use std::ops::Range;
+
+use crate::ProtocolError;
+
+/// Values nested deeper than this are refused. Engines nest a few dozen levels; `jq` gives up soon after this many.
+pub const MAX_DEPTH: usize = 256;
+
+/// Returns whether `text` is exactly one JSON value, white space around it allowed.
+pub fn is_json(text: &[u8]) -> bool {
+    value(text, 0).is_ok_and(|end| space(text, end) == text.len())
+}
+
+/// Returns the range of the one value in `text`, white space around it left out.
+pub(crate) fn document(text: &[u8]) -> Result<Range<usize>, ProtocolError> {
+    let start = space(text, 0);
+    let end = value(text, start)?;
+    match space(text, end) {
+        at if at == text.len() => Ok(start..end),
+        at => Err(fault(at)),
+    }
+}
+
+/// Steps over one value that starts at or after `at`, and returns where it ends.
+pub(crate) fn value(text: &[u8], mut at: usize) -> Result<usize, ProtocolError> {
+    let mut open = Nesting::default();
+    loop {
+        at = space(text, at);
+        match text.get(at) {
+            Some(b'"') => at = string(text, at)?,
+            Some(b'{') => {
+                at = space(text, at + 1);
+                if text.get(at) == Some(&b'}') {
+                    at += 1;
+                } else {
+                    open.push(true, at)?;
+                    at = name(text, at)?.1;
+                    continue;
+                }
+            }
+            Some(b'[') => {
+                at = space(text, at + 1);
+                if text.get(at) == Some(&b']') {
+                    at += 1;
+                } else {
+                    open.push(false, at)?;
+                    continue;
+                }
+            }
+            Some(b'-' | b'0'..=b'9') => at = number(text, at)?,
+            Some(b't') => at = literal(text, at, b"true")?,
+            Some(b'f') => at = literal(text, at, b"false")?,
+            Some(b'n') => at = literal(text, at, b"null")?,
+            _ => return Err(fault(at)),
+        }
+        loop {
+            if open.depth == 0 {
+                return Ok(at);
+            }
+            at = space(text, at);
+            match (text.get(at), open.in_object()) {
+                (Some(b','), true) => {
+                    at = name(text, space(text, at + 1))?.1;
+                    break;
+                }
+                (Some(b','), false) => {
+                    at += 1;
+                    break;
+                }
+                (Some(b'}'), true) | (Some(b']'), false) => {
+                    at += 1;
+                    open.depth -= 1;
+                }
+                _ => return Err(fault(at)),
+            }
+        }
+    }
+}
+
+/// The members of an object, or the elements of an array, one level deep.
+///
+/// Built on text that may be anything; yields one error and then nothing when the text is not a valid container.
+pub(crate) struct Items<'a> {
+    text: &'a [u8],
+    at: usize,
+    state: State,
+    object: bool,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum State {
+    First,
+    Later,
+    Done,
+}
+
+/// One item: the range of its name without quotes (empty in an array) and the range of its value.
+pub(crate) struct Item {
+    pub(crate) name: Range<usize>,
+    pub(crate) value: Range<usize>,
+}
+
+impl<'a> Items<'a> {
+    /// Walks the container that starts at or after byte `at`; `None` if no container starts there.
+    pub(crate) fn new(text: &'a [u8], at: usize) -> Option<Self> {
+        let at = space(text, at);
+        let object = match text.get(at) {
+            Some(b'{') => true,
+            Some(b'[') => false,
+            _ => return None,
+        };
+        Some(Self { text, at: at + 1, state: State::First, object })
+    }
+
+    pub(crate) fn is_object(&self) -> bool {
+        self.object
+    }
+
+    /// Where the container ends; only true once the iterator has returned `None` without an error before.
+    pub(crate) fn end(&self) -> usize {
+        self.at
+    }
+
+    fn step(&mut self) -> Result<Option<Item>, ProtocolError> {
+        let close = if self.object { b'}' } else { b']' };
+        let mut at = space(self.text, self.at);
+        match (self.text.get(at), self.state) {
+            (Some(byte), State::First | State::Later) if *byte == close => {
+                self.at = at + 1;
+                self.state = State::Done;
+                return Ok(None);
+            }
+            (Some(b','), State::Later) => at = space(self.text, at + 1),
+            (Some(_), State::First) => {}
+            _ => return Err(fault(at)),
+        }
+        self.state = State::Later;
+        let mut item_name = at..at;
+        if self.object {
+            (item_name, at) = name(self.text, at)?;
+        }
+        let start = space(self.text, at);
+        let end = value(self.text, start)?;
+        self.at = end;
+        Ok(Some(Item { name: item_name, value: start..end }))
+    }
+}
+
+impl Iterator for Items<'_> {
+    type Item = Result<Item, ProtocolError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.state == State::Done {
+            return None;
+        }
+        let item = self.step().transpose();
+        if matches!(item, Some(Err(_))) {
+            self.state = State::Done;
+        }
+        item
+    }
+}
+
+/// Which of the open containers are objects, one bit each.
+#[derive(Default)]
+struct Nesting {
+    objects: [u64; MAX_DEPTH / 64],
+    depth: usize,
+}
+
+impl Nesting {
+    fn push(&mut self, object: bool, at: usize) -> Result<(), ProtocolError> {
+        if self.depth == MAX_DEPTH {
+            return Err(ProtocolError::TooDeep { offset: at, limit: MAX_DEPTH });
+        }
+        let bit = 1 << (self.depth % 64);
+        if object {
+            self.objects[self.depth / 64] |= bit;
+        } else {
+            self.objects[self.depth / 64] &= !bit;
+        }
+        self.depth += 1;
+        Ok(())
+    }
+
+    fn in_object(&self) -> bool {
+        let top = self.depth - 1;
+        self.objects[top / 64] & (1 << (top % 64)) != 0
+    }
+}
+
+pub(crate) fn fault(offset: usize) -> ProtocolError {
+    ProtocolError::MalformedFrame { offset }
+}
+
+pub(crate) fn space(text: &[u8], mut at: usize) -> usize {
+    while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
+        at += 1;
+    }
+    at
+}
+
+/// Steps over a name and its colon; returns the name without quotes and where the value may start.
+fn name(text: &[u8], at: usize) -> Result<(Range<usize>, usize), ProtocolError> {
+    if text.get(at) != Some(&b'"') {
+        return Err(fault(at));
+    }
+    let end = string(text, at)?;
+    let colon = space(text, end);
+    if text.get(colon) != Some(&b':') {
+        return Err(fault(colon));
+    }
+    Ok((at + 1..end - 1, colon + 1))
+}
+
+fn string(text: &[u8], start: usize) -> Result<usize, ProtocolError> {
+    let mut at = start + 1;
+    loop {
+        at = plain(text, at);
+        match text.get(at) {
+            Some(b'"') => return Ok(at + 1),
+            Some(b'\\') => match text.get(at + 1) {
+                Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
+                Some(b'u') => match text.get(at + 2..at + 6) {
+                    Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => at += 6,
+                    _ => return Err(fault(at)),
+                },
+                _ => return Err(fault(at)),
+            },
+            _ => return Err(fault(at)),
+        }
+    }
+}
+
+/// Steps over bytes that mean nothing special inside a string, eight at a time.
+fn plain(text: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    while let Some(Ok(bytes)) = text.get(at..at + 8).map(<[u8; 8]>::try_from) {
+        let word = u64::from_le_bytes(bytes);
+        let quote = has_zero(word ^ (ONES * b'"' as u64));
+        let backslash = has_zero(word ^ (ONES * b'\\' as u64));
+        // Below 0x20: the subtraction borrows; bytes of 0x80 and more are excluded by `!word`.
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        // A borrow can mark a byte above the first hit, never below it, so the lowest mark is exact.
+        let special = quote | backslash | control;
+        if special != 0 {
+            return at + (special.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    while let Some(byte) = text.get(at) {
+        if matches!(byte, b'"' | b'\\' | 0..=0x1f) {
+            break;
+        }
+        at += 1;
+    }
+    at
+}
+
+fn number(text: &[u8], mut at: usize) -> Result<usize, ProtocolError> {
+    if text[at] == b'-' {
+        at += 1;
+    }
+    match text.get(at) {
+        Some(b'0') => at += 1,
+        Some(b'1'..=b'9') => at = digits(text, at),
+        _ => return Err(fault(at)),
+    }
+    if text.get(at) == Some(&b'.') {
+        at = some_digits(text, at + 1)?;
+    }
+    if let Some(b'e' | b'E') = text.get(at) {
+        at += 1;
+        if let Some(b'+' | b'-') = text.get(at) {
+            at += 1;
+        }
+        at = some_digits(text, at)?;
+    }
+    Ok(at)
+}
+
+fn some_digits(text: &[u8], at: usize) -> Result<usize, ProtocolError> {
+    match digits(text, at) {
+        end if end > at => Ok(end),
+        end => Err(fault(end)),
+    }
+}
+
+fn digits(text: &[u8], mut at: usize) -> usize {
+    while let Some(b'0'..=b'9') = text.get(at) {
+        at += 1;
+    }
+    at
+}
+
+fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, ProtocolError> {
+    match text.get(at..at + word.len()) {
+        Some(found) if found == word => Ok(at + word.len()),
+        _ => Err(fault(at)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn agrees(text: &str) -> Result<(), TestCaseError> {
+        let reference = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        prop_assert_eq!(is_json(text.as_bytes()), reference, "{:?}", text);
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn says_what_serde_json_says_of_json_like_text(
+            text in r#"([{}\[\],: "\\]|"[a-zé\\u0-9/"]{0,12}"|-?[0-9]{1,3}([.][0-9]{0,2})?([eE][+-]?[0-9]{0,2})?|true|false|null|[\t\n\x00-\x1f]){0,12}"#
+        ) {
+            agrees(&text)?;
+        }
+
+        #[test]
+        fn says_what_serde_json_says_of_strings(text in r#""[ -~\x00-\x7fé€😀]{0,40}""#) {
+            agrees(&text)?;
+        }
+
+        #[test]
+        fn says_what_serde_json_says_of_any_text(text in any::<String>()) {
+            agrees(&text)?;
+        }
+    }
+
+    #[test]
+    fn accepts_each_kind_of_value_with_space_around() {
+        for text in
+            [" {} ", "[]", "\"\"", "0", "-0.5e+10", "true", "false", "null", " [ 1 , { \"a\" : [ ] } ] "]
+        {
+            assert!(is_json(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_almost_json() {
+        for text in [
+            "",
+            "{",
+            "[1,]",
+            "{\"a\":1,}",
+            "01",
+            "1.",
+            "+1",
+            ".5",
+            "1e",
+            "tru",
+            "\"\\x\"",
+            "\"\\ud8\"",
+            "[1 2]",
+            "{1:2}",
+            "[}",
+        ] {
+            assert!(!is_json(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_bomb_is_refused_without_recursion() {
+        let deep = "[".repeat(10_000_000);
+        assert!(matches!(value(deep.as_bytes(), 0), Err(ProtocolError::TooDeep { .. })));
+        let allowed = format!("{}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
+        assert!(is_json(allowed.as_bytes()));
+    }
+
+    #[test]
+    fn items_yield_names_and_values_in_order() {
+        let text = br#" { "a" : 1, "b":[2 , 3], "c":{"d":null} } rest"#;
+        let mut items = Items::new(text, 0).unwrap();
+        let found: Vec<_> = items
+            .by_ref()
+            .map(|item| item.unwrap())
+            .map(|item| (&text[item.name], &text[item.value]))
+            .collect();
+        assert_eq!(found, [(&b"a"[..], &b"1"[..]), (b"b", b"[2 , 3]"), (b"c", br#"{"d":null}"#)]);
+        assert_eq!(&text[items.end()..], b" rest");
+    }
+
+    #[test]
+    fn items_report_a_fault_once() {
+        let mut items = Items::new(br#"{"a":1 "b":2}"#, 0).unwrap();
+        assert!(items.next().unwrap().is_ok());
+        assert_eq!(items.next().unwrap().err(), Some(fault(7)));
+        assert!(items.next().is_none());
+    }
+}
