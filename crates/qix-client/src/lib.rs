@@ -1,1 +1,53 @@
 //! An asynchronous, typed client for the Qlik engine.
+//!
+//! A [`Session`] is a cheap clone in front of one task that owns the socket. Objects of the engine ([`Global`], [`Doc`],
+//! [`GenericObject`]) are cheap clones too; they know their handle and hear of its changes. Calls run concurrently, in one
+//! burst per wake-up, and dropping a call cancels it in the engine.
+//!
+//! What is not here yet: resuming a session on a new socket, and typed wrappers for the whole schema. Every method of every
+//! engine can be called by name with [`Session::call`].
+//!
+//! # Examples
+//!
+//! ```no_run
+//! use qix_client::{Session, transport::{Endpoint, WsConnect}};
+//! use serde_json::{Value, json};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let endpoint = Endpoint::parse("ws://localhost:9076/app/engineData")?;
+//! let session = Session::connect(&WsConnect::builder(endpoint).build()?).await?;
+//! let doc = session.global().open_doc("Sales.qvf").await?;
+//! let listbox = doc.get_object("LB01").await?;
+//!
+//! let mut changes = listbox.changes();
+//! while changes.next().await.is_some() {
+//!     let layout: Value = listbox.get_layout().await?;
+//!     println!("{}", layout["qListObject"]["qSize"]);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod api;
+mod call;
+mod changes;
+mod command;
+mod config;
+mod driver;
+mod error;
+mod object;
+mod session;
+
+#[cfg(test)]
+mod tests;
+
+pub use api::{Doc, GenericObject, Global, Page};
+pub use call::{Call, CallFuture};
+pub use changes::Changes;
+pub use config::SessionConfig;
+pub use error::{Error, ErrorKind};
+pub use object::Object;
+pub use qix_protocol as protocol;
+pub use qix_transport as transport;
+pub use session::Session;

@@ -1,0 +1,189 @@
+//! One method call as a value.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    future::IntoFuture,
+    marker::PhantomData,
+    pin::Pin,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use qix_protocol::{Answer, Handle, RequestId};
+use serde::de::DeserializeOwned;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{Error, ErrorKind, Session, command::Command};
+
+/// A call that is not sent yet; `.await` sends it and decodes its out members into `R`.
+///
+/// # Cancellation
+///
+/// Dropping the future after it was first polled sends `CancelRequest`; the engine may still have done the work.
+#[must_use = "a call does nothing until it is awaited"]
+pub struct Call<R> {
+    session: Session,
+    id: RequestId,
+    to: Handle,
+    method: Cow<'static, str>,
+    params: Result<Vec<u8>, Error>,
+    timeout: Option<Duration>,
+    result: PhantomData<fn() -> R>,
+}
+
+impl<R> Call<R> {
+    pub(crate) fn new(
+        session: Session,
+        to: Handle,
+        method: Cow<'static, str>,
+        params: Result<Vec<u8>, Error>,
+    ) -> Self {
+        let id = session.ids().reserve();
+        Self { session, id, to, method, params, timeout: None, result: PhantomData }
+    }
+
+    /// Returns the id that the request will have, for `GetProgress` and `CancelRequest`.
+    pub fn request_id(&self) -> RequestId {
+        self.id
+    }
+
+    pub(crate) fn method(&self) -> Cow<'static, str> {
+        self.method.clone()
+    }
+
+    /// Gives the call up after this long, counted from when it is taken up for sending. Default: never, because a reload may
+    /// take hours.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+}
+
+impl<R: DeserializeOwned> IntoFuture for Call<R> {
+    type Output = Result<R, Error>;
+    type IntoFuture = CallFuture<R>;
+
+    fn into_future(self) -> CallFuture<R> {
+        let Self { session, id, to, method, params, timeout, result } = self;
+        let (reply, answer) = oneshot::channel();
+        let state = match params {
+            Ok(params) => {
+                let method = method.clone();
+                State::Unsent(Some((Command::Call { id, to, method, params, timeout, reply }, answer)))
+            }
+            Err(error) => State::Failed(Some(error)),
+        };
+        CallFuture { session, id, method, state, result }
+    }
+}
+
+impl<R> fmt::Debug for Call<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call")
+            .field("id", &self.id)
+            .field("to", &self.to)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+type Received = oneshot::Receiver<Result<Answer, Error>>;
+type Permit = Result<mpsc::OwnedPermit<Command>, mpsc::error::SendError<()>>;
+
+/// A call on its way.
+#[must_use = "futures do nothing unless they are polled"]
+pub struct CallFuture<R> {
+    session: Session,
+    id: RequestId,
+    method: Cow<'static, str>,
+    state: State,
+    result: PhantomData<fn() -> R>,
+}
+
+enum State {
+    Unsent(Option<(Command, Received)>),
+    /// The queue was full.
+    Queueing(Pin<Box<dyn Future<Output = Permit> + Send>>, Option<(Command, Received)>),
+    Sent(Received),
+    Failed(Option<Error>),
+    Done,
+}
+
+impl<R: DeserializeOwned> Future for CallFuture<R> {
+    type Output = Result<R, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let outcome = ready!(this.poll_answer(cx));
+        this.state = State::Done;
+        let decoded = outcome
+            .and_then(|answer| answer.decode().map_err(|error| Error::because(ErrorKind::Protocol, error)));
+        Poll::Ready(decoded.map_err(|error| error.in_method(this.method.clone())))
+    }
+}
+
+impl<R> CallFuture<R> {
+    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, Error>> {
+        loop {
+            match &mut self.state {
+                State::Unsent(unsent) => {
+                    let Some((command, answer)) = unsent.take() else { return self.ended() };
+                    self.state = match self.session.commands().try_send(command) {
+                        Ok(()) => State::Sent(answer),
+                        Err(mpsc::error::TrySendError::Closed(_)) => return self.ended(),
+                        Err(mpsc::error::TrySendError::Full(command)) => {
+                            let permit = Box::pin(self.session.commands().clone().reserve_owned());
+                            State::Queueing(permit, Some((command, answer)))
+                        }
+                    };
+                }
+                State::Queueing(permit, unsent) => {
+                    let permit = ready!(permit.as_mut().poll(cx));
+                    let (Ok(permit), Some((command, answer))) = (permit, unsent.take()) else {
+                        return self.ended();
+                    };
+                    permit.send(command);
+                    self.state = State::Sent(answer);
+                }
+                State::Sent(answer) => {
+                    return match ready!(Pin::new(answer).poll(cx)) {
+                        Ok(outcome) => Poll::Ready(outcome),
+                        Err(_) => self.ended(),
+                    };
+                }
+                State::Failed(error) => {
+                    return match error.take() {
+                        Some(error) => Poll::Ready(Err(error)),
+                        None => self.ended(),
+                    };
+                }
+                // A future that is polled after its end has nothing to say any more.
+                State::Done => return self.ended(),
+            }
+        }
+    }
+
+    fn ended(&self) -> Poll<Result<Answer, Error>> {
+        Poll::Ready(Err(self.session.ended()))
+    }
+}
+
+impl<R> Drop for CallFuture<R> {
+    fn drop(&mut self) {
+        if let State::Sent(answer) = &mut self.state
+            && matches!(answer.try_recv(), Err(oneshot::error::TryRecvError::Empty))
+        {
+            self.session.cancel(self.id);
+        }
+    }
+}
+
+impl<R> fmt::Debug for CallFuture<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CallFuture")
+            .field("id", &self.id)
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,31 @@
+//! Settings of a session.
+
+/// Settings of a [`Session`](crate::Session).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct SessionConfig {
+    /// The most calls in flight at once. Further calls wait for their turn. Default 10,000.
+    pub max_pending: usize,
+    /// How many calls may queue up in front of the task that owns the socket before callers wait. Default 1,024.
+    pub queue: usize,
+}
+
+impl Default for SessionConfig {
+    fn default() -> Self {
+        Self { max_pending: 10_000, queue: 1024 }
+    }
+}
+
+impl SessionConfig {
+    /// Sets [`max_pending`](Self::max_pending); 0 counts as 1.
+    pub fn max_pending(mut self, calls: usize) -> Self {
+        self.max_pending = calls.max(1);
+        self
+    }
+
+    /// Sets [`queue`](Self::queue); 0 counts as 1.
+    pub fn queue(mut self, calls: usize) -> Self {
+        self.queue = calls.max(1);
+        self
+    }
+}

@@ -1,0 +1,116 @@
+//! Why something did not work.
+
+use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
+
+use qix_protocol::{CallError, EngineError, ErrorCode};
+use qix_transport::{Closed, ConnectError};
+
+/// Why a call or a session failed. Cheap to clone.
+///
+/// `Display` says what failed; `source()` says why.
+#[derive(Clone, Debug)]
+pub struct Error {
+    kind: ErrorKind,
+    method: Option<Cow<'static, str>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
+}
+
+/// What kind of failure an [`Error`] is.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// No socket came about.
+    Connect,
+    /// The engine refused the call; [`Error::engine`] has its words.
+    Engine,
+    /// The engine has no such object. On the wire this is a success with a null reference.
+    NotFound,
+    /// No answer came before the call's deadline; the call was cancelled.
+    TimedOut,
+    /// The object or the session is closed. Whether the engine did the work is not known.
+    Closed,
+    /// The engine said something the protocol does not allow, or that does not fit the type asked for.
+    Protocol,
+    /// The parameters cannot be written as JSON.
+    Params,
+}
+
+impl Error {
+    pub(crate) fn new(kind: ErrorKind) -> Self {
+        Self { kind, method: None, source: None }
+    }
+
+    pub(crate) fn because(kind: ErrorKind, source: impl StdError + Send + Sync + 'static) -> Self {
+        Self { kind, method: None, source: Some(Arc::new(source)) }
+    }
+
+    pub(crate) fn closed(cause: Closed) -> Self {
+        Self::because(ErrorKind::Closed, cause)
+    }
+
+    pub(crate) fn of_call(error: CallError, cause: &Error) -> Self {
+        match error {
+            CallError::Engine(error) => Self::because(ErrorKind::Engine, error),
+            CallError::TimedOut => Self::new(ErrorKind::TimedOut),
+            CallError::Closed => cause.clone(),
+            other => Self::because(ErrorKind::Protocol, other),
+        }
+    }
+
+    pub(crate) fn in_method(mut self, method: Cow<'static, str>) -> Self {
+        self.method = Some(method);
+        self
+    }
+
+    /// Returns what kind of failure this is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// Returns the engine's own error, if it refused.
+    pub fn engine(&self) -> Option<&EngineError> {
+        self.source.as_deref()?.downcast_ref()
+    }
+
+    /// Returns how the socket ended, if that is the cause.
+    pub fn closing(&self) -> Option<&Closed> {
+        self.source.as_deref()?.downcast_ref()
+    }
+
+    /// Returns whether the same call may succeed if it is simply made again: the engine gave it up because state changed, or
+    /// a reload runs.
+    pub fn is_retryable(&self) -> bool {
+        self.engine()
+            .is_some_and(|error| matches!(error.code, ErrorCode::ABORTED | ErrorCode::RELOAD_IN_PROGRESS))
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let what = match self.kind {
+            ErrorKind::Connect => "cannot connect",
+            ErrorKind::Engine => "the engine refused",
+            ErrorKind::NotFound => "no such object",
+            ErrorKind::TimedOut => "no answer in time",
+            ErrorKind::Closed => "closed",
+            ErrorKind::Protocol => "the answer cannot be understood",
+            ErrorKind::Params => "the parameters cannot be written",
+        };
+        match &self.method {
+            Some(method) => write!(f, "{method}: {what}"),
+            None => f.write_str(what),
+        }
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        Self::because(ErrorKind::Connect, error)
+    }
+}

@@ -1,0 +1,168 @@
+//! The cloneable front of one socket.
+
+use std::{
+    borrow::Cow,
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+use qix_protocol::{Connection, ConnectionConfig, Handle, RequestId, RequestIds};
+use qix_transport::{Connect, Socket};
+use serde::{Serialize, de::DeserializeOwned};
+use tokio::sync::{mpsc, watch};
+
+use crate::{
+    Call, Error, ErrorKind, Global, SessionConfig, command::Command, driver::Driver, object::Objects,
+};
+
+/// A session with an engine over one socket. Cheap to clone.
+///
+/// One task owns the socket. It ends, and closes the socket with code 1000, when the last clone and the last object are
+/// dropped, when [`close`](Self::close) is called, or when the socket ends.
+#[derive(Clone)]
+pub struct Session {
+    commands: mpsc::Sender<Command>,
+    cancels: mpsc::UnboundedSender<RequestId>,
+    shared: Arc<Shared>,
+}
+
+/// What sessions and the driver share; it must not keep the driver's queue open.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) ids: RequestIds,
+    pub(crate) objects: Objects,
+    pub(crate) end: OnceLock<Error>,
+    pub(crate) connected: watch::Sender<Option<String>>,
+}
+
+impl Session {
+    /// Connects and starts a session with default settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Connect`] if no socket comes about.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives the attempt up; nothing stays open.
+    pub async fn connect<C: Connect>(connector: &C) -> Result<Self, Error> {
+        Ok(Self::over(connector.connect().await?, SessionConfig::default()))
+    }
+
+    /// Starts a session over a connected socket.
+    ///
+    /// # Panics
+    ///
+    /// Outside a tokio runtime.
+    pub fn over(socket: impl Socket + 'static, config: SessionConfig) -> Self {
+        let connection = Connection::new(ConnectionConfig::default().max_pending(config.max_pending));
+        let (commands, command_queue) = mpsc::channel(config.queue);
+        let (cancels, cancel_queue) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            ids: connection.ids().clone(),
+            objects: Objects::new(),
+            end: OnceLock::new(),
+            connected: watch::Sender::default(),
+        });
+        let driver =
+            Driver::new(socket, connection, config.max_pending, command_queue, cancel_queue, shared.clone());
+        tokio::spawn(driver.run());
+        Self { commands, cancels, shared }
+    }
+
+    /// Returns the object that is always open.
+    pub fn global(&self) -> Global {
+        Global::new(self.clone())
+    }
+
+    /// Calls any method of any object by name; `params` become a JSON array or object.
+    ///
+    /// The result is decoded from the object of out members, so `R` is a struct with members such as `qReturn`, or
+    /// `serde_json::Value`.
+    pub fn call<R: DeserializeOwned>(
+        &self,
+        to: Handle,
+        method: impl Into<Cow<'static, str>>,
+        params: &(impl Serialize + ?Sized),
+    ) -> Call<R> {
+        let params = serde_json::to_vec(params).map_err(|error| Error::because(ErrorKind::Params, error));
+        Call::new(self.clone(), to, method.into(), params)
+    }
+
+    /// Waits for the engine's `OnConnected` and returns the state it names, such as `SESSION_CREATED` or `SESSION_ATTACHED`.
+    ///
+    /// Behind a Qlik Sense proxy the greeting may come only after the first request, and the oldest engines send none: do not
+    /// wait for it without a deadline before the first call.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Closed`] if the session ends first.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe: nothing is lost by dropping the future.
+    pub async fn connected(&self) -> Result<String, Error> {
+        let mut connected = self.shared.connected.subscribe();
+        loop {
+            if let Some(state) = connected.borrow_and_update().clone() {
+                return Ok(state);
+            }
+            tokio::select! {
+                () = self.commands.closed() => return Err(self.ended()),
+                changed = connected.changed() => if changed.is_err() { return Err(self.ended()) },
+            }
+        }
+    }
+
+    /// Says goodbye to the engine with code 1000 and waits until the socket has ended. Calls in flight fail.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future lets the goodbye run on in the background.
+    pub async fn close(&self) {
+        // An error means that the session has ended already.
+        let _ = self.commands.send(Command::Close).await;
+        self.commands.closed().await;
+    }
+
+    /// Waits until the session has ended, and returns why.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe: nothing is lost by dropping the future.
+    pub async fn closed(&self) -> Error {
+        self.commands.closed().await;
+        self.ended()
+    }
+
+    pub(crate) fn ids(&self) -> &RequestIds {
+        &self.shared.ids
+    }
+
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.shared.objects
+    }
+
+    pub(crate) fn commands(&self) -> &mpsc::Sender<Command> {
+        &self.commands
+    }
+
+    pub(crate) fn cancel(&self, id: RequestId) {
+        // An error means that the session has ended, and the call with it.
+        let _ = self.cancels.send(id);
+    }
+
+    pub(crate) fn has_ended(&self) -> Option<Error> {
+        self.shared.end.get().cloned()
+    }
+
+    pub(crate) fn ended(&self) -> Error {
+        self.has_ended().unwrap_or_else(|| Error::new(ErrorKind::Closed))
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("ended", &self.shared.end.get().is_some()).finish_non_exhaustive()
+    }
+}
