@@ -1,1 +1,5 @@
-fn main() {}
+//! The command line of qix-proxy.
+
+fn main() -> std::process::ExitCode {
+    qix_proxy::run()
+}

@@ -1,0 +1,85 @@
+//! How the process ends: outcomes, errors, and the documented exit codes.
+
+use std::{
+    fmt::Display,
+    io::{self, Write},
+    process::ExitCode,
+};
+
+/// The exit codes, as `--help` shows them.
+pub(super) const HELP: &str = "Exit codes: 0 done; 1 ran, but found differences or unmatched requests; 2 wrong usage; \
+                               3 engine or network; 4 recording unreadable";
+
+/// A run that came to its end.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Outcome {
+    /// Everything as it should be.
+    Clean,
+    /// It ran, but requests found no answer, or answers differ.
+    Mismatch,
+}
+
+impl Outcome {
+    pub(super) fn exit_code(self) -> ExitCode {
+        match self {
+            Self::Clean => ExitCode::SUCCESS,
+            Self::Mismatch => ExitCode::from(1),
+        }
+    }
+}
+
+/// A run that could not do its work.
+#[derive(Debug)]
+pub(crate) struct CliError {
+    code: u8,
+    message: String,
+    broken_pipe: bool,
+}
+
+impl CliError {
+    /// The command was called in a way that cannot work.
+    pub(crate) fn usage(message: impl Display) -> Self {
+        Self { code: 2, message: message.to_string(), broken_pipe: false }
+    }
+
+    /// The engine, the network or the system failed.
+    pub(crate) fn network(message: impl Display) -> Self {
+        Self { code: 3, message: message.to_string(), broken_pipe: false }
+    }
+
+    /// A recording cannot be read.
+    pub(crate) fn recording(message: impl Display) -> Self {
+        Self { code: 4, message: message.to_string(), broken_pipe: false }
+    }
+
+    /// Prints the error, once, and returns the exit code.
+    pub(super) fn report(&self, err: &mut dyn Write) -> ExitCode {
+        if self.broken_pipe {
+            // Whoever read the output has seen enough.
+            return ExitCode::SUCCESS;
+        }
+        // Nothing is left to be done if even the error stream is gone.
+        let _ = writeln!(err, "error: {}", self.message);
+        ExitCode::from(self.code)
+    }
+}
+
+impl From<io::Error> for CliError {
+    /// Only writing the command's own output fails this way.
+    fn from(error: io::Error) -> Self {
+        let broken_pipe = error.kind() == io::ErrorKind::BrokenPipe;
+        Self { code: 3, message: format!("cannot write the output: {error}"), broken_pipe }
+    }
+}
+
+/// Joins an error and its causes in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

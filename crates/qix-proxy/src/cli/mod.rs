@@ -1,0 +1,52 @@
+//! The command line: arguments in, exit code out.
+
+mod exit;
+mod replay;
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+};
+
+use clap::{Parser, Subcommand};
+
+use exit::{CliError, Outcome};
+
+/// Records and replays the conversation between a Qlik client and its engine.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 110, after_help = exit::HELP)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer a client from a recording, without an engine
+    Replay(replay::ReplayArgs),
+}
+
+/// Runs the command line of this process and returns its exit code.
+pub fn run() -> ExitCode {
+    tracing_subscriber::fmt()
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("QIX_PROXY_LOG").unwrap_or_else(|_| "warn".into()),
+        )
+        .with_writer(io::stderr)
+        .with_target(false)
+        .init();
+    let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(exec(Cli::parse().command, &mut io::stdout())),
+        Err(error) => Err(CliError::network(format!("the system gives no threads or sockets: {error}"))),
+    };
+    match result {
+        Ok(outcome) => outcome.exit_code(),
+        Err(error) => error.report(&mut io::stderr()),
+    }
+}
+
+async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError> {
+    match command {
+        Command::Replay(args) => args.exec(out).await,
+    }
+}

@@ -1,0 +1,122 @@
+//! What is in a recording. `docs/recording-format.md` is the normative text.
+
+use std::{fmt, time::Duration};
+
+use bytes::Bytes;
+
+/// The major and minor version that this crate writes; it reads every minor version of the same major one.
+pub const VERSION: (u32, u32) = (1, 0);
+
+/// The first line of a recording.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Header {
+    /// Major and minor version.
+    pub version: (u32, u32),
+    /// When recording started, RFC 3339 in UTC; empty if the file does not say.
+    pub started: String,
+    /// What wrote the file.
+    pub tool: String,
+    /// The engine's URL, secrets removed.
+    pub upstream: String,
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// The place in the order in which the recorder took things in, from 1.
+    pub seq: u64,
+    /// Time since the recording started.
+    pub at: Duration,
+    /// The connection, from 1; `None` if the entry concerns none.
+    pub conn: Option<u64>,
+    /// What happened.
+    pub kind: EntryKind,
+}
+
+/// What happened.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum EntryKind {
+    /// A connection was established.
+    Open(Opening),
+    /// One complete message.
+    Frame {
+        /// Who sent it.
+        from: Side,
+        /// What it says.
+        text: FrameText,
+    },
+    /// A connection ended.
+    Close(Closing),
+    /// An upgrade did not come about.
+    Refused(Opening),
+    /// Something the reader should know.
+    Note(String),
+    /// The recording was sealed; nothing follows.
+    End,
+    /// A kind that a later minor version has added.
+    Unknown(String),
+}
+
+/// The upgrade of a connection, or the attempt.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Opening {
+    /// Path and query, secrets removed.
+    pub url: String,
+    /// The status of the upstream's answer.
+    pub status: u16,
+    /// The client's headers, in order.
+    pub request: Vec<(String, String)>,
+    /// The upstream's headers, in order.
+    pub response: Vec<(String, String)>,
+}
+
+/// The end of a connection.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Closing {
+    /// Who ended it; `None` if the proxy was stopped.
+    pub by: Option<Side>,
+    /// The code of the first close frame, if it had one.
+    pub code: Option<u16>,
+    /// The reason of the first close frame.
+    pub reason: String,
+    /// Whether there was a close frame.
+    pub clean: bool,
+}
+
+/// An end of a connection.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Side {
+    /// The client.
+    Client,
+    /// The engine, or what stands in front of it.
+    Engine,
+}
+
+impl Side {
+    /// Returns the word that recordings use.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Engine => "engine",
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A message as it crossed the wire.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum FrameText {
+    /// A text message, byte for byte; it may be no JSON, and even no UTF-8.
+    Text(Bytes),
+    /// A binary message.
+    Binary(Bytes),
+    /// A message that was too large to be kept; only its size is known.
+    Omitted(u64),
+}

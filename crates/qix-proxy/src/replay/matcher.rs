@@ -1,0 +1,108 @@
+//! Which recorded answer is next.
+
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use super::{Key, Tapes, key::shortened};
+
+/// Finds recorded calls for the requests of one live connection.
+///
+/// Calls come from the tape that the connection plays; a request that this tape does not know is looked up in the others.
+/// Equal requests get their answers in recorded order, and the last one again from then on.
+#[derive(Debug)]
+pub struct ReplayMatcher {
+    tapes: Arc<Tapes>,
+    tape: usize,
+    /// How many answers of a key have been taken, by tape and by the first call with that key.
+    taken: HashMap<(usize, usize), usize>,
+}
+
+/// A recorded call that fits a request.
+pub(super) struct Found {
+    /// The tape, and the call in it.
+    pub(super) at: (usize, usize),
+    /// Whether the call was taken before, so that what followed it has been said already.
+    pub(super) again: bool,
+}
+
+/// A request that the recording cannot answer.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Miss {
+    /// The request.
+    pub key: Key,
+    /// The recorded request that is most like it, if any is.
+    pub nearest: Option<Key>,
+}
+
+impl ReplayMatcher {
+    /// Makes a matcher for a connection that plays this tape.
+    pub(super) fn new(tapes: Arc<Tapes>, tape: usize) -> Self {
+        Self { tapes, tape, taken: HashMap::new() }
+    }
+
+    pub(super) fn tapes(&self) -> &Arc<Tapes> {
+        &self.tapes
+    }
+
+    /// Takes the next recorded call for `key`.
+    pub(super) fn take(&mut self, key: Key) -> Result<Found, Miss> {
+        let others = (0..self.tapes.tapes.len()).filter(|tape| *tape != self.tape);
+        let found = std::iter::once(self.tape)
+            .chain(others)
+            .find_map(|tape| Some((tape, self.tapes.tapes[tape].by_key.get(&key)?)));
+        let Some((tape, calls)) = found else {
+            let nearest = self.nearest(&key).cloned();
+            return Err(Miss { key, nearest });
+        };
+        let taken = self.taken.entry((tape, calls[0])).or_default();
+        let again = *taken >= calls.len();
+        let call = calls[(*taken).min(calls.len() - 1)];
+        *taken += 1;
+        Ok(Found { at: (tape, call), again })
+    }
+
+    /// The recorded key that shares most with `key`: first the method, then the object, then the beginning of the parameters.
+    fn nearest(&self, key: &Key) -> Option<&Key> {
+        let likeness = |other: &Key| {
+            let prefix = key.params.bytes().zip(other.params.bytes()).take_while(|(a, b)| a == b).count();
+            (other.method == key.method, other.lineage == key.lineage, prefix)
+        };
+        let tapes = &self.tapes.tapes;
+        let keys = std::iter::once(&tapes[self.tape])
+            .chain(tapes)
+            .flat_map(|tape| &tape.calls)
+            .map(|call| &call.key);
+        let near = keys.filter(|other| other.method == key.method || other.lineage == key.lineage);
+        // The first of equals, in recorded order.
+        near.reduce(|best, next| if likeness(next) > likeness(best) { next } else { best })
+    }
+}
+
+impl fmt::Display for Miss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.key)?;
+        match &self.nearest {
+            None => f.write_str("; nothing like it was recorded"),
+            Some(nearest) if nearest.method != self.key.method => {
+                write!(f, "; the method was not recorded, only others of that object, such as {nearest}")
+            }
+            Some(nearest) if nearest.lineage != self.key.lineage => {
+                write!(f, "; nearest recorded call: {nearest}, another object")
+            }
+            Some(nearest) => {
+                write!(f, "; nearest recorded call: {nearest}")?;
+                let at =
+                    self.key.params.bytes().zip(nearest.params.bytes()).take_while(|(a, b)| a == b).count();
+                let tail = |params: &str| {
+                    let start = (0..=at).rev().find(|at| params.is_char_boundary(*at)).unwrap_or(0);
+                    shortened(&params[start..])
+                };
+                write!(
+                    f,
+                    ", whose parameters go on with {} instead of {}",
+                    tail(&nearest.params),
+                    tail(&self.key.params)
+                )
+            }
+        }
+    }
+}

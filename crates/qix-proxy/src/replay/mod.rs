@@ -1,0 +1,28 @@
+//! Answers from a recording.
+//!
+//! ```text
+//! RecordingReader ─▶ Tapes (what was said, by key) ─▶ ReplayMatcher (which answer is next) ─▶ Player (one live connection)
+//!                                                                                              ▲ │
+//!                                                                                 ReplayServer │ ▼ texts
+//! ```
+//!
+//! A request is matched by *key*: the lineage of its handle, its method and its parameters. Ids and handles are those of the
+//! live connection.
+
+mod key;
+mod load;
+mod matcher;
+mod player;
+mod server;
+mod tape;
+mod template;
+
+#[cfg(test)]
+mod tests;
+
+pub use key::Key;
+pub use load::{LoadError, LoadReport};
+pub use matcher::{Miss, ReplayMatcher};
+pub use player::{Outgoing, Player};
+pub use server::{ReplayServer, ReplaySummary};
+pub use tape::Tapes;

@@ -1,0 +1,296 @@
+//! One live connection that is answered from tapes. Pure: texts in, texts out.
+
+use std::{collections::HashMap, sync::Arc};
+
+use bytes::Bytes;
+use qix_protocol::{Handle, Lineage, frame::client::Request};
+
+use super::{
+    Key, Miss, ReplayMatcher, Tapes,
+    key::{RecentRequests, guessed},
+    tape::{Body, Lists, Push, Pushed, RecordedAnswer},
+};
+
+/// The code of the error that a request without recorded answer gets. It lies in JSON-RPC's range for servers, in which no
+/// engine has a code.
+const MISS: i32 = -32099;
+
+/// One live connection that is answered from a recording.
+///
+/// It plays one recorded connection: says what that one heard first, and answers what it was asked.
+#[derive(Debug)]
+pub struct Player {
+    tape: usize,
+    matcher: ReplayMatcher,
+    requests: RecentRequests,
+    handles: HashMap<Lineage, Handle>,
+    lineages: HashMap<Handle, Lineage>,
+    last_handle: i32,
+    out: Vec<Outgoing>,
+}
+
+/// What a player wants done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Outgoing {
+    /// Send a text message.
+    Text(Bytes),
+    /// Send a binary message.
+    Binary(Bytes),
+    /// Close with this code, if there was one, and reason.
+    Close(Option<u16>, String),
+    /// Break the connection.
+    Drop,
+    /// Let whoever plays another connection say what it heard at this point.
+    Elsewhere(ElsewherePush),
+    /// The request just handled has no recorded answer. The client was told so.
+    Missed(Miss),
+    /// The request just handled was recorded without an answer, and gets none.
+    Unanswered(Key),
+}
+
+/// A push for another connection; opaque, to be given to [`Player::hear`].
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct ElsewherePush {
+    tape: usize,
+    at: At,
+    index: usize,
+}
+
+impl ElsewherePush {
+    /// Returns which recorded connection heard it.
+    pub fn tape(&self) -> usize {
+        self.tape
+    }
+}
+
+/// Where in the tapes a list of pushes is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+struct At {
+    tape: usize,
+    call: usize,
+    after: bool,
+}
+
+impl Player {
+    /// Makes a player of one recorded connection, numbered from 0.
+    ///
+    /// # Panics
+    ///
+    /// If there is no connection of this number.
+    pub fn new(tapes: Arc<Tapes>, tape: usize) -> Self {
+        assert!(tape < tapes.tapes.len(), "no connection {tape} was recorded");
+        Self {
+            tape,
+            matcher: ReplayMatcher::new(tapes, tape),
+            requests: RecentRequests::default(),
+            handles: HashMap::new(),
+            lineages: HashMap::new(),
+            last_handle: 0,
+            out: Vec::new(),
+        }
+    }
+
+    /// Returns what the engine said before it was asked anything.
+    pub fn open(&mut self) -> Vec<Outgoing> {
+        let tapes = self.matcher.tapes().clone();
+        for push in &tapes.tapes[self.tape].greeting {
+            self.say(push);
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    /// Takes in what the client says and returns what the engine would do.
+    pub fn handle_text(&mut self, text: &[u8]) -> Vec<Outgoing> {
+        let request = Request::parse(text).ok();
+        let key = match &request {
+            Some(request) => {
+                let key = Key::new(self.lineage_of(request.handle), request, &self.requests);
+                self.requests.remember(request);
+                key
+            }
+            None => Key::of_text(text),
+        };
+        let tapes = self.matcher.tapes().clone();
+        match self.matcher.take(key) {
+            Ok(found) => {
+                let (at, again) = (found.at, found.again);
+                let call = &tapes.tapes[at.0].calls[at.1];
+                let at = At { tape: at.0, call: at.1, after: false };
+                if !again {
+                    self.follow(&call.before, at);
+                }
+                match &call.answer {
+                    Some(answer) => self.answer(request.as_ref(), answer),
+                    // Text that is no request expects none.
+                    None if request.as_ref().is_some_and(|request| request.id.is_some()) => {
+                        self.out.push(Outgoing::Unanswered(call.key.clone()));
+                    }
+                    None => {}
+                }
+                if !again {
+                    self.follow(&call.after, At { after: true, ..at });
+                }
+            }
+            Err(miss) => {
+                if let Some(request) = &request {
+                    self.miss(request, &miss);
+                }
+                self.out.push(Outgoing::Missed(miss));
+            }
+        }
+        std::mem::take(&mut self.out)
+    }
+
+    /// Takes in what another player's call has caused on this connection, and returns what to say.
+    pub fn hear(&mut self, push: ElsewherePush) -> Vec<Outgoing> {
+        let tapes = self.matcher.tapes().clone();
+        let call = &tapes.tapes[push.at.tape].calls[push.at.call];
+        let list = if push.at.after { &call.after } else { &call.before };
+        self.say(&list[push.index]);
+        std::mem::take(&mut self.out)
+    }
+
+    fn follow(&mut self, pushes: &[Push], at: At) {
+        for (index, push) in pushes.iter().enumerate() {
+            if push.tape == self.tape {
+                self.say(push);
+            } else {
+                self.out.push(Outgoing::Elsewhere(ElsewherePush { tape: push.tape, at, index }));
+            }
+        }
+    }
+
+    fn say(&mut self, push: &Push) {
+        let outgoing = match &push.what {
+            Pushed::Text(text) => Outgoing::Text(text.clone()),
+            Pushed::Binary(bytes) => Outgoing::Binary(bytes.clone()),
+            Pushed::Close(code, reason) => Outgoing::Close(*code, reason.clone()),
+            Pushed::Drop => Outgoing::Drop,
+            Pushed::Lists(lists) => {
+                let mut text = br#"{"jsonrpc":"2.0""#.to_vec();
+                let bare = text.len();
+                self.write_lists(&mut text, lists);
+                if text.len() == bare {
+                    // None of the objects is open here.
+                    return;
+                }
+                text.push(b'}');
+                Outgoing::Text(text.into())
+            }
+        };
+        self.out.push(outgoing);
+    }
+
+    fn answer(&mut self, request: Option<&Request<'_>>, answer: &RecordedAnswer) {
+        let id = request.and_then(|request| request.id).map(|id| id.as_bytes()).or(answer.id.as_deref());
+        let mut text = br#"{"jsonrpc":"2.0""#.to_vec();
+        if let Some(id) = id {
+            text.extend_from_slice(br#","id":"#);
+            text.extend_from_slice(id);
+        }
+        let delta = request.is_some_and(|request| request.delta);
+        match &answer.body {
+            Body::Result(members) => {
+                text.extend_from_slice(if delta {
+                    br#","delta":true,"result":{"#
+                } else {
+                    br#","result":{"#
+                });
+                for (index, (name, value)) in members.iter().enumerate() {
+                    if index > 0 {
+                        text.push(b',');
+                    }
+                    text.extend_from_slice(name);
+                    // A patch of the whole document is right whatever the client had before.
+                    text.extend_from_slice(if delta {
+                        br#":[{"op":"add","path":"/","value":"#
+                    } else {
+                        b":"
+                    });
+                    value.render(&mut text, |lineage| self.open_handle(lineage));
+                    text.extend_from_slice(if delta { b"}]" } else { b"" });
+                }
+                text.push(b'}');
+            }
+            Body::Odd(Some(result)) => {
+                text.extend_from_slice(br#","result":"#);
+                text.extend_from_slice(result);
+            }
+            Body::Odd(None) => {}
+            Body::Error(error) => {
+                text.extend_from_slice(br#","error":"#);
+                text.extend_from_slice(error);
+            }
+        }
+        self.write_lists(&mut text, &answer.lists);
+        text.extend_from_slice(&answer.extra);
+        text.push(b'}');
+        self.out.push(Outgoing::Text(text.into()));
+    }
+
+    fn miss(&mut self, request: &Request<'_>, miss: &Miss) {
+        let Some(id) = request.id else { return };
+        let mut text = br#"{"jsonrpc":"2.0","id":"#.to_vec();
+        text.extend_from_slice(id.as_bytes());
+        text.extend_from_slice(br#","error":"#);
+        let error = serde_json::json!({
+            "code": MISS,
+            "parameter": miss.to_string(),
+            "message": "Not in the recording",
+        });
+        text.extend_from_slice(error.to_string().as_bytes());
+        text.push(b'}');
+        self.out.push(Outgoing::Text(text.into()));
+    }
+
+    fn write_lists(&mut self, text: &mut Vec<u8>, lists: &Lists) {
+        for (name, objects) in
+            [("change", &lists.changed), ("close", &lists.closed), ("suspend", &lists.suspended)]
+        {
+            let mut open = objects.iter().filter_map(|lineage| self.handle_of(lineage)).peekable();
+            if open.peek().is_none() {
+                continue;
+            }
+            text.extend_from_slice(format!(",\"{name}\":[").as_bytes());
+            for (index, handle) in open.enumerate() {
+                if index > 0 {
+                    text.push(b',');
+                }
+                text.extend_from_slice(itoa::Buffer::new().format(handle.get()).as_bytes());
+            }
+            text.push(b']');
+        }
+        for lineage in &lists.closed {
+            if let Some(handle) = self.handles.remove(lineage) {
+                self.lineages.remove(&handle);
+            }
+        }
+    }
+
+    fn lineage_of(&self, handle: Handle) -> Lineage {
+        if handle == Handle::GLOBAL {
+            return Lineage::GLOBAL;
+        }
+        self.lineages.get(&handle).cloned().unwrap_or_else(|| guessed(handle))
+    }
+
+    fn handle_of(&self, lineage: &Lineage) -> Option<Handle> {
+        if *lineage == Lineage::GLOBAL {
+            return Some(Handle::GLOBAL);
+        }
+        self.handles.get(lineage).copied()
+    }
+
+    /// Returns the live handle of a recorded object, a new one if it is not open here yet.
+    fn open_handle(&mut self, lineage: &Lineage) -> Handle {
+        if let Some(handle) = self.handle_of(lineage) {
+            return handle;
+        }
+        self.last_handle += 1;
+        let handle = Handle::new(self.last_handle);
+        self.handles.insert(lineage.clone(), handle);
+        self.lineages.insert(handle, lineage.clone());
+        handle
+    }
+}

@@ -1,0 +1,313 @@
+//! The engine that is not there: serves tapes on a port.
+
+use std::{
+    collections::HashMap,
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{FutureExt, SinkExt, StreamExt};
+use http::{Request, Response, StatusCode, header};
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    task::JoinSet,
+};
+use tokio_tungstenite::{
+    WebSocketStream,
+    tungstenite::{
+        Message,
+        handshake::derive_accept_key,
+        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+    },
+};
+
+use super::{Miss, Outgoing, Player, Tapes, player::ElsewherePush};
+
+/// A server that answers from tapes, for any number of clients.
+///
+/// A live connection plays the recorded connection with the same path that was played least so far, in recorded order; if
+/// none has its path, the first that was played least.
+#[derive(Debug)]
+pub struct ReplayServer {
+    listener: TcpListener,
+    shared: Arc<Shared>,
+    misses: mpsc::UnboundedReceiver<Miss>,
+}
+
+/// What a replay has done.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct ReplaySummary {
+    /// Clients that connected.
+    pub connections: u64,
+    /// Requests answered from the recording.
+    pub answered: u64,
+    /// Requests that are not in the recording.
+    pub missed: u64,
+}
+
+#[derive(Debug)]
+struct Shared {
+    tapes: Arc<Tapes>,
+    state: Mutex<State>,
+    misses: mpsc::UnboundedSender<Miss>,
+}
+
+#[derive(Debug)]
+struct State {
+    summary: ReplaySummary,
+    /// How often each tape was played.
+    played: Vec<u64>,
+    /// Who plays a tape now, so that pushes of other connections find their way.
+    playing: HashMap<usize, mpsc::UnboundedSender<ElsewherePush>>,
+}
+
+impl ReplayServer {
+    /// Listens on `address`; port 0 takes a free one.
+    ///
+    /// # Errors
+    ///
+    /// What the system says if the address cannot be had.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe: nothing stays open.
+    pub async fn bind(tapes: Tapes, address: SocketAddr) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
+        let (miss_sender, misses) = mpsc::unbounded_channel();
+        let state = State {
+            summary: ReplaySummary::default(),
+            played: vec![0; tapes.connections()],
+            playing: HashMap::new(),
+        };
+        let shared = Shared { tapes: Arc::new(tapes), state: Mutex::new(state), misses: miss_sender };
+        Ok(Self { listener, shared: Arc::new(shared), misses })
+    }
+
+    /// Returns the address it listens on.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; none is known to say anything.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `shutdown` is done, and returns what was done. `on_miss` is told of each request that is not in the
+    /// recording, at once.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future breaks all connections.
+    pub async fn run(
+        mut self,
+        shutdown: impl Future<Output = ()>,
+        mut on_miss: impl FnMut(Miss),
+    ) -> ReplaySummary {
+        let mut connections = JoinSet::new();
+        let mut shutdown = std::pin::pin!(shutdown);
+        loop {
+            tokio::select! {
+                () = &mut shutdown => break,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(serve(stream, self.shared.clone()));
+                    }
+                    // Out of descriptors, or a client that left at once: others go on.
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                },
+                Some(miss) = self.misses.recv() => on_miss(miss),
+                Some(_) = connections.join_next() => {}
+            }
+        }
+        connections.shutdown().await;
+        while let Ok(miss) = self.misses.try_recv() {
+            on_miss(miss);
+        }
+        self.shared.state().summary
+    }
+}
+
+impl Shared {
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // Only counters and a map are under this lock; none is ever half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Chooses the tape for a new connection.
+    fn choose(&self, path: &str) -> (usize, mpsc::UnboundedReceiver<ElsewherePush>) {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        let mut state = self.state();
+        let rank = |tape: &usize| (self.tapes.tapes[*tape].path != path, state.played[*tape], *tape);
+        let tape = (0..self.tapes.tapes.len()).min_by_key(rank).unwrap_or_default();
+        state.played[tape] += 1;
+        state.summary.connections += 1;
+        state.playing.insert(tape, sender);
+        (tape, receiver)
+    }
+}
+
+/// How long a client may take for the head of its request.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
+
+async fn serve(stream: TcpStream, shared: Arc<Shared>) {
+    // The system may refuse; then latency is worse and nothing else.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(|request| {
+        let answer = upgrade(request, shared.clone());
+        async { Ok::<_, Infallible>(answer) }
+    });
+    let served = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .with_upgrades()
+        .await;
+    if let Err(error) = served {
+        tracing::warn!(%error, "a client spoke no HTTP");
+    }
+}
+
+fn upgrade(mut request: Request<Incoming>, shared: Arc<Shared>) -> Response<Full<Bytes>> {
+    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
+    let wanted = request
+        .headers()
+        .get(header::UPGRADE)
+        .is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
+    let mut response = Response::new(Full::default());
+    let Some(key) = key.filter(|_| wanted) else {
+        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
+        *response.body_mut() =
+            Full::from("this port replays recorded WebSocket traffic: connect a Qlik client to it\n");
+        return response;
+    };
+    let path = request.uri().path().to_owned();
+    let upgraded = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        match upgraded.await {
+            Ok(upgraded) => play(TokioIo::new(upgraded), &path, &shared).await,
+            Err(error) => tracing::warn!(%error, "a client left before its upgrade was done"),
+        }
+    });
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
+    if let Ok(accept) = key.parse() {
+        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    response
+}
+
+type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
+
+async fn play(stream: TokioIo<hyper::upgrade::Upgraded>, path: &str, shared: &Shared) {
+    let limit = Some(256 << 20);
+    let config =
+        WebSocketConfig::default().read_buffer_size(8 << 10).max_message_size(limit).max_frame_size(limit);
+    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+    let (tape, mut pushes) = shared.choose(path);
+    let mut player = Player::new(shared.tapes.clone(), tape);
+    let opening = player.open();
+    // An error means that the client is gone, and with it all that is left to do.
+    let _ = converse(&mut socket, &mut player, &mut pushes, opening, shared).await;
+}
+
+/// Why a conversation ended.
+struct Over;
+
+impl From<tokio_tungstenite::tungstenite::Error> for Over {
+    fn from(error: tokio_tungstenite::tungstenite::Error) -> Self {
+        tracing::debug!(%error, "a client left");
+        Self
+    }
+}
+
+async fn converse(
+    socket: &mut Socket,
+    player: &mut Player,
+    pushes: &mut mpsc::UnboundedReceiver<ElsewherePush>,
+    opening: Vec<Outgoing>,
+    shared: &Shared,
+) -> Result<(), Over> {
+    perform(socket, opening, shared).await?;
+    socket.flush().await?;
+    loop {
+        tokio::select! {
+            message = socket.next() => {
+                let mut message = message;
+                // All that has come is answered before the answers are flushed.
+                loop {
+                    let outgoing = match message.ok_or(Over)?? {
+                        Message::Text(text) => player.handle_text(text.as_bytes()),
+                        Message::Binary(bytes) => player.handle_text(&bytes),
+                        _ => Vec::new(),
+                    };
+                    perform(socket, outgoing, shared).await?;
+                    match socket.next().now_or_never() {
+                        Some(next) => message = next,
+                        None => break,
+                    }
+                }
+            }
+            Some(push) = pushes.recv() => {
+                let outgoing = player.hear(push);
+                perform(socket, outgoing, shared).await?;
+            }
+        }
+        socket.flush().await?;
+    }
+}
+
+async fn perform(socket: &mut Socket, outgoing: Vec<Outgoing>, shared: &Shared) -> Result<(), Over> {
+    let missed = outgoing.iter().any(|outgoing| matches!(outgoing, Outgoing::Missed(_)));
+    for outgoing in outgoing {
+        match outgoing {
+            Outgoing::Text(text) => {
+                if !missed && text.starts_with(br#"{"jsonrpc":"2.0","id":"#) {
+                    shared.state().summary.answered += 1;
+                }
+                // Recorded text was UTF-8 when the client's library took it, or is not sent as text.
+                match text.clone().try_into() {
+                    Ok(text) => socket.feed(Message::Text(text)).await?,
+                    Err(_) => socket.feed(Message::Binary(text)).await?,
+                }
+            }
+            Outgoing::Binary(bytes) => socket.feed(Message::Binary(bytes)).await?,
+            Outgoing::Close(code, reason) => {
+                let frame =
+                    code.map(|code| CloseFrame { code: CloseCode::from(code), reason: reason.into() });
+                socket.close(frame).await?;
+                // The client's own goodbye, for no longer than a client may take for anything.
+                let _ = tokio::time::timeout(HEAD_TIMEOUT, async { while socket.next().await.is_some() {} })
+                    .await;
+                return Err(Over);
+            }
+            Outgoing::Drop => return Err(Over),
+            Outgoing::Elsewhere(push) => {
+                if let Some(player) = shared.state().playing.get(&push.tape()) {
+                    // An error means that the other connection has ended.
+                    let _ = player.send(push);
+                }
+            }
+            Outgoing::Missed(miss) => {
+                shared.state().summary.missed += 1;
+                // An error means that the server is being stopped.
+                let _ = shared.misses.send(miss);
+            }
+            Outgoing::Unanswered(key) => {
+                tracing::warn!(%key, "recorded without an answer, and not answered now")
+            }
+        }
+    }
+    Ok(())
+}

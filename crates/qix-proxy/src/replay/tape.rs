@@ -1,0 +1,98 @@
+//! What was said in a recording, ready to be said again.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use qix_protocol::Lineage;
+
+use super::{Key, template::Template};
+
+/// All that a recording can answer.
+#[derive(Debug, Default)]
+pub struct Tapes {
+    pub(super) tapes: Vec<Tape>,
+}
+
+/// One recorded connection.
+#[derive(Debug, Default)]
+pub(super) struct Tape {
+    /// Path of the upgrade request, without query.
+    pub(super) path: String,
+    /// What the engine said before the client said anything.
+    pub(super) greeting: Vec<Push>,
+    pub(super) calls: Vec<RecordedCall>,
+    pub(super) by_key: HashMap<Key, Vec<usize>>,
+}
+
+/// One recorded request and what came of it.
+#[derive(Debug)]
+pub(super) struct RecordedCall {
+    pub(super) key: Key,
+    /// `None` if the recording has no answer.
+    pub(super) answer: Option<RecordedAnswer>,
+    /// What the engine said between this request and the next thing that was said.
+    pub(super) before: Vec<Push>,
+    /// What the engine said between this answer and the next thing that was said.
+    pub(super) after: Vec<Push>,
+}
+
+/// A recorded answer, its patches applied.
+#[derive(Debug)]
+pub(super) struct RecordedAnswer {
+    pub(super) body: Body,
+    pub(super) lists: Lists,
+    /// Members of the frame that the protocol does not know, as written: `,"name":value`.
+    pub(super) extra: Bytes,
+    /// The id with which the engine answered a request that had none.
+    pub(super) id: Option<Bytes>,
+}
+
+#[derive(Debug)]
+pub(super) enum Body {
+    /// The out members: names as written, values.
+    Result(Vec<(Bytes, Template)>),
+    /// A result that is no object, or none at all.
+    Odd(Option<Bytes>),
+    Error(Bytes),
+}
+
+/// The lists of a frame, by object.
+#[derive(Debug, Default)]
+pub(super) struct Lists {
+    pub(super) changed: Vec<Lineage>,
+    pub(super) closed: Vec<Lineage>,
+    pub(super) suspended: Vec<Lineage>,
+}
+
+/// Something the engine said without being asked.
+#[derive(Debug)]
+pub(super) struct Push {
+    /// The connection that hears it.
+    pub(super) tape: usize,
+    pub(super) what: Pushed,
+}
+
+#[derive(Debug)]
+pub(super) enum Pushed {
+    /// A frame without handles, or text that is no frame: said again as it was.
+    Text(Bytes),
+    Binary(Bytes),
+    /// A frame that has only lists.
+    Lists(Lists),
+    /// The engine closed.
+    Close(Option<u16>, String),
+    /// The connection broke.
+    Drop,
+}
+
+impl Tapes {
+    /// Returns how many connections were recorded.
+    pub fn connections(&self) -> usize {
+        self.tapes.len()
+    }
+
+    /// Returns how many requests were recorded.
+    pub fn calls(&self) -> usize {
+        self.tapes.iter().map(|tape| tape.calls.len()).sum()
+    }
+}
