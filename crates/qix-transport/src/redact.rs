@@ -1,0 +1,239 @@
+//! Takes secrets out of URLs before anybody sees them.
+
+use std::borrow::Cow;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+
+/// What JavaScript's `encodeURIComponent` escapes, which is the rule Qlik clients use for path segments and query values.
+pub(crate) const COMPONENT: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'!')
+    .remove(b'~')
+    .remove(b'*')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')');
+
+/// What stands in the place of a secret.
+const MASK: &str = "***";
+
+/// How many URLs inside URLs are opened. Deeper ones are masked whole, so that the text cannot make this recurse without end.
+const MAX_DEPTH: u8 = 4;
+
+/// Query parameters whose values are credentials, in lower case.
+const SECRET_PARAMETERS: &[&str] = &[
+    "access_token",
+    "accesstoken",
+    "api_key",
+    "apikey",
+    "client_secret",
+    "code",
+    "code_verifier",
+    "id_token",
+    "jwt",
+    "password",
+    "qlik-csrf-token",
+    "qlikticket",
+    "refresh_token",
+    "state",
+    "subject_token",
+    "ticket",
+    "token",
+    "x-qlik-session",
+    "x-qlik-ticket",
+    "xrfkey",
+];
+
+/// Returns whether the value of the query parameter `name` is a credential; case does not matter.
+///
+/// ```
+/// use qix_transport::is_secret_parameter;
+///
+/// assert!(is_secret_parameter("QlikTicket"));
+/// assert!(!is_secret_parameter("workloadType"));
+/// ```
+pub fn is_secret_parameter(name: &str) -> bool {
+    let name = percent_decode_str(name).decode_utf8_lossy().to_ascii_lowercase();
+    SECRET_PARAMETERS.binary_search(&name.as_str()).is_ok()
+}
+
+/// Returns `url` with each credential in it replaced by `***`; everything else stays as it is, byte for byte.
+///
+/// Credentials are the values of [secret parameters](is_secret_parameter) wherever `name=value` stands, in the query, in the
+/// fragment or glued to a path that has no `?`, and `user:password@` before a host. URLs inside percent-encoded values, as in
+/// `reloadUri`, are treated the same way. Any text is accepted, also a path alone.
+///
+/// ```
+/// use qix_transport::redact_url;
+///
+/// assert_eq!(redact_url("wss://host/app/x?qlikTicket=abc&ttl=1"), "wss://host/app/x?qlikTicket=***&ttl=1");
+/// ```
+pub fn redact_url(url: &str) -> String {
+    redact(url, 0).into_owned()
+}
+
+fn redact(text: &str, depth: u8) -> Cow<'_, str> {
+    let text = mask_user_info(text);
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text.as_ref();
+    while !rest.is_empty() {
+        let end = rest.find(['/', '?', '&', '#', ';']).unwrap_or(rest.len());
+        let (piece, tail) = rest.split_at(end);
+        rest = match piece.split_once('=') {
+            Some((name, _)) if is_secret_parameter(name) => {
+                out.extend([name, "=", MASK]);
+                // A secret may itself hold any of the other delimiters, as base64 and tickets do.
+                &rest[rest.find('&').unwrap_or(rest.len())..]
+            }
+            Some((name, value)) => {
+                out.extend([name, "=", &nested(value, depth)]);
+                tail
+            }
+            None => {
+                out.push_str(&nested(piece, depth));
+                tail
+            }
+        };
+        if let Some(delimiter) = rest.chars().next() {
+            out.push(delimiter);
+            rest = &rest[delimiter.len_utf8()..];
+        }
+    }
+    if out == text { text } else { Cow::Owned(out) }
+}
+
+/// Redacts what a percent-encoded value holds, and leaves the value alone if that is nothing.
+fn nested(value: &str, depth: u8) -> Cow<'_, str> {
+    if !value.contains('%') {
+        return Cow::Borrowed(value);
+    }
+    let decoded = percent_decode_str(value).decode_utf8_lossy();
+    if decoded == value {
+        return Cow::Borrowed(value);
+    }
+    if depth == MAX_DEPTH {
+        return Cow::Borrowed(MASK);
+    }
+    let redacted = redact(&decoded, depth + 1);
+    if redacted == decoded {
+        return Cow::Borrowed(value);
+    }
+    Cow::Owned(utf8_percent_encode(&redacted, COMPONENT).to_string())
+}
+
+/// Masks `user:password@` after each `//`.
+fn mask_user_info(text: &str) -> Cow<'_, str> {
+    let mut out = String::new();
+    let mut copied = 0;
+    for (slashes, _) in text.match_indices("//") {
+        let start = slashes + 2;
+        if start < copied {
+            continue;
+        }
+        let authority = &text[start..];
+        let authority = &authority[..authority.find(['/', '?', '#']).unwrap_or(authority.len())];
+        // The last `@` counts: a password may hold one, a host may not.
+        if let Some(at) = authority.rfind('@') {
+            out.extend([&text[copied..start], MASK]);
+            copied = start + at;
+        }
+    }
+    if copied == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.push_str(&text[copied..]);
+    Cow::Owned(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(url: &str, expected: &str) {
+        assert_eq!(redact_url(url), expected);
+        assert_eq!(redact_url(expected), expected, "redacting twice changes nothing");
+    }
+
+    #[test]
+    fn parameter_list_is_sorted() {
+        assert!(SECRET_PARAMETERS.is_sorted());
+    }
+
+    #[test]
+    fn every_credential_parameter_is_masked() {
+        for name in [
+            "qlikTicket",
+            "QlikTicket",
+            "qlik-csrf-token",
+            "accessToken",
+            "access_token",
+            "xrfkey",
+            "code",
+            "state",
+        ] {
+            check(
+                &format!("wss://h/app/x?a=1&{name}=s3cret&b=2"),
+                &format!("wss://h/app/x?a=1&{name}=***&b=2"),
+            );
+            check(&format!("/app/x?{name}=s3cret"), &format!("/app/x?{name}=***"));
+        }
+    }
+
+    #[test]
+    fn harmless_urls_stay_byte_for_byte() {
+        for url in [
+            "ws://localhost:4848/app/C%3A%5CUsers%5Cme%5CSales.qvf/identity/a%2Fb/ttl/0?",
+            "wss://t.eu.qlikcloud.com/app/SessionApp_1?from=abc&workloadType=interactive-reload",
+            "/app/%3Ftransient%3D/identity/1",
+            "http://[::1]:9076",
+            "reloadUri=https%3A%2F%2Fh%2Fsense%2Fapp%2F1",
+            "100%",
+            "",
+        ] {
+            check(url, url);
+        }
+    }
+
+    #[test]
+    fn ticket_nested_in_an_encoded_reload_uri_is_masked() {
+        check(
+            "wss://h/app/x?reloadUri=https%3A%2F%2Fh%2Fhub%3FqlikTicket%3DabcDEF%26x%3D1&y=2",
+            "wss://h/app/x?reloadUri=https%3A%2F%2Fh%2Fhub%3FqlikTicket%3D***%26x%3D1&y=2",
+        );
+        check(
+            "/x?reloadUri=https%3A%2F%2Fh%2F%3Fu%3Dhttps%253A%252F%252Fh%252F%253Fcode%253Dabc",
+            "/x?reloadUri=https%3A%2F%2Fh%2F%3Fu%3Dhttps%253A%252F%252Fh%252F%253Fcode%253D***",
+        );
+    }
+
+    #[test]
+    fn user_and_password_are_masked() {
+        check("wss://ada:p@ss@host:1/app", "wss://***@host:1/app");
+        check("/x?reloadUri=https%3A%2F%2Fada%3Apw%40h%2F", "/x?reloadUri=https%3A%2F%2F***%40h%2F");
+        check("/x?u=https://ada:pw@h/", "/x?u=https://***@h/");
+    }
+
+    #[test]
+    fn token_glued_to_a_path_without_question_mark_is_masked() {
+        check("wss://h/app/x&qlik-csrf-token=abc", "wss://h/app/x&qlik-csrf-token=***");
+    }
+
+    #[test]
+    fn encoded_parameter_name_and_delimiters_inside_the_secret_do_not_help() {
+        check("/x?qlik%54icket=abc", "/x?qlik%54icket=***");
+        check("/x?xrfkey=a/b;c?d#e&f=1", "/x?xrfkey=***&f=1");
+        check("/x#access_token=abc", "/x#access_token=***");
+    }
+
+    #[test]
+    fn nesting_beyond_the_limit_is_masked_whole() {
+        let mut url = "code=abc".to_owned();
+        for _ in 0..8 {
+            url = format!("u={}", utf8_percent_encode(&url, COMPONENT));
+        }
+        let redacted = redact_url(&url);
+        assert!(redacted.contains(MASK) && !redacted.contains("abc"), "{redacted}");
+    }
+}

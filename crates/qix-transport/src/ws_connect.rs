@@ -1,0 +1,286 @@
+//! Makes WebSockets to one endpoint.
+
+use std::io;
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Request,
+    header::{
+        CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT,
+    },
+};
+use http_body_util::Empty;
+
+use crate::{
+    Auth, Connect, ConnectError, Dialer, Endpoint, HeaderError, Headers, Limits, SetupError, Stage,
+    TlsSettings, WsSocket,
+    hint::find_tls_error,
+    upgrade::{Answer, upgrade},
+    ws::Challenge,
+};
+
+const AGENT: &str = concat!("qix/", env!("CARGO_PKG_VERSION"));
+
+/// Makes WebSockets to one endpoint with one set of credentials.
+///
+/// Offers no extension and no subprotocol, as no Qlik client does; a server that switches one on all the same is refused.
+/// Follows no redirect. `Debug` shows no secret.
+///
+/// ```no_run
+/// use qix_transport::{Auth, Connect, Endpoint, WsConnect};
+///
+/// # async fn example(api_key: String) -> Result<(), Box<dyn std::error::Error>> {
+/// let endpoint = Endpoint::parse("wss://tenant.eu.qlikcloud.com/app/0b0c4ba1-2a3f-4c4e-9d0e-6f1d0f2f7a10")?;
+/// let connect = WsConnect::builder(endpoint).auth(Auth::bearer(api_key)).build()?;
+/// let socket = connect.connect().await?;
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct WsConnect {
+    endpoint: Endpoint,
+    /// Credentials and extra headers; all values are marked sensitive.
+    headers: HeaderMap,
+    dialer: Dialer,
+    limits: Limits,
+}
+
+impl WsConnect {
+    /// Starts with an endpoint, no credentials, and defaults for everything else.
+    pub fn builder(endpoint: Endpoint) -> WsConnectBuilder {
+        WsConnectBuilder {
+            endpoint,
+            auth: Auth::none(),
+            headers: Ok(Headers::new()),
+            tls: TlsSettings::default(),
+            limits: Limits::default(),
+        }
+    }
+
+    /// Returns where this connects to.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// Returns the limits of the sockets made here.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn request(&self, challenge: &Challenge) -> Result<Request<Empty<Bytes>>, http::Error> {
+        let mut request = Request::builder()
+            .uri(self.endpoint.to_uri())
+            .header(HOST, self.endpoint.authority())
+            .header(CONNECTION, "Upgrade")
+            .header(UPGRADE, "websocket")
+            .header(SEC_WEBSOCKET_VERSION, "13")
+            .header(SEC_WEBSOCKET_KEY, challenge.key.as_str())
+            // Some gateways turn away requests that do not say what sends them.
+            .header(USER_AGENT, AGENT)
+            .body(Empty::new())?;
+        replace(request.headers_mut(), &self.headers);
+        Ok(request)
+    }
+
+    fn check_answer(&self, headers: &HeaderMap, challenge: &Challenge) -> Result<(), ConnectError> {
+        let fault = if !has_token(headers, UPGRADE, "websocket") {
+            Some("its 101 answer lacks the header Upgrade: websocket")
+        } else if !has_token(headers, CONNECTION, "upgrade") {
+            Some("its 101 answer lacks the header Connection: Upgrade")
+        } else if headers.get(SEC_WEBSOCKET_ACCEPT).is_none_or(|accept| accept != challenge.accept.as_str()) {
+            Some("the Sec-WebSocket-Accept of its 101 answer does not fit the key")
+        } else {
+            None
+        };
+        if let Some(fault) = fault {
+            return Err(self.not_web_socket(io::Error::new(io::ErrorKind::InvalidData, fault)));
+        }
+        for (name, shown) in [
+            (SEC_WEBSOCKET_EXTENSIONS, "Sec-WebSocket-Extensions"),
+            (SEC_WEBSOCKET_PROTOCOL, "Sec-WebSocket-Protocol"),
+        ] {
+            if let Some(value) = headers.get(name).filter(|value| !value.is_empty()) {
+                let value: String = String::from_utf8_lossy(value.as_bytes()).chars().take(80).collect();
+                let peer = self.endpoint.peer();
+                return Err(ConnectError::NotOffered { peer, header: shown, value: value.into() });
+            }
+        }
+        Ok(())
+    }
+
+    /// Sorts what went wrong while the upgrade was under way.
+    fn not_web_socket(&self, error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> ConnectError {
+        let (peer, source) = (self.endpoint.peer(), error.into());
+        // With TLS 1.3 a client has finished its handshake before the server has looked at the client's certificate, so that the
+        // refusal of it arrives here.
+        if find_tls_error(&*source).is_some() {
+            ConnectError::Tls { peer, source }
+        } else {
+            ConnectError::NotWebSocket { peer, source }
+        }
+    }
+}
+
+impl Connect for WsConnect {
+    type Socket = WsSocket;
+
+    async fn connect(&self) -> Result<WsSocket, ConnectError> {
+        let challenge = Challenge::new();
+        let request = self.request(&challenge).map_err(|error| self.not_web_socket(error))?;
+        let deadline = self.dialer.deadline();
+        let stream = self.dialer.dial_by(&self.endpoint, deadline).await?;
+        let answer = deadline
+            .bound(&self.endpoint, Stage::Upgrade, upgrade(stream, request, deadline.at()))
+            .await?
+            .map_err(|error| self.not_web_socket(error))?;
+        match answer {
+            Answer::Switched { headers, stream, leftover } => {
+                self.check_answer(&headers, &challenge)?;
+                tracing::debug!(endpoint = %self.endpoint, "connected");
+                Ok(WsSocket::after_upgrade(stream, leftover, self.limits).await)
+            }
+            Answer::Refused(refusal) => {
+                Err(ConnectError::Upgrade { peer: self.endpoint.peer(), refusal: Box::new(refusal) })
+            }
+        }
+    }
+}
+
+/// Collects what a [`WsConnect`] needs.
+#[derive(Clone, Debug)]
+pub struct WsConnectBuilder {
+    endpoint: Endpoint,
+    auth: Auth,
+    headers: Result<Headers, HeaderError>,
+    tls: TlsSettings,
+    limits: Limits,
+}
+
+impl WsConnectBuilder {
+    /// Sets the credentials. Default: [`Auth::none`].
+    #[must_use]
+    pub fn auth(mut self, auth: Auth) -> Self {
+        self.auth = auth;
+        self
+    }
+
+    /// Adds an extra header to the upgrade request. Such headers replace those of the same name that would be sent otherwise,
+    /// also that of the credentials.
+    ///
+    /// What cannot be sent is reported by [`build`](Self::build).
+    #[must_use]
+    pub fn header(mut self, name: &str, value: &str) -> Self {
+        self.headers = self.headers.and_then(|headers| headers.header(name, value));
+        self
+    }
+
+    /// Sets all extra headers, replacing those added before. Default: none.
+    #[must_use]
+    pub fn headers(mut self, headers: Headers) -> Self {
+        self.headers = Ok(headers);
+        self
+    }
+
+    /// Sets the TLS settings. Not used if the endpoint is not encrypted. Default: [`TlsSettings::default`].
+    ///
+    /// A client certificate in [`auth`](Self::auth) takes the place of one in the settings.
+    #[must_use]
+    pub fn tls(mut self, tls: TlsSettings) -> Self {
+        self.tls = tls;
+        self
+    }
+
+    /// Sets limits and deadlines. Default: [`Limits::default`].
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Checks everything and reads the system's trust roots if they are needed.
+    ///
+    /// # Errors
+    ///
+    /// [`SetupError`] says which part cannot be used.
+    pub fn build(self) -> Result<WsConnect, SetupError> {
+        let mut headers = self.auth.headers()?;
+        replace(&mut headers, self.headers?.as_map());
+        let dialer = if self.endpoint.is_tls() {
+            let tls = match self.auth.identity() {
+                Some(identity) => self.tls.identity(identity.clone()),
+                None => self.tls,
+            };
+            Dialer::new(&tls, &self.limits)?
+        } else {
+            Dialer::plain(&self.limits)
+        };
+        Ok(WsConnect { endpoint: self.endpoint, headers, dialer, limits: self.limits })
+    }
+}
+
+/// Puts all of `new` into `headers`, in the place of what has the same name there.
+fn replace(headers: &mut HeaderMap, new: &HeaderMap) {
+    for name in new.keys() {
+        headers.remove(name);
+        for value in new.get_all(name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
+}
+
+fn has_token(headers: &HeaderMap, name: http::HeaderName, token: &str) -> bool {
+    let mut values = headers.get_all(name).iter().filter_map(|value| HeaderValue::to_str(value).ok());
+    values.any(|value| value.split(',').any(|part| part.trim().eq_ignore_ascii_case(token)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder(url: &str) -> WsConnectBuilder {
+        WsConnect::builder(Endpoint::parse(url).unwrap())
+    }
+
+    #[test]
+    fn request_has_the_handshake_headers_and_offers_nothing() {
+        let connect = builder("ws://h:4848/app/C%3A%5Cx.qvf?y=%2F").build().unwrap();
+        let challenge = Challenge::new();
+        let request = connect.request(&challenge).unwrap();
+        assert_eq!(request.uri(), "/app/C%3A%5Cx.qvf?y=%2F");
+        assert_eq!(request.headers()[HOST], "h:4848");
+        assert_eq!(request.headers()[SEC_WEBSOCKET_KEY], challenge.key.as_str());
+        assert!(!request.headers().contains_key(SEC_WEBSOCKET_EXTENSIONS));
+        assert!(!request.headers().contains_key(SEC_WEBSOCKET_PROTOCOL));
+    }
+
+    #[test]
+    fn extra_headers_replace_those_of_the_same_name() {
+        let connect = builder("ws://h/")
+            .auth(Auth::bearer("one"))
+            .header("authorization", "Bearer two")
+            .header("host", "other")
+            .build()
+            .unwrap();
+        let request = connect.request(&Challenge::new()).unwrap();
+        assert_eq!(request.headers().get_all("authorization").iter().count(), 1);
+        assert_eq!(request.headers()["authorization"], "Bearer two");
+        assert_eq!(request.headers()[HOST], "other");
+    }
+
+    #[test]
+    fn bad_header_is_reported_by_build() {
+        let error = builder("ws://h/").header("Upgrade", "x").header("a", "b").build().unwrap_err();
+        assert!(matches!(error, SetupError::Header(HeaderError::Reserved { .. })), "{error}");
+        let error = builder("ws://h/").auth(Auth::bearer("a\nb")).build().unwrap_err();
+        assert!(matches!(error, SetupError::Header(HeaderError::Value { .. })), "{error}");
+    }
+
+    #[test]
+    fn debug_hides_tokens_headers_and_tickets() {
+        let builder =
+            builder("ws://h/?qlikTicket=s3cret").auth(Auth::bearer("s3cret")).header("Cookie", "s3cret");
+        let shown = format!("{builder:?} {:?}", builder.clone().build().unwrap());
+        assert!(!shown.contains("s3cret"), "{shown}");
+    }
+}

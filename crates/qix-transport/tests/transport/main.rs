@@ -1,0 +1,9 @@
+//! Real sockets on loopback, and WebSockets over in-memory streams.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking too")]
+
+mod close;
+mod connect;
+mod messages;
+mod support;
+mod tls;
