@@ -1,0 +1,113 @@
+//! Every text frame that crossed the wire, byte for byte.
+
+use std::sync::{Mutex, PoisonError};
+
+use tokio_tungstenite::tungstenite::Utf8Bytes;
+
+/// Which way a frame went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From the client to the engine.
+    Received,
+    /// From the engine to the client.
+    Sent,
+}
+
+/// One text frame.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    /// Number of the connection, from 1 in the order of their upgrades.
+    pub connection: u64,
+    /// Which way it went.
+    pub direction: Direction,
+    /// The text as it stood in the message.
+    pub text: Utf8Bytes,
+}
+
+/// An upgrade that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upgrade {
+    /// Number of the connection, as in [`LogEntry`].
+    pub connection: u64,
+    /// Path and query as they came.
+    pub target: String,
+    /// Header names as they came, and values.
+    pub headers: Vec<(String, String)>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    entries: Vec<LogEntry>,
+    upgrades: Vec<Upgrade>,
+    bytes: usize,
+    dropped: u64,
+}
+
+// A load test opens many connections; their headers are kept for the first ones only.
+const MAX_UPGRADES: usize = 10_000;
+
+/// The log of one engine. It keeps up to its limit and counts what comes later.
+#[derive(Debug)]
+pub(crate) struct Log {
+    limit: usize,
+    inner: Mutex<Inner>,
+}
+
+impl Log {
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { limit, inner: Mutex::default() }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn frame(&self, connection: u64, direction: Direction, text: &Utf8Bytes) {
+        if self.limit == 0 {
+            return;
+        }
+        self.with(|inner| {
+            if inner.bytes + text.len() > self.limit {
+                inner.dropped += 1;
+                return;
+            }
+            inner.bytes += text.len();
+            inner.entries.push(LogEntry { connection, direction, text: text.clone() });
+        });
+    }
+
+    pub(crate) fn upgrade(&self, upgrade: Upgrade) {
+        self.with(|inner| {
+            if inner.upgrades.len() < MAX_UPGRADES {
+                inner.upgrades.push(upgrade);
+            }
+        });
+    }
+
+    pub(crate) fn entries(&self) -> Vec<LogEntry> {
+        self.with(|inner| inner.entries.clone())
+    }
+
+    pub(crate) fn upgrades(&self) -> Vec<Upgrade> {
+        self.with(|inner| inner.upgrades.clone())
+    }
+
+    pub(crate) fn dropped(&self) -> u64 {
+        self.with(|inner| inner.dropped)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_is_bounded() {
+        let log = Log::new(5);
+        for text in ["abc", "defg", "hi"] {
+            log.frame(1, Direction::Sent, &text.into());
+        }
+        assert_eq!(log.entries().len(), 2);
+        assert_eq!(log.dropped(), 1);
+    }
+}
