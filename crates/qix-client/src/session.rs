@@ -20,7 +20,10 @@ use crate::{
 /// One task owns the socket. It ends, and closes the socket with code 1000, when the last clone and the last object are
 /// dropped, when [`close`](Self::close) is called, or when the socket ends.
 #[derive(Clone)]
-pub struct Session {
+pub struct Session(Arc<Front>);
+
+/// What all clones of a session have in common; when it is dropped, the driver's queues end and the driver says goodbye.
+struct Front {
     commands: mpsc::Sender<Command>,
     cancels: mpsc::UnboundedSender<RequestId>,
     shared: Arc<Shared>,
@@ -67,7 +70,7 @@ impl Session {
         let driver =
             Driver::new(socket, connection, config.max_pending, command_queue, cancel_queue, shared.clone());
         tokio::spawn(driver.run());
-        Self { commands, cancels, shared }
+        Self(Arc::new(Front { commands, cancels, shared }))
     }
 
     /// Returns the object that is always open.
@@ -102,13 +105,13 @@ impl Session {
     ///
     /// Safe: nothing is lost by dropping the future.
     pub async fn connected(&self) -> Result<String, Error> {
-        let mut connected = self.shared.connected.subscribe();
+        let mut connected = self.0.shared.connected.subscribe();
         loop {
             if let Some(state) = connected.borrow_and_update().clone() {
                 return Ok(state);
             }
             tokio::select! {
-                () = self.commands.closed() => return Err(self.ended()),
+                () = self.0.commands.closed() => return Err(self.ended()),
                 changed = connected.changed() => if changed.is_err() { return Err(self.ended()) },
             }
         }
@@ -121,8 +124,8 @@ impl Session {
     /// Dropping the future lets the goodbye run on in the background.
     pub async fn close(&self) {
         // An error means that the session has ended already.
-        let _ = self.commands.send(Command::Close).await;
-        self.commands.closed().await;
+        let _ = self.0.commands.send(Command::Close).await;
+        self.0.commands.closed().await;
     }
 
     /// Waits until the session has ended, and returns why.
@@ -131,29 +134,29 @@ impl Session {
     ///
     /// Safe: nothing is lost by dropping the future.
     pub async fn closed(&self) -> Error {
-        self.commands.closed().await;
+        self.0.commands.closed().await;
         self.ended()
     }
 
     pub(crate) fn ids(&self) -> &RequestIds {
-        &self.shared.ids
+        &self.0.shared.ids
     }
 
     pub(crate) fn objects(&self) -> &Objects {
-        &self.shared.objects
+        &self.0.shared.objects
     }
 
     pub(crate) fn commands(&self) -> &mpsc::Sender<Command> {
-        &self.commands
+        &self.0.commands
     }
 
     pub(crate) fn cancel(&self, id: RequestId) {
         // An error means that the session has ended, and the call with it.
-        let _ = self.cancels.send(id);
+        let _ = self.0.cancels.send(id);
     }
 
     pub(crate) fn has_ended(&self) -> Option<Error> {
-        self.shared.end.get().cloned()
+        self.0.shared.end.get().cloned()
     }
 
     pub(crate) fn ended(&self) -> Error {
@@ -163,6 +166,6 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("ended", &self.shared.end.get().is_some()).finish_non_exhaustive()
+        f.debug_struct("Session").field("ended", &self.0.shared.end.get().is_some()).finish_non_exhaustive()
     }
 }

@@ -35,6 +35,10 @@ pub struct Connection<T> {
     ended: bool,
 }
 
+/// Requests are written into pieces of memory of this many bytes, so that small ones cost no allocation each. A piece is freed
+/// once all its requests were answered.
+const SCRATCH: usize = 4096;
+
 /// A request to be sent.
 #[derive(Clone, Copy, Debug)]
 pub struct NewRequest<'a> {
@@ -205,6 +209,9 @@ impl<T> Connection<T> {
 
     fn transmit(&mut self, request: NewRequest<'_>, data: Option<T>) {
         let NewRequest { id, to, method, params, deadline } = request;
+        if self.scratch.capacity() < client::OVERHEAD + method.len() + params.as_bytes().len() {
+            self.scratch.reserve(SCRATCH.max(client::OVERHEAD + method.len() + params.as_bytes().len()));
+        }
         let written = client::write(&mut self.scratch, id, to, method, params.as_bytes());
         let text = self.scratch.split().freeze();
         self.transmits.push_back(text.clone());

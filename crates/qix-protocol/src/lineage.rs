@@ -4,8 +4,10 @@ use std::{
     collections::HashMap,
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, LazyLock},
 };
+
+use memchr::memmem;
 
 use crate::{
     Handle,
@@ -136,10 +138,13 @@ impl Lineages {
 /// id beside it, while layouts and data, which hold none, are long.
 const LONGEST_REFERENCE: usize = 16 * 1024;
 
+/// Building the searcher costs more than searching a small result.
+static HANDLE_MEMBER: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new("\"qHandle\""));
+
 /// Returns the handles of the object references among the out members of a plain result.
 pub fn referenced_handles(result: Raw<'_>) -> impl Iterator<Item = Handle> {
     let text = result.as_bytes();
-    let may_refer = text.len() <= LONGEST_REFERENCE && memchr::memmem::find(text, b"\"qHandle\"").is_some();
+    let may_refer = text.len() <= LONGEST_REFERENCE && HANDLE_MEMBER.find(text).is_some();
     may_refer.then_some(result).into_iter().flat_map(members).filter_map(|(_, out)| reference(out))
 }
 

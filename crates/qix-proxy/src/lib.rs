@@ -2,12 +2,21 @@
 //!
 //! - [`record`] writes and reads recordings; their format is described in `docs/recording-format.md`.
 //! - [`replay`] answers from a recording.
+//! - [`demo`] does both, on an embedded recording.
 //!
 //! The binary `qix-proxy` is a thin command line on top.
 
 mod cli;
+mod config;
+pub mod demo;
+mod front;
+mod listener;
 pub mod record;
+mod relay;
 pub mod replay;
 mod shutdown;
+mod upstream;
 
 pub use cli::run;
+pub use config::{ConfigError, RecordConfig};
+pub use listener::{ProxyError, RecordProxy};

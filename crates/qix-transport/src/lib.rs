@@ -48,6 +48,7 @@ mod headers;
 mod hint;
 pub mod memory;
 mod outgoing;
+mod prefixed;
 mod redact;
 mod socket;
 mod socket_ext;

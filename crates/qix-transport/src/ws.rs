@@ -29,6 +29,7 @@ use tokio_tungstenite::{
 use crate::{
     Closed, ClosedBy, Limits, Message, Socket, Stream,
     outgoing::{goodbye, not_utf8, refused, too_big},
+    prefixed::Prefixed,
 };
 
 /// The largest header of a frame, in bytes.
@@ -39,7 +40,7 @@ const MAX_FRAME_HEADER: usize = 14;
 /// Fragments are joined, pings answered while anything is polled, text is checked to be UTF-8. No ping is sent unasked.
 /// Waiting for the peer's close frame needs tokio's clock.
 pub struct WsSocket<S = Stream> {
-    stream: WebSocketStream<S>,
+    stream: WebSocketStream<Prefixed<S>>,
     limits: Limits,
     /// Messages that were read while finding out why a write failed.
     backlog: VecDeque<Message>,
@@ -76,8 +77,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> WsSocket<S> {
             .max_write_buffer_size(write_buffer + max_message + MAX_FRAME_HEADER)
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_message));
-        let stream =
-            WebSocketStream::from_partially_read(stream, leftover.into(), Role::Client, Some(config)).await;
+        let stream = Prefixed::new(leftover, stream);
+        let stream = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
         Self { stream, limits, backlog: VecDeque::new(), goodbye: None, ended: None }
     }
 

@@ -40,11 +40,14 @@ pub(crate) struct Written {
     pub(crate) params: std::ops::Range<usize>,
 }
 
+/// At least as many bytes as a request has besides method and parameters.
+pub(crate) const OVERHEAD: usize = 96;
+
 /// Writes a request to the end of `out`. `params` must be one JSON array or object.
 pub(crate) fn write(out: &mut BytesMut, id: RequestId, to: Handle, method: &str, params: &[u8]) -> Written {
     let start = out.len();
     let mut digits = itoa::Buffer::new();
-    out.reserve(method.len() + params.len() + 96);
+    out.reserve(OVERHEAD + method.len() + params.len());
     out.put_slice(br#"{"jsonrpc":"2.0","id":"#);
     out.put_slice(digits.format(id.get()).as_bytes());
     out.put_slice(br#","handle":"#);

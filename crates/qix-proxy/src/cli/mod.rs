@@ -1,6 +1,8 @@
 //! The command line: arguments in, exit code out.
 
+mod demo;
 mod exit;
+mod record;
 mod replay;
 
 use std::{
@@ -22,8 +24,12 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Forward a client's traffic to an engine and write it to a file
+    Record(record::RecordArgs),
     /// Answer a client from a recording, without an engine
     Replay(replay::ReplayArgs),
+    /// See all of it at work on an embedded recording: no engine, no network, nothing to set up
+    Demo(demo::DemoArgs),
 }
 
 /// Runs the command line of this process and returns its exit code.
@@ -47,6 +53,8 @@ pub fn run() -> ExitCode {
 
 async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError> {
     match command {
+        Command::Record(args) => args.exec(out).await,
         Command::Replay(args) => args.exec(out).await,
+        Command::Demo(args) => args.exec(out).await,
     }
 }

@@ -1,7 +1,19 @@
-//! Recordings: what is in them, and how they are read.
+//! Recordings: what is in them, how they are written, and how they are read.
+//!
+//! A [`Recorder`] writes: [`Tape`]s take what crosses each connection, and a queue of bounded size leads to one thread. There bytes
+//! become messages, secrets are taken out, and messages become lines. A [`RecordingReader`] reads.
 
+mod assembler;
+mod event;
 mod format;
+mod output;
+mod queue;
 mod reader;
+mod recorder;
+mod redact;
+mod scribe;
+mod writer;
 
 pub use format::{Closing, Entry, EntryKind, FrameText, Header, Opening, Side, VERSION};
 pub use reader::{ReadError, RecordingReader, TornTail};
+pub use recorder::{Recorder, RecorderConfig, RecorderError, Sealed, Tape, Upgrade};

@@ -1,0 +1,56 @@
+//! Clocks, rounds and ratios.
+
+use std::time::{Duration, Instant};
+
+use rustix::{
+    thread::{CpuSet, sched_setaffinity},
+    time::{ClockId, clock_gettime},
+};
+
+/// Returns the CPU time that this process has used, in user and system mode, over all its threads.
+pub fn cpu() -> Duration {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
+}
+
+/// Binds this process, and the children it starts from now on, to one core, or to all.
+pub fn pin(one_core: bool) {
+    let mut cores = CpuSet::new();
+    let count = std::thread::available_parallelism().map_or(1, usize::from).max(2);
+    (0..if one_core { 1 } else { count }).for_each(|core| cores.set(core));
+    // A system that does not let us gives noisier figures.
+    let _ = sched_setaffinity(None, &cores);
+}
+
+/// What a run of some work cost.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
+    /// Wall-clock time.
+    pub wall: Duration,
+    /// CPU time of this process.
+    pub cpu: Duration,
+}
+
+/// Does `work` and returns what it cost.
+pub async fn cost(work: impl Future<Output = ()>) -> Cost {
+    let (wall, before) = (Instant::now(), cpu());
+    work.await;
+    Cost { wall: wall.elapsed(), cpu: cpu() - before }
+}
+
+/// Returns the middle value.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Prints one line of the table: what was measured, the ratio, and whether the budget is kept.
+pub fn row(what: &str, ratio: f64, budget: &str, kept: bool) {
+    line(&format!("{what:<66} {ratio:>7.2}   {budget:<14} {}", if kept { "kept" } else { "NOT KEPT" }));
+}
+
+/// Prints a line.
+#[expect(clippy::print_stdout, reason = "a bench is read on a terminal")]
+pub fn line(text: &str) {
+    println!("{text}");
+}

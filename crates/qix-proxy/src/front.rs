@@ -1,0 +1,276 @@
+//! The client's side of a connection: its request, the answer, and then the relay.
+
+use std::{
+    convert::Infallible,
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
+    header::{
+        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+        SEC_WEBSOCKET_VERSION, UPGRADE,
+    },
+    request,
+};
+use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use hyper::{
+    body::{Body, Frame, Incoming, SizeHint},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use qix_transport::Stream;
+use tokio::{net::TcpStream, sync::watch};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::{
+    record::{Recorder, Tape, Upgrade},
+    relay::{End, Relay},
+    upstream::{Answer, Link, Upstream, UpstreamError, names, passed_on},
+};
+
+/// How much of the body of a refusal is recorded, in bytes.
+const BODY_START: usize = 4 << 10;
+
+const NOT_YET: &str = "this port records WebSocket traffic; plain HTTP is not passed on yet\n";
+
+type ResponseBody = UnsyncBoxBody<Bytes, hyper::Error>;
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Front {
+    pub(crate) upstream: Upstream,
+    pub(crate) recorder: Recorder,
+    pub(crate) header_timeout: Duration,
+    /// Becomes `true` when no new request is to be taken.
+    pub(crate) draining: watch::Receiver<bool>,
+}
+
+/// What the requests of one connection have in common.
+#[derive(Debug, Default)]
+struct Visit {
+    /// The upstream connection that answered the last request with a refusal.
+    link: Option<Link>,
+    /// What the relay needs, once the upstream has switched.
+    switched: Option<Switched>,
+}
+
+#[derive(Debug)]
+struct Switched {
+    engine: Stream,
+    first: Bytes,
+    tape: Tape,
+}
+
+/// Serves one connection from its first byte to its last.
+///
+/// # Cancellation
+///
+/// Dropping the future cuts the connection on both sides; the recording says that the proxy did.
+pub(crate) async fn serve(stream: TcpStream, front: Arc<Front>) {
+    // Boxed, so that an open WebSocket does not carry the memory of its handshake around.
+    let Some((client, client_first, switched)) = Box::pin(handshake(stream, front)).await else { return };
+    let Switched { engine, first, mut tape } = switched;
+    let conn = tape.connection();
+    let mut relay = Relay::new(client, engine);
+    let End { by, error } = relay.run((own(client_first), own(first)), &mut tape).await;
+    tracing::debug!("connection {conn} ended, by the {by}");
+    tape.close(by, error);
+}
+
+/// Lets go of the buffer that a few bytes were read into.
+fn own(bytes: Bytes) -> Bytes {
+    Bytes::copy_from_slice(&bytes)
+}
+
+/// Answers requests until one of them makes a WebSocket of the connection; `None` if none does.
+async fn handshake(stream: TcpStream, front: Arc<Front>) -> Option<(TcpStream, Bytes, Switched)> {
+    let visit = Arc::new(Mutex::new(Visit::default()));
+    let mut draining = front.draining.clone();
+    let header_timeout = front.header_timeout;
+    let theirs = Arc::clone(&visit);
+    let service = service_fn(move |request| {
+        let (front, visit) = (Arc::clone(&front), Arc::clone(&theirs));
+        // Boxed, because hyper hands the stream back only of services whose futures can be moved.
+        Box::pin(async move { Ok::<_, Infallible>(answer(request, &front, &visit).await) })
+    });
+    let mut connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(header_timeout)
+        .preserve_header_case(true)
+        .title_case_headers(true)
+        .auto_date_header(false)
+        .serve_connection(TokioIo::new(stream), service);
+    let stopped = tokio::select! {
+        ended = poll_fn(|cx| connection.poll_without_shutdown(cx)) => Some(ended),
+        _ = draining.wait_for(|draining| *draining) => None,
+    };
+    let ended = match stopped {
+        Some(ended) => ended,
+        None => {
+            Pin::new(&mut connection).graceful_shutdown();
+            poll_fn(|cx| connection.poll_without_shutdown(cx)).await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!("a connection was given up before it became a WebSocket: {error}");
+        return None;
+    }
+    let parts = connection.into_parts();
+    let switched = lock(&visit).switched.take()?;
+    Some((parts.io.into_inner(), parts.read_buf, switched))
+}
+
+fn lock(visit: &Mutex<Visit>) -> std::sync::MutexGuard<'_, Visit> {
+    visit.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn answer(request: Request<Incoming>, front: &Front, visit: &Mutex<Visit>) -> Response<ResponseBody> {
+    let (request, _) = request.into_parts();
+    let key = match client_key(&request) {
+        Ok(key) => key,
+        Err((status, sentence)) => return said(status, sentence),
+    };
+    front.recorder.ready().await;
+    let link = lock(visit).link.take();
+    match front.upstream.upgrade(&request, link).await {
+        Ok(Answer::Switched { response, stream, first }) => {
+            let tape = front.recorder.open(&upgrade(&request, response.status(), response.headers()));
+            lock(visit).switched = Some(Switched { engine: stream, first, tape });
+            switching(response, &key)
+        }
+        Ok(Answer::Refused { response, link }) => {
+            lock(visit).link = Some(link);
+            mirrored(request, response, front.recorder.clone())
+        }
+        Err(error) => unreachable_upstream(&request, &error, &front.recorder),
+    }
+}
+
+/// Returns the key of a WebSocket upgrade, or how to answer what is none.
+fn client_key(request: &request::Parts) -> Result<HeaderValue, (StatusCode, &'static str)> {
+    let headers = &request.headers;
+    if request.method != Method::GET
+        || !names(headers, CONNECTION, "upgrade")
+        || !names(headers, UPGRADE, "websocket")
+    {
+        return Err((StatusCode::NOT_IMPLEMENTED, NOT_YET));
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        return Err((StatusCode::UPGRADE_REQUIRED, "only version 13 of WebSocket is spoken here\n"));
+    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).cloned();
+    key.ok_or((StatusCode::BAD_REQUEST, "the upgrade has no Sec-WebSocket-Key\n"))
+}
+
+fn upgrade<'a>(request: &'a request::Parts, status: StatusCode, response: &'a HeaderMap) -> Upgrade<'a> {
+    let url = request.uri.path_and_query().map_or("/", |path| path.as_str());
+    Upgrade { url, status, request: &request.headers, response }
+}
+
+/// Makes the client's 101 of the upstream's.
+fn switching(upstream: Response<()>, key: &HeaderValue) -> Response<ResponseBody> {
+    let (mut head, ()) = upstream.into_parts();
+    head.headers = passed_on(&head.headers, &[CONTENT_LENGTH]);
+    head.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
+        .expect("an accept key is base64, which any header can hold");
+    head.headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    Response::from_parts(head, text(""))
+}
+
+/// Passes an answer on that is no 101, and records it when its body has gone by.
+fn mirrored(
+    request: request::Parts,
+    response: Response<Incoming>,
+    recorder: Recorder,
+) -> Response<ResponseBody> {
+    let (mut head, body) = response.into_parts();
+    tracing::warn!("the upstream answered an upgrade with {}", head.status);
+    let refusal = Refusal { request, status: head.status, headers: head.headers.clone(), recorder };
+    head.headers = passed_on(&head.headers, &[]);
+    let body = Mirror { body, start: Vec::new(), refusal: Some(refusal) };
+    Response::from_parts(head, body.boxed_unsync())
+}
+
+fn unreachable_upstream(
+    request: &request::Parts,
+    error: &UpstreamError,
+    recorder: &Recorder,
+) -> Response<ResponseBody> {
+    let sentence = error.sentence();
+    tracing::warn!("{sentence}");
+    recorder.refused(&upgrade(request, StatusCode::BAD_GATEWAY, &HeaderMap::new()), b"", Some(&sentence));
+    said(StatusCode::BAD_GATEWAY, sentence + "\n")
+}
+
+fn said(status: StatusCode, sentence: impl Into<Bytes>) -> Response<ResponseBody> {
+    let mut response = Response::new(text(sentence));
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if status == StatusCode::UPGRADE_REQUIRED {
+        response.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+    }
+    response
+}
+
+fn text(text: impl Into<Bytes>) -> ResponseBody {
+    Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+/// The body of a refusal, which is passed on as it comes. Its beginning is kept for the recording.
+struct Mirror {
+    body: Incoming,
+    start: Vec<u8>,
+    refusal: Option<Refusal>,
+}
+
+struct Refusal {
+    request: request::Parts,
+    status: StatusCode,
+    headers: HeaderMap,
+    recorder: Recorder,
+}
+
+impl Body for Mirror {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        if let Poll::Ready(Some(Ok(frame))) = &polled
+            && let Some(data) = frame.data_ref()
+        {
+            let room = BODY_START - self.start.len();
+            self.start.extend_from_slice(&data[..data.len().min(room)]);
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Mirror {
+    /// Records the refusal, however far its body came.
+    fn drop(&mut self) {
+        if let Some(Refusal { request, status, headers, recorder }) = self.refusal.take() {
+            recorder.refused(&upgrade(&request, status, &headers), &self.start, None);
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! The proxy as a whole: listening, draining, stopping.
+
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use crate::{
+    config::{ConfigError, RecordConfig},
+    front::{self, Front},
+    record::{Recorder, RecorderConfig, RecorderError, Sealed},
+    upstream::Upstream,
+};
+
+/// How long to wait before accepting again when the system has no more sockets to give.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A reverse proxy for WebSockets that records what crosses it.
+///
+/// ```no_run
+/// use qix_proxy::{RecordConfig, RecordProxy};
+/// use qix_transport::Endpoint;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = RecordConfig::new(Endpoint::parse("ws://engine:9076")?, "session.qixrec");
+/// let proxy = RecordProxy::bind(config).await?;
+/// println!("point your client at ws://{}", proxy.local_addr());
+/// let sealed = proxy.run(async { _ = tokio::signal::ctrl_c().await }).await;
+/// println!("{} messages", sealed.frames);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct RecordProxy {
+    listener: TcpListener,
+    address: SocketAddr,
+    front: Arc<Front>,
+    draining: watch::Sender<bool>,
+    grace: Duration,
+}
+
+/// Why a proxy cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProxyError {
+    /// The settings do not hold together.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}{}", listen_hint(source))]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The recording cannot be made.
+    #[error(transparent)]
+    Recorder(#[from] RecorderError),
+}
+
+fn listen_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => ", because another program does; stop it or choose another port",
+        io::ErrorKind::AddrNotAvailable => {
+            ", because this machine does not have that address; choose one of its own"
+        }
+        io::ErrorKind::PermissionDenied => ", because only administrators may; choose a port above 1023",
+        _ => "; choose another address",
+    }
+}
+
+impl RecordProxy {
+    /// Checks the settings, starts to listen and creates the recording. Nothing is served before [`run`](Self::run).
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError`] says what is in the way. No file was created then.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future may leave a recording behind that has nothing but its header.
+    pub async fn bind(config: RecordConfig) -> Result<Self, ProxyError> {
+        let checked = config.validate()?;
+        let failed = |source| ProxyError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                "LISTENING ON {address}: every machine that can reach this one can use the engine through it, with the \
+                 credentials given here, and everything is recorded"
+            );
+        }
+        let recorder_config = RecorderConfig {
+            upstream: config.upstream.to_string(),
+            queue: config.queue,
+            max_message: config.max_message,
+            secret_headers: checked.secret_headers(),
+        };
+        let recorder = Recorder::create(&config.output, recorder_config)?;
+        let upstream = Upstream::new(&config, checked);
+        let (draining, receiver) = watch::channel(false);
+        let front =
+            Arc::new(Front { upstream, recorder, header_timeout: config.header_timeout, draining: receiver });
+        Ok(Self { listener, address, front, draining, grace: config.grace })
+    }
+
+    /// Returns the address that clients connect to.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the upstream's URL, without secrets.
+    pub fn upstream(&self) -> String {
+        self.front.upstream.url()
+    }
+
+    /// Returns the recorder, to add to the recording or to look at its path.
+    pub fn recorder(&self) -> &Recorder {
+        &self.front.recorder
+    }
+
+    /// Serves until `shutdown` is done, gives open connections the grace period to end, and seals the recording.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future cuts all connections and leaves the recording without its last line.
+    pub async fn run(self, shutdown: impl Future<Output = ()>) -> Sealed {
+        self.run_until(shutdown, std::future::pending()).await
+    }
+
+    /// As [`run`](Self::run), and stops waiting for open connections once `now` is done. `now` is first polled when `shutdown` is done.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`run`](Self::run).
+    pub async fn run_until(
+        self,
+        shutdown: impl Future<Output = ()>,
+        now: impl Future<Output = ()>,
+    ) -> Sealed {
+        let Self { listener, front, draining, grace, .. } = self;
+        let recorder = front.recorder.clone();
+        let mut connections = JoinSet::new();
+        tokio::select! {
+            () = accept(&listener, &front, &mut connections) => {}
+            () = shutdown => {}
+        }
+        drop(listener);
+        draining.send_replace(true);
+        let rest = async { while connections.join_next().await.is_some() {} };
+        tokio::select! {
+            _ = timeout(grace, rest) => {}
+            () = now => {}
+        }
+        // Their tapes say in the recording that the proxy cut them.
+        connections.shutdown().await;
+        drop(front);
+        recorder.seal().await
+    }
+}
+
+/// Accepts for ever.
+async fn accept(listener: &TcpListener, front: &Arc<Front>, connections: &mut JoinSet<()>) {
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => start(stream, front, connections),
+                Err(error) => {
+                    tracing::warn!("cannot accept a connection: {error}");
+                    sleep(PAUSE).await;
+                }
+            },
+            Some(ended) = connections.join_next() => {
+                if let Err(error) = ended {
+                    tracing::error!("a connection was lost to a fault in this program: {error}");
+                }
+            }
+        }
+    }
+}
+
+fn start(stream: TcpStream, front: &Arc<Front>, connections: &mut JoinSet<()>) {
+    // Messages are small and waited for.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!("cannot set TCP_NODELAY: {error}");
+    }
+    connections.spawn(front::serve(stream, Arc::clone(front)));
+}

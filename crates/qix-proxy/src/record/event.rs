@@ -1,0 +1,61 @@
+//! What goes from the relaying tasks to the writing thread.
+
+use std::io;
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+
+use super::{Sealed, Side};
+
+/// Something to be recorded.
+#[derive(Debug)]
+pub(super) struct Item {
+    /// The connection, 0 for none.
+    pub(super) conn: u64,
+    /// Microseconds since the recording started.
+    pub(super) t: u64,
+    pub(super) event: Event,
+}
+
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A connection was established.
+    Open(Box<Upgraded>),
+    /// WebSocket bytes, cut anywhere.
+    Chunk(Side, Bytes),
+    /// One whole text message of a connection that is no WebSocket.
+    Text(Side, Bytes),
+    /// A connection ended; by nobody if the proxy was stopped.
+    Close { by: Option<Side>, error: Option<io::Error> },
+    /// An upgrade did not come about.
+    Refused(Box<Upgraded>),
+    /// The end; whoever asked for it waits.
+    Seal(oneshot::Sender<Sealed>),
+}
+
+/// An upgrade, secrets removed.
+#[derive(Debug, Default)]
+pub(super) struct Upgraded {
+    pub(super) url: String,
+    pub(super) status: u16,
+    pub(super) request: Vec<(String, String)>,
+    pub(super) response: Vec<(String, String)>,
+    pub(super) redacted: Vec<String>,
+    pub(super) body: Option<String>,
+    pub(super) error: Option<String>,
+}
+
+impl Item {
+    /// Returns the bytes that this item keeps in memory, as far as they can be many.
+    pub(super) fn bytes(&self) -> usize {
+        match &self.event {
+            Event::Chunk(_, bytes) | Event::Text(_, bytes) => bytes.len(),
+            _ => 0,
+        }
+    }
+
+    /// Returns whether somebody waits for this item to be handled.
+    pub(super) fn is_urgent(&self) -> bool {
+        matches!(self.event, Event::Seal(_))
+    }
+}

@@ -1,0 +1,221 @@
+//! Between the tasks that relay and the thread that writes: a queue bounded by bytes.
+
+use std::{
+    sync::{
+        Condvar, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
+    task::{Context, Poll, Waker},
+    time::Duration,
+};
+
+use super::event::Item;
+
+/// What an item takes in the queue besides its bytes.
+const ITEM: usize = 64;
+/// How long the thread lets things collect after it has written, before it looks again.
+///
+/// Waking a thread costs a busy connection more than all else that recording does; a crash can lose this much.
+const NAP: Duration = Duration::from_millis(1);
+/// How much ends a nap early, in bytes.
+const ENOUGH: usize = 256 << 10;
+
+/// A queue of any number of writers, who wait when it is full, and one reader.
+#[derive(Debug)]
+pub(super) struct Queue {
+    state: Mutex<State>,
+    wake: Condvar,
+    /// Bytes waiting or being worked on. Changed under the lock, read without.
+    charged: AtomicUsize,
+    limit: usize,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    items: Vec<Item>,
+    /// Charge of `items`.
+    waiting: usize,
+    reader: Reader,
+    writers: Vec<Waker>,
+    connections: u64,
+    /// No reader is there any more, or no writer.
+    closed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Reader {
+    #[default]
+    Working,
+    /// Wants to be woken by enough bytes, or by an item that somebody waits for.
+    Napping,
+    /// Wants to be woken by anything.
+    Sleeping,
+}
+
+impl Queue {
+    pub(super) fn new(limit: usize) -> Self {
+        Self { state: Mutex::default(), wake: Condvar::new(), charged: AtomicUsize::new(0), limit }
+    }
+
+    /// Waits until there is room. One item more passes then, however large it is.
+    pub(super) fn poll_room(&self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.has_room() {
+            return Poll::Ready(());
+        }
+        let mut state = self.lock();
+        // Room is made under the lock, so that it cannot be missed between this look and the entry in the list.
+        if self.has_room() || state.closed {
+            return Poll::Ready(());
+        }
+        if !state.writers.iter().any(|waker| waker.will_wake(cx.waker())) {
+            state.writers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Adds an item, room or not; dropped if nobody reads any more.
+    pub(super) fn push(&self, item: Item) {
+        self.push_with(|_| item);
+    }
+
+    /// Adds what `item` makes of the number of a new connection, and returns that number.
+    pub(super) fn push_connection(&self, item: impl FnOnce(u64) -> Item) -> u64 {
+        self.push_with(|connections| {
+            *connections += 1;
+            item(*connections)
+        })
+    }
+
+    fn push_with(&self, item: impl FnOnce(&mut u64) -> Item) -> u64 {
+        let mut state = self.lock();
+        let item = item(&mut state.connections);
+        let connections = state.connections;
+        if state.closed {
+            return connections;
+        }
+        let (charge, urgent) = (ITEM + item.bytes(), item.is_urgent());
+        state.items.push(item);
+        state.waiting += charge;
+        self.charged.fetch_add(charge, Ordering::Relaxed);
+        let wake = match state.reader {
+            Reader::Working => false,
+            Reader::Napping => urgent || state.waiting >= ENOUGH,
+            Reader::Sleeping => true,
+        };
+        if wake {
+            state.reader = Reader::Working;
+            drop(state);
+            self.wake.notify_one();
+        }
+        connections
+    }
+
+    /// Takes all that waits into `items`, which must be empty; waits for something to come. Returns `false` once the queue is closed and empty.
+    ///
+    /// `idle` is called before a wait of unknown length.
+    pub(super) fn take(&self, items: &mut Vec<Item>, idle: impl FnOnce()) -> bool {
+        let mut state = self.lock();
+        if state.waiting < ENOUGH && !state.closed && !state.items.iter().any(Item::is_urgent) {
+            state.reader = Reader::Napping;
+            state = self
+                .wake
+                .wait_timeout_while(state, NAP, |state| state.reader == Reader::Napping && !state.closed)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+        if state.items.is_empty() && !state.closed {
+            idle();
+            state.reader = Reader::Sleeping;
+            state = self
+                .wake
+                .wait_while(state, |state| state.reader == Reader::Sleeping && !state.closed)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+        state.reader = Reader::Working;
+        state.waiting = 0;
+        std::mem::swap(&mut state.items, items);
+        !(items.is_empty() && state.closed)
+    }
+
+    /// Makes room: items of this many bytes in all were worked on.
+    pub(super) fn release(&self, items: usize, bytes: usize) {
+        let mut state = self.lock();
+        self.charged.fetch_sub(items * ITEM + bytes, Ordering::Relaxed);
+        if self.has_room() {
+            state.writers.drain(..).for_each(Waker::wake);
+        }
+    }
+
+    /// Lets nobody wait any longer: the reader takes what is left, and what writers add is dropped.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.closed = true;
+        state.writers.drain(..).for_each(Waker::wake);
+        drop(state);
+        self.wake.notify_one();
+    }
+
+    fn has_room(&self) -> bool {
+        self.charged.load(Ordering::Relaxed) < self.limit
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing under the lock leaves the state half-changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{sync::Arc, task::Wake};
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::record::{Side, event::Event};
+
+    struct Woken(AtomicUsize);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn chunk(size: usize) -> Item {
+        Item { conn: 1, t: 0, event: Event::Chunk(Side::Client, vec![0; size].into()) }
+    }
+
+    #[test]
+    fn full_queue_lets_writers_wait_and_wakes_them_when_there_is_room() {
+        let woken = Arc::new(Woken(AtomicUsize::new(0)));
+        let waker = Waker::from(Arc::clone(&woken));
+        let mut cx = Context::from_waker(&waker);
+        let queue = Queue::new(1000);
+        assert!(queue.poll_room(&mut cx).is_ready());
+        queue.push(chunk(5000));
+        assert!(queue.poll_room(&mut cx).is_pending());
+        assert!(queue.poll_room(&mut cx).is_pending());
+        let mut items = Vec::new();
+        assert!(queue.take(&mut items, || {}));
+        assert!(queue.poll_room(&mut cx).is_pending(), "taken is not yet worked on");
+        queue.release(1, 5000);
+        assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+        assert!(queue.poll_room(&mut cx).is_ready());
+    }
+
+    #[test]
+    fn closing_ends_all_waits_and_hands_out_the_rest() {
+        let queue = Queue::new(1);
+        queue.push(Item { conn: 1, t: 0, event: Event::Chunk(Side::Client, Bytes::from_static(b"a")) });
+        queue.close();
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(queue.poll_room(&mut cx).is_ready());
+        let mut items = Vec::new();
+        assert!(queue.take(&mut items, || {}));
+        assert_eq!(items.len(), 1);
+        items.clear();
+        queue.push(chunk(1));
+        assert!(!queue.take(&mut items, || {}));
+    }
+}

@@ -1,0 +1,279 @@
+//! The front of the recorder: what relays hold.
+
+use std::{
+    fs::OpenOptions,
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, StatusCode};
+use tokio::sync::oneshot;
+
+use super::{
+    Side,
+    event::{Event, Item, Upgraded},
+    queue::Queue,
+    redact::Redactor,
+    scribe::Scribe,
+    writer::Writer,
+};
+
+/// Settings of a [`Recorder`].
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RecorderConfig {
+    /// What the recording says of the engine: its URL without secrets.
+    ///
+    /// Default: empty.
+    pub upstream: String,
+    /// How many bytes may wait to be written, over all connections, before relays have to wait.
+    ///
+    /// Default: 64 MiB.
+    pub queue: usize,
+    /// The largest message that is kept, in bytes. Of a larger one, the recording has the size. Each direction of each connection takes
+    /// at most this much memory.
+    ///
+    /// Default: 256 MiB.
+    pub max_message: usize,
+    /// Headers whose values are secrets, besides those that always are.
+    ///
+    /// Default: none.
+    pub secret_headers: Vec<HeaderName>,
+}
+
+impl Default for RecorderConfig {
+    fn default() -> Self {
+        Self { upstream: String::new(), queue: 64 << 20, max_message: 256 << 20, secret_headers: Vec::new() }
+    }
+}
+
+/// Why a recording could not be started.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RecorderError {
+    /// The file is there already.
+    #[error("{} exists already and is never overwritten; give another name or move it away", path.display())]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file cannot be made or written.
+    #[error("cannot write {}; check that its folder exists and may be written to", path.display())]
+    Create {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+/// What was recorded.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct Sealed {
+    /// The file.
+    pub path: PathBuf,
+    /// Connections that were established.
+    pub connections: u64,
+    /// Complete messages, in both directions.
+    pub frames: u64,
+    /// Upgrades that did not come about.
+    pub refused: u64,
+    /// The size of the file.
+    pub bytes: u64,
+    /// Why recording stopped early, if it did. What the file has is whole but for its last line.
+    pub fault: Option<io::Error>,
+}
+
+/// An upgrade of a connection, or the attempt. Secrets are removed before anything of it is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Upgrade<'a> {
+    /// Path and query of the client's request.
+    pub url: &'a str,
+    /// The upstream's status.
+    pub status: StatusCode,
+    /// The client's headers.
+    pub request: &'a HeaderMap,
+    /// The upstream's headers.
+    pub response: &'a HeaderMap,
+}
+
+/// Writes a recording. Cheap to clone.
+///
+/// All work, file included, is done by a thread of its own; a queue of bounded size leads to it. Once all clones are gone without
+/// [`seal`](Self::seal), what has come is written and the file left without its `end`.
+#[derive(Clone, Debug)]
+pub struct Recorder(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    queue: Arc<Queue>,
+    started: Instant,
+    path: PathBuf,
+    secret_headers: Vec<HeaderName>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.queue.close();
+    }
+}
+
+impl Recorder {
+    /// Creates the file, which must not exist, and starts the thread. Only the owner may read the file.
+    ///
+    /// # Errors
+    ///
+    /// [`RecorderError`] if there is such a file, or if it cannot be written.
+    pub fn create(path: impl AsRef<Path>, config: RecorderConfig) -> Result<Self, RecorderError> {
+        let path = path.as_ref().to_owned();
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::AlreadyExists => RecorderError::Exists { path: path.clone() },
+            _ => RecorderError::Create { path: path.clone(), source },
+        };
+        let mut options = OpenOptions::new();
+        options.append(true).create_new(true);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let file = options.open(&path).map_err(failed)?;
+        Self::start(file, path.clone(), config).map_err(failed)
+    }
+
+    fn start(file: std::fs::File, path: PathBuf, config: RecorderConfig) -> io::Result<Self> {
+        let (started, wall) = (Instant::now(), jiff::Timestamp::now());
+        let writer = Writer::start(file, &format!("{wall:.6}"), &config.upstream)?;
+        let queue = Arc::new(Queue::new(config.queue));
+        let scribe = Scribe::new(writer, path.clone(), config.max_message);
+        let theirs = Arc::clone(&queue);
+        std::thread::Builder::new().name("recorder".to_owned()).spawn(move || scribe.run(theirs))?;
+        Ok(Self(Arc::new(Inner { queue, started, path, secret_headers: config.secret_headers })))
+    }
+
+    /// Returns the file.
+    pub fn path(&self) -> &Path {
+        &self.0.path
+    }
+
+    /// Waits until the queue has room.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future does nothing.
+    pub async fn ready(&self) {
+        std::future::poll_fn(|cx| self.0.queue.poll_room(cx)).await;
+    }
+
+    /// Records that a connection was established, and returns what records the rest of it.
+    pub fn open(&self, upgrade: &Upgrade<'_>) -> Tape {
+        let (t, upgraded) = (self.now(), Box::new(self.clean(upgrade).0));
+        let conn = self.0.queue.push_connection(|conn| Item { conn, t, event: Event::Open(upgraded) });
+        Tape { recorder: self.clone(), conn, closed: false }
+    }
+
+    /// Records that an upgrade did not come about: with the beginning of the answer's `body`, or with the `error` that stands for an answer.
+    pub fn refused(&self, upgrade: &Upgrade<'_>, body: &[u8], error: Option<&str>) {
+        let (mut upgraded, mut redactor) = self.clean(upgrade);
+        // A character that was cut at the end does not make it binary.
+        let body = match std::str::from_utf8(body) {
+            Err(fault) if fault.error_len().is_none() => std::str::from_utf8(&body[..fault.valid_up_to()]),
+            whole => whole,
+        };
+        let body = body.ok().filter(|body| !body.is_empty());
+        upgraded.body = body.map(|body| redactor.echo("body", body).into_owned());
+        upgraded.error = error.map(|error| redactor.echo("error", error).into_owned());
+        upgraded.redacted = redactor.redacted;
+        self.push(0, Instant::now(), Event::Refused(Box::new(upgraded)));
+    }
+
+    /// Ends the recording: everything that has come so far is written, then the `end` line. What comes later is dropped.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future seals the recording all the same, a moment later.
+    pub async fn seal(self) -> Sealed {
+        let (sender, sealed) = oneshot::channel();
+        self.push(0, Instant::now(), Event::Seal(sender));
+        sealed.await.unwrap_or_else(|_| Sealed {
+            path: self.0.path.clone(),
+            connections: 0,
+            frames: 0,
+            refused: 0,
+            bytes: 0,
+            fault: Some(io::Error::other("the recorder is gone")),
+        })
+    }
+
+    fn clean<'a>(&'a self, upgrade: &Upgrade<'_>) -> (Upgraded, Redactor<'a>) {
+        let mut redactor = Redactor::new(&self.0.secret_headers);
+        let mut upgraded = Upgraded {
+            url: redactor.url("url", upgrade.url),
+            status: upgrade.status.as_u16(),
+            request: redactor.headers("request", upgrade.request),
+            response: redactor.headers("response", upgrade.response),
+            ..Upgraded::default()
+        };
+        upgraded.redacted.clone_from(&redactor.redacted);
+        (upgraded, redactor)
+    }
+
+    fn push(&self, conn: u64, at: Instant, event: Event) {
+        self.0.queue.push(Item { conn, t: self.micros(at), event });
+    }
+
+    fn now(&self) -> u64 {
+        self.micros(Instant::now())
+    }
+
+    fn micros(&self, at: Instant) -> u64 {
+        // Five hundred thousand years fit.
+        at.saturating_duration_since(self.0.started).as_micros() as u64
+    }
+}
+
+/// Records one connection. Dropping it records that the proxy ended the connection.
+#[derive(Debug)]
+pub struct Tape {
+    recorder: Recorder,
+    conn: u64,
+    closed: bool,
+}
+
+impl Tape {
+    /// Returns the number of the connection in the recording.
+    pub fn connection(&self) -> u64 {
+        self.conn
+    }
+
+    /// Waits until the queue has room for what comes next; one chunk always fits then.
+    pub fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.recorder.0.queue.poll_room(cx)
+    }
+
+    /// Records WebSocket bytes as they were read `at` some time, cut anywhere.
+    pub fn chunk(&mut self, from: Side, at: Instant, bytes: Bytes) {
+        self.recorder.push(self.conn, at, Event::Chunk(from, bytes));
+    }
+
+    /// Records one whole text message of a connection that is no WebSocket.
+    pub fn text(&mut self, from: Side, at: Instant, text: Bytes) {
+        self.recorder.push(self.conn, at, Event::Text(from, text));
+    }
+
+    /// Records the end of the connection: who ended it, unless a close frame says so, and what broke.
+    pub fn close(mut self, by: Side, error: Option<io::Error>) {
+        self.closed = true;
+        self.recorder.push(self.conn, Instant::now(), Event::Close { by: Some(by), error });
+    }
+}
+
+impl Drop for Tape {
+    fn drop(&mut self) {
+        if !self.closed {
+            self.recorder.push(self.conn, Instant::now(), Event::Close { by: None, error: None });
+        }
+    }
+}

@@ -1,0 +1,10 @@
+//! The recording proxy, over loopback and as a process.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod frames;
+mod process;
+mod secrets;
+mod shutdown;
+mod support;
+mod upgrade;
