@@ -1,1 +1,10 @@
-//! End-to-end tests.
+//! End-to-end tests: the crates of this workspace against the fake engine, over loopback.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod auth;
+mod bad_input;
+mod client;
+mod golden;
+mod record_replay;
+mod support;

@@ -29,13 +29,16 @@ pub struct Connection<T> {
     pending: Pending<T>,
     lineages: Lineages,
     session_state: Option<String>,
+    /// Where a request is written.
+    line: Vec<u8>,
+    /// Where it is kept until it was answered.
     scratch: BytesMut,
     transmits: VecDeque<Bytes>,
     events: VecDeque<Event<T>>,
     ended: bool,
 }
 
-/// Requests are written into pieces of memory of this many bytes, so that small ones cost no allocation each. A piece is freed
+/// Requests are kept in pieces of memory of this many bytes, so that small ones cost no allocation each. A piece is freed
 /// once all its requests were answered.
 const SCRATCH: usize = 4096;
 
@@ -63,6 +66,7 @@ impl<T> Connection<T> {
             ids: RequestIds::new(),
             lineages: Lineages::new(),
             session_state: None,
+            line: Vec::new(),
             scratch: BytesMut::new(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
@@ -209,10 +213,15 @@ impl<T> Connection<T> {
 
     fn transmit(&mut self, request: NewRequest<'_>, data: Option<T>) {
         let NewRequest { id, to, method, params, deadline } = request;
-        if self.scratch.capacity() < client::OVERHEAD + method.len() + params.as_bytes().len() {
-            self.scratch.reserve(SCRATCH.max(client::OVERHEAD + method.len() + params.as_bytes().len()));
+        self.line.clear();
+        let written = client::write(&mut self.line, id, to, method, params.as_bytes());
+        if self.scratch.capacity() < self.line.len() {
+            self.scratch.reserve(SCRATCH.max(self.line.len()));
         }
-        let written = client::write(&mut self.scratch, id, to, method, params.as_bytes());
+        self.scratch.extend_from_slice(&self.line);
+        if self.line.capacity() > SCRATCH {
+            self.line = Vec::new();
+        }
         let text = self.scratch.split().freeze();
         self.transmits.push_back(text.clone());
         let entry = Entry { data, to, text, method: written.method, params: written.params, deadline };

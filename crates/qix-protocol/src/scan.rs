@@ -11,44 +11,80 @@ use crate::ProtocolError;
 /// Values nested deeper than this are refused. Engines nest a few dozen levels; `jq` gives up soon after this many.
 pub const MAX_DEPTH: usize = 256;
 
-/// Returns whether `text` is exactly one JSON value, white space around it allowed.
+/// Where text stops being JSON, and whether it is because it nests too deep.
+///
+/// One number, so that the scanner's results travel in registers: it returns one for every token.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Fault(usize);
+
+impl Fault {
+    const TOO_DEEP: usize = 1 << (usize::BITS - 1);
+
+    fn at(offset: usize) -> Self {
+        Self(offset)
+    }
+
+    fn too_deep(offset: usize) -> Self {
+        Self(offset | Self::TOO_DEEP)
+    }
+}
+
+impl From<Fault> for ProtocolError {
+    fn from(Fault(at): Fault) -> Self {
+        let offset = at & !Fault::TOO_DEEP;
+        if at == offset {
+            Self::MalformedFrame { offset }
+        } else {
+            Self::TooDeep { offset, limit: MAX_DEPTH }
+        }
+    }
+}
+
+/// Returns whether `text` is exactly one JSON value, white space around it allowed, nested less than [`MAX_DEPTH`] levels:
+/// it can then stand inside another value and be read there.
 pub fn is_json(text: &[u8]) -> bool {
-    value(text, 0).is_ok_and(|end| space(text, end) == text.len())
+    value_within(text, 0, MAX_DEPTH - 1).is_ok_and(|end| space(text, end) == text.len())
 }
 
 /// Returns the range of the one value in `text`, white space around it left out.
-pub(crate) fn document(text: &[u8]) -> Result<Range<usize>, ProtocolError> {
+pub(crate) fn document(text: &[u8]) -> Result<Range<usize>, Fault> {
     let start = space(text, 0);
     let end = value(text, start)?;
     match space(text, end) {
         at if at == text.len() => Ok(start..end),
-        at => Err(fault(at)),
+        at => Err(Fault::at(at)),
     }
 }
 
 /// Steps over one value that starts at or after `at`, and returns where it ends.
-pub(crate) fn value(text: &[u8], mut at: usize) -> Result<usize, ProtocolError> {
-    let mut open = Nesting::default();
+pub(crate) fn value(text: &[u8], at: usize) -> Result<usize, Fault> {
+    value_within(text, at, MAX_DEPTH)
+}
+
+fn value_within(text: &[u8], mut at: usize, limit: usize) -> Result<usize, Fault> {
+    let mut open = Nesting { objects: [0; MAX_DEPTH / 64], depth: 0, limit };
     loop {
         at = space(text, at);
         match text.get(at) {
             Some(b'"') => at = string(text, at)?,
             Some(b'{') => {
+                let start = at;
                 at = space(text, at + 1);
                 if text.get(at) == Some(&b'}') {
                     at += 1;
                 } else {
-                    open.push(true, at)?;
+                    open.push(true, start)?;
                     at = name(text, at)?.1;
                     continue;
                 }
             }
             Some(b'[') => {
+                let start = at;
                 at = space(text, at + 1);
                 if text.get(at) == Some(&b']') {
                     at += 1;
                 } else {
-                    open.push(false, at)?;
+                    open.push(false, start)?;
                     continue;
                 }
             }
@@ -56,7 +92,7 @@ pub(crate) fn value(text: &[u8], mut at: usize) -> Result<usize, ProtocolError> 
             Some(b't') => at = literal(text, at, b"true")?,
             Some(b'f') => at = literal(text, at, b"false")?,
             Some(b'n') => at = literal(text, at, b"null")?,
-            _ => return Err(fault(at)),
+            _ => return Err(Fault::at(at)),
         }
         loop {
             if open.depth == 0 {
@@ -76,7 +112,7 @@ pub(crate) fn value(text: &[u8], mut at: usize) -> Result<usize, ProtocolError> 
                     at += 1;
                     open.depth -= 1;
                 }
-                _ => return Err(fault(at)),
+                _ => return Err(Fault::at(at)),
             }
         }
     }
@@ -126,7 +162,7 @@ impl<'a> Items<'a> {
         self.at
     }
 
-    fn step(&mut self) -> Result<Option<Item>, ProtocolError> {
+    fn step(&mut self) -> Result<Option<Item>, Fault> {
         let close = if self.object { b'}' } else { b']' };
         let mut at = space(self.text, self.at);
         match (self.text.get(at), self.state) {
@@ -137,7 +173,7 @@ impl<'a> Items<'a> {
             }
             (Some(b','), State::Later) => at = space(self.text, at + 1),
             (Some(_), State::First) => {}
-            _ => return Err(fault(at)),
+            _ => return Err(Fault::at(at)),
         }
         self.state = State::Later;
         let mut item_name = at..at;
@@ -145,14 +181,19 @@ impl<'a> Items<'a> {
             (item_name, at) = name(self.text, at)?;
         }
         let start = space(self.text, at);
-        let end = value(self.text, start)?;
+        let end = match self.text.get(start) {
+            // Most members are scalars, for which no nesting need be kept.
+            Some(b'"') => string(self.text, start)?,
+            Some(b'-' | b'0'..=b'9') => number(self.text, start)?,
+            _ => value(self.text, start)?,
+        };
         self.at = end;
         Ok(Some(Item { name: item_name, value: start..end }))
     }
 }
 
 impl Iterator for Items<'_> {
-    type Item = Result<Item, ProtocolError>;
+    type Item = Result<Item, Fault>;
 
     fn next(&mut self) -> Option<Self::Item> {
         if self.state == State::Done {
@@ -167,16 +208,16 @@ impl Iterator for Items<'_> {
 }
 
 /// Which of the open containers are objects, one bit each.
-#[derive(Default)]
 struct Nesting {
     objects: [u64; MAX_DEPTH / 64],
     depth: usize,
+    limit: usize,
 }
 
 impl Nesting {
-    fn push(&mut self, object: bool, at: usize) -> Result<(), ProtocolError> {
-        if self.depth == MAX_DEPTH {
-            return Err(ProtocolError::TooDeep { offset: at, limit: MAX_DEPTH });
+    fn push(&mut self, object: bool, at: usize) -> Result<(), Fault> {
+        if self.depth == self.limit {
+            return Err(Fault::too_deep(at));
         }
         let bit = 1 << (self.depth % 64);
         if object {
@@ -195,9 +236,10 @@ impl Nesting {
 }
 
 pub(crate) fn fault(offset: usize) -> ProtocolError {
-    ProtocolError::MalformedFrame { offset }
+    Fault::at(offset).into()
 }
 
+#[inline]
 pub(crate) fn space(text: &[u8], mut at: usize) -> usize {
     while let Some(b' ' | b'\n' | b'\r' | b'\t') = text.get(at) {
         at += 1;
@@ -206,19 +248,21 @@ pub(crate) fn space(text: &[u8], mut at: usize) -> usize {
 }
 
 /// Steps over a name and its colon; returns the name without quotes and where the value may start.
-fn name(text: &[u8], at: usize) -> Result<(Range<usize>, usize), ProtocolError> {
+#[inline]
+fn name(text: &[u8], at: usize) -> Result<(Range<usize>, usize), Fault> {
     if text.get(at) != Some(&b'"') {
-        return Err(fault(at));
+        return Err(Fault::at(at));
     }
     let end = string(text, at)?;
     let colon = space(text, end);
     if text.get(colon) != Some(&b':') {
-        return Err(fault(colon));
+        return Err(Fault::at(colon));
     }
     Ok((at + 1..end - 1, colon + 1))
 }
 
-fn string(text: &[u8], start: usize) -> Result<usize, ProtocolError> {
+#[inline]
+fn string(text: &[u8], start: usize) -> Result<usize, Fault> {
     let mut at = start + 1;
     loop {
         at = plain(text, at);
@@ -228,16 +272,17 @@ fn string(text: &[u8], start: usize) -> Result<usize, ProtocolError> {
                 Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => at += 2,
                 Some(b'u') => match text.get(at + 2..at + 6) {
                     Some(digits) if digits.iter().all(u8::is_ascii_hexdigit) => at += 6,
-                    _ => return Err(fault(at)),
+                    _ => return Err(Fault::at(at)),
                 },
-                _ => return Err(fault(at)),
+                _ => return Err(Fault::at(at)),
             },
-            _ => return Err(fault(at)),
+            _ => return Err(Fault::at(at)),
         }
     }
 }
 
 /// Steps over bytes that mean nothing special inside a string, eight at a time.
+#[inline]
 fn plain(text: &[u8], mut at: usize) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
@@ -264,14 +309,15 @@ fn plain(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-fn number(text: &[u8], mut at: usize) -> Result<usize, ProtocolError> {
+#[inline]
+fn number(text: &[u8], mut at: usize) -> Result<usize, Fault> {
     if text[at] == b'-' {
         at += 1;
     }
     match text.get(at) {
         Some(b'0') => at += 1,
         Some(b'1'..=b'9') => at = digits(text, at),
-        _ => return Err(fault(at)),
+        _ => return Err(Fault::at(at)),
     }
     if text.get(at) == Some(&b'.') {
         at = some_digits(text, at + 1)?;
@@ -286,13 +332,15 @@ fn number(text: &[u8], mut at: usize) -> Result<usize, ProtocolError> {
     Ok(at)
 }
 
-fn some_digits(text: &[u8], at: usize) -> Result<usize, ProtocolError> {
+#[inline]
+fn some_digits(text: &[u8], at: usize) -> Result<usize, Fault> {
     match digits(text, at) {
         end if end > at => Ok(end),
-        end => Err(fault(end)),
+        end => Err(Fault::at(end)),
     }
 }
 
+#[inline]
 fn digits(text: &[u8], mut at: usize) -> usize {
     while let Some(b'0'..=b'9') = text.get(at) {
         at += 1;
@@ -300,10 +348,11 @@ fn digits(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, ProtocolError> {
+#[inline]
+fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, Fault> {
     match text.get(at..at + word.len()) {
         Some(found) if found == word => Ok(at + word.len()),
-        _ => Err(fault(at)),
+        _ => Err(Fault::at(at)),
     }
 }
 
@@ -373,9 +422,12 @@ mod tests {
     #[test]
     fn nesting_bomb_is_refused_without_recursion() {
         let deep = "[".repeat(10_000_000);
-        assert!(matches!(value(deep.as_bytes(), 0), Err(ProtocolError::TooDeep { .. })));
-        let allowed = format!("{}{}", "[".repeat(MAX_DEPTH), "]".repeat(MAX_DEPTH));
-        assert!(is_json(allowed.as_bytes()));
+        let refused = value(deep.as_bytes(), 0).map_err(ProtocolError::from);
+        assert_eq!(refused, Err(ProtocolError::TooDeep { offset: MAX_DEPTH, limit: MAX_DEPTH }));
+        let nested = |depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+        assert!(value(nested(MAX_DEPTH).as_bytes(), 0).is_ok());
+        assert!(!is_json(nested(MAX_DEPTH).as_bytes()));
+        assert!(is_json(nested(MAX_DEPTH - 1).as_bytes()));
     }
 
     #[test]
@@ -395,7 +447,7 @@ mod tests {
     fn items_report_a_fault_once() {
         let mut items = Items::new(br#"{"a":1 "b":2}"#, 0).unwrap();
         assert!(items.next().unwrap().is_ok());
-        assert_eq!(items.next().unwrap().err(), Some(fault(7)));
+        assert_eq!(items.next().unwrap().err(), Some(Fault::at(7)));
         assert!(items.next().is_none());
     }
 }

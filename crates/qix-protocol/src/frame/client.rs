@@ -1,7 +1,5 @@
 //! What a client says: requests.
 
-use bytes::{BufMut, BytesMut};
-
 use super::{Envelope, Raw};
 use crate::{Handle, ProtocolError, RequestId};
 use std::borrow::Cow;
@@ -44,29 +42,29 @@ pub(crate) struct Written {
 pub(crate) const OVERHEAD: usize = 96;
 
 /// Writes a request to the end of `out`. `params` must be one JSON array or object.
-pub(crate) fn write(out: &mut BytesMut, id: RequestId, to: Handle, method: &str, params: &[u8]) -> Written {
+pub(crate) fn write(out: &mut Vec<u8>, id: RequestId, to: Handle, method: &str, params: &[u8]) -> Written {
     let start = out.len();
     let mut digits = itoa::Buffer::new();
     out.reserve(OVERHEAD + method.len() + params.len());
-    out.put_slice(br#"{"jsonrpc":"2.0","id":"#);
-    out.put_slice(digits.format(id.get()).as_bytes());
-    out.put_slice(br#","handle":"#);
-    out.put_slice(digits.format(to.get()).as_bytes());
-    out.put_slice(br#","method":"#);
+    out.extend_from_slice(br#"{"jsonrpc":"2.0","id":"#);
+    out.extend_from_slice(digits.format(id.get()).as_bytes());
+    out.extend_from_slice(br#","handle":"#);
+    out.extend_from_slice(digits.format(to.get()).as_bytes());
+    out.extend_from_slice(br#","method":"#);
     let method_start = out.len() - start;
     if method.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
-        out.put_u8(b'"');
-        out.put_slice(method.as_bytes());
-        out.put_u8(b'"');
+        out.push(b'"');
+        out.extend_from_slice(method.as_bytes());
+        out.push(b'"');
     } else {
-        out.put_slice(serde_json::Value::from(method).to_string().as_bytes());
+        out.extend_from_slice(serde_json::Value::from(method).to_string().as_bytes());
     }
     let method_end = out.len() - start;
-    out.put_slice(br#","params":"#);
+    out.extend_from_slice(br#","params":"#);
     let params_start = out.len() - start;
-    out.put_slice(params);
+    out.extend_from_slice(params);
     let params_end = out.len() - start;
-    out.put_u8(b'}');
+    out.push(b'}');
     Written { method: method_start..method_end, params: params_start..params_end }
 }
 
@@ -79,7 +77,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read_back(id in any::<u64>(), to in any::<i32>(), method in any::<String>()) {
-            let mut out = BytesMut::new();
+            let mut out = Vec::new();
             write(&mut out, RequestId::new(id), Handle::new(to), &method, br#"["a",1e400]"#);
             let request = Request::parse(&out).unwrap();
             prop_assert_eq!(request.id.unwrap().as_integer(), Some(id));

@@ -17,7 +17,7 @@ impl<'a> Raw<'a> {
     ///
     /// [`ProtocolError`] if `text` is not one JSON value.
     pub fn new(text: &'a [u8]) -> Result<Self, ProtocolError> {
-        scan::document(text).map(|range| Self(&text[range]))
+        Ok(Self(&text[scan::document(text)?]))
     }
 
     /// Wraps text that the scanner has already checked.
@@ -36,7 +36,11 @@ impl<'a> Raw<'a> {
     ///
     /// What `serde_json` has to say if the value does not fit `T`.
     pub fn decode<T: Deserialize<'a>>(&self) -> Result<T, serde_json::Error> {
-        serde_json::from_slice(self.0)
+        // One look at the whole is cheaper than one at each string, which `from_slice` would take.
+        match str::from_utf8(self.0) {
+            Ok(text) => serde_json::from_str(text),
+            Err(_) => serde_json::from_slice(self.0),
+        }
     }
 
     /// Returns whether the value is `null`.
@@ -45,8 +49,20 @@ impl<'a> Raw<'a> {
     }
 
     /// Returns the value if it is an integer of this width.
-    pub fn as_integer<T: std::str::FromStr>(&self) -> Option<T> {
-        std::str::from_utf8(self.0).ok()?.parse().ok()
+    pub fn as_integer<T: TryFrom<i128>>(&self) -> Option<T> {
+        let (negative, digits) = match self.0 {
+            [b'-', digits @ ..] => (true, digits),
+            digits => (false, digits),
+        };
+        // Eighteen digits fit an i64, and nearly every number; longer ones are read the long way.
+        if digits.is_empty() || digits.len() > 18 {
+            return T::try_from(str::from_utf8(self.0).ok()?.parse().ok()?).ok();
+        }
+        let mut number = 0i64;
+        for digit in digits {
+            number = number * 10 + i64::from(digit.is_ascii_digit().then(|| digit - b'0')?);
+        }
+        T::try_from(i128::from(if negative { -number } else { number })).ok()
     }
 }
 

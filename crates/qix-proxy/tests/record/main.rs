@@ -7,4 +7,5 @@ mod process;
 mod secrets;
 mod shutdown;
 mod support;
+mod tls;
 mod upgrade;
