@@ -78,7 +78,8 @@ async fn large(
     forwarder: &child::Server,
     recorder: &child::Server,
 ) -> io::Result<()> {
-    const CALLS: u64 = 12;
+    // Enough that what may wait to be recorded, 64 MiB, is a small part of it.
+    const CALLS: u64 = 48;
     let mut direct = bare::connect(engine.address, None).await?;
     let mut forwarded = bare::connect(forwarder.address, None).await?;
     let mut recorded = bare::connect(recorder.address, None).await?;

@@ -50,6 +50,7 @@ mod id;
 mod lineage;
 mod pending;
 mod scan;
+mod siblings;
 mod tree;
 
 #[cfg(test)]
@@ -64,5 +65,5 @@ pub use event::{Answer, Event, Notification};
 pub use handle::{Handle, ObjectReference};
 pub use id::{RequestId, RequestIds};
 pub use lineage::{Lineage, Lineages, canonical_params, referenced_handles};
-pub use scan::{MAX_DEPTH, is_json};
+pub use scan::{MAX_DEPTH, is_json_line};
 pub use tree::Tree;

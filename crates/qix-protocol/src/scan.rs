@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use crate::ProtocolError;
+use crate::{ProtocolError, siblings::Siblings};
 
 /// Values nested deeper than this are refused. Engines nest a few dozen levels; `jq` gives up soon after this many.
 pub const MAX_DEPTH: usize = 256;
@@ -40,10 +40,33 @@ impl From<Fault> for ProtocolError {
     }
 }
 
-/// Returns whether `text` is exactly one JSON value, white space around it allowed, nested less than [`MAX_DEPTH`] levels:
-/// it can then stand inside another value and be read there.
-pub fn is_json(text: &[u8]) -> bool {
-    value_within(text, 0, MAX_DEPTH - 1).is_ok_and(|end| space(text, end) == text.len())
+/// Returns whether `text` can stand as a value on a line of its own: UTF-8, exactly one JSON value, white space around it
+/// allowed, no line feed, nested less than [`MAX_DEPTH`] levels, so that it can be read inside another value.
+pub fn is_json_line(text: &[u8]) -> bool {
+    let mut seen = Seen::default();
+    let start = spaces(text, 0, &mut seen);
+    let end = value_within(text, start, MAX_DEPTH - 1, &mut seen);
+    end.is_ok_and(|end| spaces(text, end, &mut seen) == text.len())
+        && !seen.line_feed
+        && (seen.high == 0 || str::from_utf8(text).is_ok())
+}
+
+/// What the scanner notices on its way.
+#[derive(Default)]
+struct Seen {
+    /// Not zero if a byte is not ASCII.
+    high: u64,
+    /// Whether a line feed was stepped over; valid text has them between tokens only.
+    line_feed: bool,
+}
+
+/// Steps over white space.
+fn spaces(text: &[u8], mut at: usize, seen: &mut Seen) -> usize {
+    while let Some(space @ (b' ' | b'\n' | b'\r' | b'\t')) = text.get(at) {
+        seen.line_feed |= *space == b'\n';
+        at += 1;
+    }
+    at
 }
 
 /// Returns the range of the one value in `text`, white space around it left out.
@@ -58,33 +81,39 @@ pub(crate) fn document(text: &[u8]) -> Result<Range<usize>, Fault> {
 
 /// Steps over one value that starts at or after `at`, and returns where it ends.
 pub(crate) fn value(text: &[u8], at: usize) -> Result<usize, Fault> {
-    value_within(text, at, MAX_DEPTH)
+    value_within(text, at, MAX_DEPTH, &mut Seen::default())
 }
 
-fn value_within(text: &[u8], mut at: usize, limit: usize) -> Result<usize, Fault> {
+#[inline]
+fn value_within(text: &[u8], mut at: usize, limit: usize, seen: &mut Seen) -> Result<usize, Fault> {
     let mut open = Nesting { objects: [0; MAX_DEPTH / 64], depth: 0, limit };
+    let mut siblings = Siblings::worthwhile(text.get(at..).unwrap_or_default());
+    let mut in_object = false;
     loop {
-        at = space(text, at);
         match text.get(at) {
-            Some(b'"') => at = string(text, at)?,
+            Some(b'"') => at = string(text, at, &mut seen.high)?,
             Some(b'{') => {
-                let start = at;
-                at = space(text, at + 1);
-                if text.get(at) == Some(&b'}') {
-                    at += 1;
+                if let Some(siblings) = &mut siblings {
+                    siblings.begin(open.depth);
+                }
+                let inside = spaces(text, at + 1, seen);
+                if text.get(inside) == Some(&b'}') {
+                    at = inside + 1;
                 } else {
-                    open.push(true, start)?;
-                    at = name(text, at)?.1;
+                    open.push(true, at)?;
+                    in_object = true;
+                    at = next_name(text, at, open.depth - 1, &mut siblings, seen)?;
                     continue;
                 }
             }
             Some(b'[') => {
-                let start = at;
-                at = space(text, at + 1);
-                if text.get(at) == Some(&b']') {
-                    at += 1;
+                let inside = spaces(text, at + 1, seen);
+                if text.get(inside) == Some(&b']') {
+                    at = inside + 1;
                 } else {
-                    open.push(false, start)?;
+                    open.push(false, at)?;
+                    in_object = false;
+                    at = inside;
                     continue;
                 }
             }
@@ -92,30 +121,59 @@ fn value_within(text: &[u8], mut at: usize, limit: usize) -> Result<usize, Fault
             Some(b't') => at = literal(text, at, b"true")?,
             Some(b'f') => at = literal(text, at, b"false")?,
             Some(b'n') => at = literal(text, at, b"null")?,
+            Some(b' ' | b'\n' | b'\r' | b'\t') => {
+                at = spaces(text, at, seen);
+                continue;
+            }
             _ => return Err(Fault::at(at)),
         }
-        loop {
-            if open.depth == 0 {
-                return Ok(at);
-            }
-            at = space(text, at);
-            match (text.get(at), open.in_object()) {
-                (Some(b','), true) => {
-                    at = name(text, space(text, at + 1))?.1;
+        while open.depth > 0 {
+            match text.get(at) {
+                Some(b',') if in_object => {
+                    at = next_name(text, at, open.depth - 1, &mut siblings, seen)?;
                     break;
                 }
-                (Some(b','), false) => {
+                Some(b',') => {
                     at += 1;
                     break;
                 }
-                (Some(b'}'), true) | (Some(b']'), false) => {
+                Some(b'}') if in_object => {
                     at += 1;
-                    open.depth -= 1;
+                    in_object = open.pop();
                 }
+                Some(b']') if !in_object => {
+                    at += 1;
+                    in_object = open.pop();
+                }
+                Some(b' ' | b'\n' | b'\r' | b'\t') => at = spaces(text, at, seen),
                 _ => return Err(Fault::at(at)),
             }
         }
+        if open.depth == 0 {
+            return Ok(at);
+        }
     }
+}
+
+/// Steps over a brace or comma, a name and its colon.
+#[inline]
+fn next_name(
+    text: &[u8],
+    at: usize,
+    depth: usize,
+    siblings: &mut Option<Box<Siblings>>,
+    seen: &mut Seen,
+) -> Result<usize, Fault> {
+    if let Some(siblings) = siblings
+        && let Some(end) = siblings.known(text, at, depth)
+    {
+        return Ok(end);
+    }
+    let end = name(text, spaces(text, at + 1, seen), seen)?.1;
+    if let Some(siblings) = siblings {
+        siblings.learn(&text[at..end], depth);
+    }
+    Ok(end)
 }
 
 /// The members of an object, or the elements of an array, one level deep.
@@ -178,12 +236,12 @@ impl<'a> Items<'a> {
         self.state = State::Later;
         let mut item_name = at..at;
         if self.object {
-            (item_name, at) = name(self.text, at)?;
+            (item_name, at) = name(self.text, at, &mut Seen::default())?;
         }
         let start = space(self.text, at);
         let end = match self.text.get(start) {
             // Most members are scalars, for which no nesting need be kept.
-            Some(b'"') => string(self.text, start)?,
+            Some(b'"') => string(self.text, start, &mut 0)?,
             Some(b'-' | b'0'..=b'9') => number(self.text, start)?,
             _ => value(self.text, start)?,
         };
@@ -229,8 +287,10 @@ impl Nesting {
         Ok(())
     }
 
-    fn in_object(&self) -> bool {
-        let top = self.depth - 1;
+    /// Closes the innermost container; returns whether the one around it is an object.
+    fn pop(&mut self) -> bool {
+        self.depth -= 1;
+        let top = self.depth.saturating_sub(1) % MAX_DEPTH;
         self.objects[top / 64] & (1 << (top % 64)) != 0
     }
 }
@@ -249,12 +309,12 @@ pub(crate) fn space(text: &[u8], mut at: usize) -> usize {
 
 /// Steps over a name and its colon; returns the name without quotes and where the value may start.
 #[inline]
-fn name(text: &[u8], at: usize) -> Result<(Range<usize>, usize), Fault> {
+fn name(text: &[u8], at: usize, seen: &mut Seen) -> Result<(Range<usize>, usize), Fault> {
     if text.get(at) != Some(&b'"') {
         return Err(Fault::at(at));
     }
-    let end = string(text, at)?;
-    let colon = space(text, end);
+    let end = string(text, at, &mut seen.high)?;
+    let colon = spaces(text, end, seen);
     if text.get(colon) != Some(&b':') {
         return Err(Fault::at(colon));
     }
@@ -262,10 +322,10 @@ fn name(text: &[u8], at: usize) -> Result<(Range<usize>, usize), Fault> {
 }
 
 #[inline]
-fn string(text: &[u8], start: usize) -> Result<usize, Fault> {
+fn string(text: &[u8], start: usize, high: &mut u64) -> Result<usize, Fault> {
     let mut at = start + 1;
     loop {
-        at = plain(text, at);
+        at = plain(text, at, high);
         match text.get(at) {
             Some(b'"') => return Ok(at + 1),
             Some(b'\\') => match text.get(at + 1) {
@@ -283,12 +343,13 @@ fn string(text: &[u8], start: usize) -> Result<usize, Fault> {
 
 /// Steps over bytes that mean nothing special inside a string, eight at a time.
 #[inline]
-fn plain(text: &[u8], mut at: usize) -> usize {
+fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
     let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
     while let Some(Ok(bytes)) = text.get(at..at + 8).map(<[u8; 8]>::try_from) {
         let word = u64::from_le_bytes(bytes);
+        *high |= word & HIGHS;
         let quote = has_zero(word ^ (ONES * b'"' as u64));
         let backslash = has_zero(word ^ (ONES * b'\\' as u64));
         // Below 0x20: the subtraction borrows; bytes of 0x80 and more are excluded by `!word`.
@@ -304,6 +365,7 @@ fn plain(text: &[u8], mut at: usize) -> usize {
         if matches!(byte, b'"' | b'\\' | 0..=0x1f) {
             break;
         }
+        *high |= u64::from(byte & 0x80);
         at += 1;
     }
     at
@@ -364,7 +426,8 @@ mod tests {
 
     fn agrees(text: &str) -> Result<(), TestCaseError> {
         let reference = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
-        prop_assert_eq!(is_json(text.as_bytes()), reference, "{:?}", text);
+        prop_assert_eq!(document(text.as_bytes()).is_ok(), reference, "{:?}", text);
+        prop_assert_eq!(is_json_line(text.as_bytes()), reference && !text.contains('\n'), "{:?}", text);
         Ok(())
     }
 
@@ -392,7 +455,49 @@ mod tests {
         for text in
             [" {} ", "[]", "\"\"", "0", "-0.5e+10", "true", "false", "null", " [ 1 , { \"a\" : [ ] } ] "]
         {
-            assert!(is_json(text.as_bytes()), "{text}");
+            assert!(is_json_line(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn line_feeds_and_text_that_is_not_utf8_do_not_fit_a_line() {
+        for text in [
+            &b"{\n}"[..],
+            b"\n1",
+            b"1\n",
+            b"[1\n,2]",
+            b"[1,\n2]",
+            b"{\"a\"\n:1}",
+            b"{\"a\":1\n}",
+            b"\"\xff\"",
+            b"\"12345678\xc3\"",
+            b"[ \n ]",
+        ] {
+            assert!(!is_json_line(text), "{text:?}");
+        }
+        assert!(is_json_line("{\"é\":\"12345678é\"}\r\t ".as_bytes()));
+    }
+
+    #[test]
+    fn like_objects_are_held_to_the_same_grammar() {
+        let cell = r#"{"qText":"x","qNum":"NaN","qElemNumber":7,"a name longer than is kept":[1]}"#;
+        let list = |last: &str| format!("[{}{last}]", format!("{cell},").repeat(40));
+        assert!(is_json_line(list(cell).as_bytes()));
+        for last in [
+            r#"{"qText":"x","qNum":}"#,
+            r#"{"qText":}"#,
+            r#"{"qText":1,"qNum":2,}"#,
+            r#"{"qText":1 "qNum":2}"#,
+            r#"{,"qNum":2}"#,
+            r#""qText":1"#,
+            r#"["qText":1]"#,
+        ] {
+            assert!(!is_json_line(list(last).as_bytes()), "{last}");
+        }
+        for last in
+            [r#"{"qText":1}"#, r#"{"qNum":1,"qText":{"qText":[]}}"#, "{}", r#"{ "qText" : 1 , "qNum" : 2 }"#]
+        {
+            assert!(is_json_line(list(last).as_bytes()), "{last}");
         }
     }
 
@@ -415,7 +520,7 @@ mod tests {
             "{1:2}",
             "[}",
         ] {
-            assert!(!is_json(text.as_bytes()), "{text}");
+            assert!(!is_json_line(text.as_bytes()), "{text}");
         }
     }
 
@@ -426,8 +531,8 @@ mod tests {
         assert_eq!(refused, Err(ProtocolError::TooDeep { offset: MAX_DEPTH, limit: MAX_DEPTH }));
         let nested = |depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
         assert!(value(nested(MAX_DEPTH).as_bytes(), 0).is_ok());
-        assert!(!is_json(nested(MAX_DEPTH).as_bytes()));
-        assert!(is_json(nested(MAX_DEPTH - 1).as_bytes()));
+        assert!(!is_json_line(nested(MAX_DEPTH).as_bytes()));
+        assert!(is_json_line(nested(MAX_DEPTH - 1).as_bytes()));
     }
 
     #[test]

@@ -81,18 +81,18 @@ impl<W: Write> Writer<W> {
         self.begin_frame(conn, t, from);
         let line = self.output.buffer();
         names(line, redacted);
-        let text = (opcode == Head::TEXT).then(|| std::str::from_utf8(message).ok()).flatten();
-        match text {
-            // A line feed is white space to JSON, but ends a line.
-            Some(_) if memchr::memchr(b'\n', message).is_none() && qix_protocol::is_json(message) => {
-                member(line, "json");
-                self.output.append(message)?;
-            }
-            Some(text) => {
+        let is_text = opcode == Head::TEXT;
+        if is_text && qix_protocol::is_json_line(message) {
+            member(line, "json");
+            self.output.append(message)?;
+            return self.end_line();
+        }
+        match std::str::from_utf8(message) {
+            Ok(text) if is_text => {
                 member(line, "text");
                 string(line, text);
             }
-            None => {
+            _ => {
                 member(line, "base64");
                 line.push(b'"');
                 for piece in message.chunks(BASE64_PIECE) {

@@ -1,0 +1,101 @@
+//! `qix-proxy record` loses at most its last line when it is killed.
+
+use std::{fs, sync::Arc};
+
+use futures_util::{SinkExt, StreamExt};
+use qix_proxy::{
+    record::{EntryKind, FrameText, RecordingReader, Side},
+    replay::{LoadError, Outgoing, Player, Tapes},
+};
+use qix_tests::{FakeEngine, FakeEngineConfig};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::{client_async, tungstenite::Message};
+
+use crate::support::*;
+
+/// Asks as fast as it can, and kills the recorder after so many answers. Returns how many messages the file has.
+async fn killed_after(answers: usize) -> usize {
+    let engine = bounded(FakeEngine::start(FakeEngineConfig::default())).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("killed.qixrec");
+    let upstream = engine.base_url();
+    let out = path.to_str().unwrap();
+    let args = ["record", "--upstream", &upstream, "--listen", "127.0.0.1:0", "--out", out];
+    let mut server = Server::start(&args).await;
+    let stream = bounded(TcpStream::connect(server.address)).await.unwrap();
+    let url = format!("ws://{}/app/Sales.qvf", server.address);
+    let (mut to, mut from) = bounded(client_async(url, stream)).await.unwrap().0.split();
+    let asking = tokio::spawn(async move {
+        let open = json!({"id": 1, "handle": -1, "method": "OpenDoc", "params": ["Sales.qvf"]});
+        let mut next = open.to_string();
+        // Answers of all sizes, so that lines end anywhere in the recorder's buffers.
+        for id in 2_u64.. {
+            if to.send(Message::text(next)).await.is_err() {
+                return;
+            }
+            let expression = format!("Big({})", id * 7919 % 6007);
+            next = json!({"id": id, "handle": 1, "method": "Evaluate", "params": [expression]}).to_string();
+        }
+    });
+    for _ in 0..answers {
+        assert!(matches!(bounded(from.next()).await, Some(Ok(Message::Text(_)))));
+    }
+    bounded(server.child.kill()).await.unwrap();
+    // The connection is gone, so the client ends as well.
+    while let Some(Ok(_)) = bounded(from.next()).await {}
+    bounded(asking).await.unwrap();
+    frames(&path)
+}
+
+/// Checks all that a killed recorder has left; returns how many messages that is.
+fn frames(path: &std::path::Path) -> usize {
+    let bytes = fs::read(path).unwrap();
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
+    let mut lines = 0;
+    for line in bytes[..whole].split_inclusive(|byte| *byte == b'\n') {
+        serde_json::from_slice::<Value>(line).unwrap();
+        lines += 1;
+    }
+    let mut reader = RecordingReader::open(path).unwrap();
+    let entries: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
+    assert_eq!(entries.len() + 1, lines);
+    assert_eq!(reader.torn().map_or(0, |torn| torn.bytes), (bytes.len() - whole) as u64);
+    assert!(!reader.is_sealed());
+
+    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    for (entry, seq) in entries.iter().zip(1..) {
+        assert_eq!(entry.seq, seq, "numbers have no gap");
+        if let EntryKind::Frame { from, text: FrameText::Text(text) } = &entry.kind {
+            if *from == Side::Client { asked.push(text.clone()) } else { answered.push(text.clone()) }
+        }
+    }
+    let (tapes, report) = match Tapes::open(path) {
+        Ok(loaded) => loaded,
+        Err(LoadError::NoConnection) if entries.is_empty() => return 0,
+        Err(error) => panic!("{error}"),
+    };
+    assert!(report.left_out.is_empty(), "{:?}", report.left_out);
+    // The first thing the engine says is its greeting.
+    let replies = answered.len().saturating_sub(1);
+    assert_eq!((tapes.calls(), report.unanswered), (asked.len(), asked.len() - replies));
+    let mut player = Player::new(Arc::new(tapes), 0);
+    assert_eq!(player.open().len(), answered.len().min(1));
+    let json = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap();
+    for (request, reply) in asked.iter().zip(answered.iter().skip(1)) {
+        let said = player.handle_text(request);
+        let [Outgoing::Text(text)] = &said[..] else { panic!("{said:?}") };
+        assert_eq!(json(text), json(reply));
+    }
+    asked.len() + answered.len()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_in_the_file_of_a_killed_recorder_can_be_read_and_replayed() {
+    let mut kept = Vec::new();
+    for answers in [1, 2, 5, 17, 60, 150, 333, 700, 1500, 3000] {
+        kept.push(killed_after(answers).await);
+    }
+    eprintln!("{kept:?}");
+    assert!(kept.iter().any(|frames| *frames > 1000), "{kept:?}");
+}

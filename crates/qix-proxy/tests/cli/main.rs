@@ -1,0 +1,10 @@
+//! The real binary: `replay`, `demo`, and `record` when it is killed.
+
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+mod demo;
+#[cfg(unix)]
+mod killed;
+mod replay;
+mod support;
+mod usage;

@@ -1,0 +1,112 @@
+//! Runs the binary.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::{Output, Stdio},
+    time::Duration,
+};
+
+use qix_client::{
+    Session,
+    transport::{Endpoint, WsConnect},
+};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+};
+
+/// Waits for `future`, but not for ever.
+pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(Duration::from_secs(60), future).await.expect("this should not take so long")
+}
+
+/// The bundled recording of the demo.
+pub(crate) fn bundled() -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "assets", "demo.qixrec"].iter().collect()
+}
+
+pub(crate) fn command(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qix-proxy"));
+    command.args(args).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.env_remove("QIX_PROXY_LOG").env("NO_COLOR", "1").kill_on_drop(true);
+    command
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl From<Output> for Ended {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().unwrap_or(-1),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+/// Runs a command line that ends by itself.
+pub(crate) async fn run(args: &[&str]) -> Ended {
+    bounded(command(args).output()).await.unwrap().into()
+}
+
+/// A running process that listens.
+pub(crate) struct Server {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
+    /// What it said first.
+    pub(crate) line: String,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Server {
+    /// Replays `file`.
+    pub(crate) async fn replay(file: &Path) -> Self {
+        Self::start(&["replay", "--listen", "127.0.0.1:0", file.to_str().unwrap()]).await
+    }
+
+    pub(crate) async fn start(args: &[&str]) -> Self {
+        let mut child = command(args).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let line = bounded(lines.next_line()).await.unwrap().expect("it says where it listens");
+        let address = line.split("ws://").nth(1).unwrap();
+        let address = address.split([' ', ',']).next().unwrap().parse().unwrap();
+        Self { child, address, line, lines }
+    }
+
+    pub(crate) async fn session(&self) -> Session {
+        let endpoint = Endpoint::parse(&format!("ws://{}/app/Sales.qvf", self.address)).unwrap();
+        bounded(Session::connect(&WsConnect::builder(endpoint).build().unwrap())).await.unwrap()
+    }
+
+    /// Asks the process to stop, and waits until it has. `stdout` is what came after the first line.
+    #[cfg(unix)]
+    pub(crate) async fn terminate(mut self) -> Ended {
+        let pid = self.child.id().unwrap().to_string();
+        let status = bounded(Command::new("kill").args(["-s", "TERM", &pid]).status()).await.unwrap();
+        assert!(status.success());
+        let mut stdout = String::new();
+        while let Some(line) = bounded(self.lines.next_line()).await.unwrap() {
+            stdout += &line;
+            stdout += "\n";
+        }
+        let output = bounded(self.child.wait_with_output()).await.unwrap();
+        Ended { stdout, ..Ended::from(output) }
+    }
+
+    /// Stops reading what the process writes.
+    #[cfg(unix)]
+    pub(crate) async fn terminate_unheard(self) -> Ended {
+        drop(self.lines);
+        let pid = self.child.id().unwrap().to_string();
+        let status = bounded(Command::new("kill").args(["-s", "TERM", &pid]).status()).await.unwrap();
+        assert!(status.success());
+        bounded(self.child.wait_with_output()).await.unwrap().into()
+    }
+}
