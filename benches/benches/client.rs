@@ -139,14 +139,12 @@ async fn many_at_once(engine: &child::Server) -> io::Result<()> {
 }
 
 /// Lets this many tasks make all the calls.
-async fn at_once<C: 'static>(
+async fn at_once<C: Clone + 'static>(
     tasks: u64,
     calls: u64,
     client: impl Fn() -> C,
     call: impl AsyncFn(C) + Copy + 'static,
-) where
-    C: Clone,
-{
+) {
     let local = tokio::task::LocalSet::new();
     for _ in 0..tasks {
         let client = client();

@@ -20,3 +20,8 @@ mod upstream;
 pub use cli::run;
 pub use config::{ConfigError, RecordConfig};
 pub use listener::{ProxyError, RecordProxy};
+
+/// The examples of the README compile.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
