@@ -119,6 +119,10 @@ async fn handshake(stream: TcpStream, front: Arc<Front>) -> Option<(TcpStream, B
         }
     };
     if let Err(error) = ended {
+        if error.is_parse() {
+            tracing::warn!("something on this port spoke no HTTP ({error}); only Qlik clients belong here");
+            return None;
+        }
         tracing::debug!("a connection was given up before it became a WebSocket: {error}");
         return None;
     }
