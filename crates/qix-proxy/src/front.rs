@@ -40,7 +40,7 @@ const BODY_START: usize = 4 << 10;
 
 const NOT_YET: &str = "this port records WebSocket traffic; plain HTTP is not passed on yet\n";
 
-type ResponseBody = UnsyncBoxBody<Bytes, hyper::Error>;
+pub(crate) type ResponseBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -137,7 +137,7 @@ fn lock(visit: &Mutex<Visit>) -> std::sync::MutexGuard<'_, Visit> {
 
 async fn answer(request: Request<Incoming>, front: &Front, visit: &Mutex<Visit>) -> Response<ResponseBody> {
     let (request, _) = request.into_parts();
-    let key = match client_key(&request) {
+    let key = match client_key(&request, NOT_YET) {
         Ok(key) => key,
         Err((status, sentence)) => return said(status, sentence),
     };
@@ -157,14 +157,17 @@ async fn answer(request: Request<Incoming>, front: &Front, visit: &Mutex<Visit>)
     }
 }
 
-/// Returns the key of a WebSocket upgrade, or how to answer what is none.
-fn client_key(request: &request::Parts) -> Result<HeaderValue, (StatusCode, &'static str)> {
+/// Returns the key of a WebSocket upgrade, or how to answer what is none; `other` is what to say to plain HTTP.
+pub(crate) fn client_key(
+    request: &request::Parts,
+    other: &'static str,
+) -> Result<HeaderValue, (StatusCode, &'static str)> {
     let headers = &request.headers;
     if request.method != Method::GET
         || !names(headers, CONNECTION, "upgrade")
         || !names(headers, UPGRADE, "websocket")
     {
-        return Err((StatusCode::NOT_IMPLEMENTED, NOT_YET));
+        return Err((StatusCode::NOT_IMPLEMENTED, other));
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         return Err((StatusCode::UPGRADE_REQUIRED, "only version 13 of WebSocket is spoken here\n"));
@@ -182,12 +185,17 @@ fn upgrade<'a>(request: &'a request::Parts, status: StatusCode, response: &'a He
 fn switching(upstream: Response<()>, key: &HeaderValue) -> Response<ResponseBody> {
     let (mut head, ()) = upstream.into_parts();
     head.headers = passed_on(&head.headers, &[CONTENT_LENGTH]);
-    head.headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-    head.headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    accept(&mut head.headers, key);
+    Response::from_parts(head, text(""))
+}
+
+/// Writes what makes an answer a 101 to the upgrade with this key.
+pub(crate) fn accept(headers: &mut HeaderMap, key: &HeaderValue) {
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     let accept = HeaderValue::try_from(derive_accept_key(key.as_bytes()))
         .expect("an accept key is base64, which any header can hold");
-    head.headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
-    Response::from_parts(head, text(""))
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
 }
 
 /// Passes an answer on that is no 101, and records it when its body has gone by.
@@ -215,7 +223,7 @@ fn unreachable_upstream(
     said(StatusCode::BAD_GATEWAY, sentence + "\n")
 }
 
-fn said(status: StatusCode, sentence: impl Into<Bytes>) -> Response<ResponseBody> {
+pub(crate) fn said(status: StatusCode, sentence: impl Into<Bytes>) -> Response<ResponseBody> {
     let mut response = Response::new(text(sentence));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
@@ -225,7 +233,7 @@ fn said(status: StatusCode, sentence: impl Into<Bytes>) -> Response<ResponseBody
     response
 }
 
-fn text(text: impl Into<Bytes>) -> ResponseBody {
+pub(crate) fn text(text: impl Into<Bytes>) -> ResponseBody {
     Full::new(text.into()).map_err(|never| match never {}).boxed_unsync()
 }
 

@@ -10,9 +10,8 @@ use std::{
 };
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use http::{Request, Response, StatusCode, header};
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -23,12 +22,12 @@ use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
         Message,
-        handshake::derive_accept_key,
         protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
     },
 };
 
 use super::{Miss, Outgoing, Player, Tapes, player::ElsewherePush};
+use crate::front::{self, ResponseBody};
 
 /// A server that answers from tapes, for any number of clients.
 ///
@@ -177,34 +176,26 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     }
 }
 
-fn upgrade(mut request: Request<Incoming>, shared: Arc<Shared>) -> Response<Full<Bytes>> {
-    let key = request.headers().get(header::SEC_WEBSOCKET_KEY).map(|key| derive_accept_key(key.as_bytes()));
-    let wanted = request
-        .headers()
-        .get(header::UPGRADE)
-        .is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"));
-    let mut response = Response::new(Full::default());
-    let Some(key) = key.filter(|_| wanted) else {
-        *response.status_mut() = StatusCode::NOT_IMPLEMENTED;
-        *response.body_mut() =
-            Full::from("this port replays recorded WebSocket traffic: connect a Qlik client to it\n");
-        return response;
+/// What plain HTTP is told.
+const OTHER: &str = "this port replays recorded WebSocket traffic: connect a Qlik client to it\n";
+
+fn upgrade(request: Request<Incoming>, shared: Arc<Shared>) -> Response<ResponseBody> {
+    let (head, body) = request.into_parts();
+    let key = match front::client_key(&head, OTHER) {
+        Ok(key) => key,
+        Err((status, sentence)) => return front::said(status, sentence),
     };
-    let path = request.uri().path().to_owned();
-    let upgraded = hyper::upgrade::on(&mut request);
+    let path = head.uri.path().to_owned();
+    let upgraded = hyper::upgrade::on(Request::from_parts(head, body));
     tokio::spawn(async move {
         match upgraded.await {
             Ok(upgraded) => play(TokioIo::new(upgraded), &path, &shared).await,
             Err(error) => tracing::warn!(%error, "a client left before its upgrade was done"),
         }
     });
+    let mut response = Response::new(front::text(""));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
-    let headers = response.headers_mut();
-    headers.insert(header::CONNECTION, header::HeaderValue::from_static("Upgrade"));
-    headers.insert(header::UPGRADE, header::HeaderValue::from_static("websocket"));
-    if let Ok(accept) = key.parse() {
-        headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
-    }
+    front::accept(response.headers_mut(), &key);
     response
 }
 
