@@ -152,7 +152,6 @@ impl Raw {
 /// A recording proxy in the background.
 pub(crate) struct Recorder {
     pub(crate) address: SocketAddr,
-    path: PathBuf,
     stop: oneshot::Sender<()>,
     running: JoinHandle<Sealed>,
     dir: TempDir,
@@ -171,22 +170,28 @@ impl Recorder {
         let address = proxy.local_addr();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(proxy.run(async { _ = stopped.await }));
-        Self { address, path, stop, running, dir }
+        Self { address, stop, running, dir }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
         format!("ws://{}/app/{path}", self.address)
     }
 
-    /// Stops the proxy and reads what it has recorded.
-    pub(crate) async fn finish(self) -> Recording {
+    /// Stops the proxy. The folder of the recording is gone with the second value.
+    pub(crate) async fn seal(self) -> (Sealed, TempDir) {
         _ = self.stop.send(());
         let sealed = bounded(self.running).await.unwrap();
         assert!(sealed.fault.is_none(), "{:?}", sealed.fault);
-        let mut reader = RecordingReader::open(&self.path).unwrap();
+        (sealed, self.dir)
+    }
+
+    /// Stops the proxy and reads what it has recorded.
+    pub(crate) async fn finish(self) -> Recording {
+        let (sealed, dir) = self.seal().await;
+        let mut reader = RecordingReader::open(&sealed.path).unwrap();
         let entries: Vec<Entry> = reader.by_ref().map(Result::unwrap).collect();
         assert!(reader.is_sealed() && reader.torn().is_none());
-        Recording { path: self.path, sealed, entries, _dir: self.dir }
+        Recording { path: sealed.path.clone(), sealed, entries, _dir: dir }
     }
 }
 

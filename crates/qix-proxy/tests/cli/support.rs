@@ -56,6 +56,15 @@ pub(crate) async fn run(args: &[&str]) -> Ended {
     bounded(command(args).output()).await.unwrap().into()
 }
 
+/// Runs a command line whose stdout nobody reads.
+pub(crate) async fn unread(args: &[&str]) -> Ended {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    // `output` would make a pipe of its own.
+    let child = command(args).stdout(writer).spawn().unwrap();
+    bounded(child.wait_with_output()).await.unwrap().into()
+}
+
 /// A running process that listens.
 pub(crate) struct Server {
     pub(crate) child: Child,
@@ -98,15 +107,5 @@ impl Server {
         }
         let output = bounded(self.child.wait_with_output()).await.unwrap();
         Ended { stdout, ..Ended::from(output) }
-    }
-
-    /// Stops reading what the process writes.
-    #[cfg(unix)]
-    pub(crate) async fn terminate_unheard(self) -> Ended {
-        drop(self.lines);
-        let pid = self.child.id().unwrap().to_string();
-        let status = bounded(Command::new("kill").args(["-s", "TERM", &pid]).status()).await.unwrap();
-        assert!(status.success());
-        bounded(self.child.wait_with_output()).await.unwrap().into()
     }
 }
