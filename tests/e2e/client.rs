@@ -360,3 +360,16 @@ async fn more_calls_than_may_be_in_flight_wait_and_are_all_answered() {
         assert_eq!(bounded(call).await.unwrap(), number.to_string());
     }
 }
+
+#[tokio::test]
+async fn session_error_in_the_greeting_can_be_read_and_the_close_after_it_too() {
+    let state = "SESSION_ERROR_NO_LICENSE";
+    let engine = engine_with(|config| config.session_error = Some(state.to_owned())).await;
+    // The greeting and the goodbye often arrive together.
+    for _ in 0..100 {
+        let session = session(&engine.url("Sales.qvf")).await;
+        assert_eq!(bounded(session.connected()).await.unwrap(), state);
+        let end = bounded(session.closed()).await;
+        assert_eq!(end.closing().unwrap().code, CloseCode::NORMAL);
+    }
+}

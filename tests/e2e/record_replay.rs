@@ -463,3 +463,60 @@ async fn replay_can_itself_be_recorded_and_replayed() {
     assert_eq!(script(&replay.url("Sales.qvf")).await, answers);
     replay.finish_without_miss().await;
 }
+
+#[tokio::test]
+async fn replay_that_is_stopped_ends_its_connections() {
+    let (recording, _) = recorded().await;
+    let replay = recording.replay().await;
+    let client = session(&replay.url("Sales.qvf")).await;
+    sales(&client).await;
+    replay.finish_without_miss().await;
+    assert_eq!(bounded(client.closed()).await.kind(), ErrorKind::Closed);
+}
+
+#[tokio::test]
+async fn opening_with_other_secrets_than_recorded_is_answered() {
+    let engine = engine().await;
+    let recorder = Recorder::start(&engine).await;
+    let open = async |url: String| {
+        let mut raw = Raw::greeted(&url).await;
+        let params = r#"["Sales.qvf","me","s3cret","s3rial",false]"#;
+        raw.say(format!(r#"{{"id":1,"handle":-1,"method":"OpenDoc","params":{params}}}"#)).await;
+        let answer = raw.json().await;
+        raw.bye().await;
+        answer
+    };
+    let answer = open(recorder.url("Sales.qvf?qlikTicket=s3cret")).await;
+    assert_eq!(answer["result"]["qReturn"]["qHandle"], 1);
+    assert!(engine.log().iter().any(|entry| entry.text.contains("s3cret")), "the engine gets the secret");
+    let recording = recorder.finish().await;
+    let text = std::fs::read_to_string(&recording.path).unwrap();
+    assert!(!text.contains("s3cret") && !text.contains("s3rial"), "{text}");
+    assert_eq!(
+        recording.said(1, Side::Client),
+        [FrameText::Text(
+            r#"{"id":1,"handle":-1,"method":"OpenDoc","params":["Sales.qvf","***","***","***",false]}"#
+                .into()
+        )]
+    );
+    let opened = recording.entries.iter().find_map(|entry| match &entry.kind {
+        EntryKind::Open(opening) => Some(opening.url.clone()),
+        _ => None,
+    });
+    assert_eq!(opened.unwrap(), "/app/Sales.qvf?qlikTicket=***");
+    let replay = recording.replay().await;
+    assert_eq!(open(replay.url("Sales.qvf?qlikTicket=other")).await, answer);
+    replay.finish_without_miss().await;
+}
+
+#[tokio::test]
+async fn miss_shows_no_secret() {
+    let (recording, _) = recorded().await;
+    let replay = recording.replay().await;
+    let mut raw = Raw::greeted(&replay.url("Sales.qvf")).await;
+    raw.say(r#"{"id":1,"handle":-1,"method":"OpenDoc","params":["Other.qvf","me","s3cret"]}"#).await;
+    let answer = raw.json().await.to_string();
+    raw.bye().await;
+    let (_, misses) = replay.finish().await;
+    assert!(!answer.contains("s3cret") && !misses[0].contains("s3cret"), "{answer} {misses:?}");
+}

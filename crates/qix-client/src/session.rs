@@ -106,15 +106,14 @@ impl Session {
     /// Safe: nothing is lost by dropping the future.
     pub async fn connected(&self) -> Result<String, Error> {
         let mut connected = self.0.shared.connected.subscribe();
-        loop {
-            if let Some(state) = connected.borrow_and_update().clone() {
-                return Ok(state);
-            }
-            tokio::select! {
-                () = self.0.commands.closed() => return Err(self.ended()),
-                changed = connected.changed() => if changed.is_err() { return Err(self.ended()) },
-            }
+        tokio::select! {
+            () = self.0.commands.closed() => {}
+            // An error would mean that the session has ended; it holds the sender itself.
+            _ = connected.wait_for(Option::is_some) => {}
         }
+        // A greeting may be followed by the end at once: it counts all the same.
+        let state = connected.borrow().clone();
+        state.ok_or_else(|| self.ended())
     }
 
     /// Says goodbye to the engine with code 1000 and waits until the socket has ended. Calls in flight fail.

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::exit::{CliError, Outcome, chain};
-use crate::demo;
+use crate::{
+    ProxyError,
+    demo::{self, DemoError, ScriptError},
+};
 
 /// Arguments of `qix-proxy demo`.
 #[derive(Debug, clap::Args)]
@@ -21,9 +24,19 @@ impl DemoArgs {
     /// Runs the demo.
     pub(crate) async fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
         let file = self.out.unwrap_or_else(temporary);
-        let report = demo::run(&file, out).await.map_err(|error| CliError::network(chain(&error)))?;
+        let report = demo::run(&file, out).await.map_err(failed)?;
         out.flush()?;
         Ok(if report.different.is_empty() && report.missed == 0 { Outcome::Clean } else { Outcome::Mismatch })
+    }
+}
+
+fn failed(error: DemoError) -> CliError {
+    match error {
+        DemoError::Io(error) | DemoError::Script(ScriptError::Output(error)) => error.into(),
+        DemoError::Proxy(ProxyError::Recorder(_)) => {
+            CliError::usage(format!("{} (--out names the file)", chain(&error)))
+        }
+        error => CliError::network(chain(&error)),
     }
 }
 

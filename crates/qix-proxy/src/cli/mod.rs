@@ -6,7 +6,7 @@ mod record;
 mod replay;
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     process::ExitCode,
 };
 
@@ -39,6 +39,7 @@ pub fn run() -> ExitCode {
             tracing_subscriber::EnvFilter::try_from_env("QIX_PROXY_LOG").unwrap_or_else(|_| "warn".into()),
         )
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()))
         .with_target(false)
         .init();
     let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

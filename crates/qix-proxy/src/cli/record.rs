@@ -4,7 +4,7 @@ use std::{env, io::Write, net::SocketAddr, path::PathBuf};
 
 use qix_transport::{Auth, ClientIdentity, Endpoint, Headers, QlikUser, TlsSettings};
 
-use super::exit::{CliError, Outcome, chain};
+use super::exit::{CliError, Outcome, chain, count};
 use crate::{ProxyError, RecordConfig, RecordProxy, record::Sealed};
 
 /// Arguments of `qix-proxy record`.
@@ -77,7 +77,8 @@ impl RecordArgs {
             }
         };
         let sealed = proxy.run_until(stopping, at_once).await;
-        writeln!(out, "{}", summary(&sealed))?;
+        // What happened decides the exit code, whether somebody still reads the summary or not.
+        let _ = writeln!(out, "{}", summary(&sealed));
         match sealed.fault {
             None => Ok(Outcome::Clean),
             Some(error) => {
@@ -187,10 +188,6 @@ fn summary(sealed: &Sealed) -> String {
         size(sealed.bytes),
         sealed.path.display()
     )
-}
-
-fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
 fn size(bytes: u64) -> String {

@@ -6,8 +6,8 @@ use std::{
     path::PathBuf,
 };
 
-use super::exit::{CliError, Outcome, chain};
-use crate::replay::{LoadReport, ReplayServer, Tapes};
+use super::exit::{CliError, Outcome, chain, count};
+use crate::replay::{LoadError, LoadReport, ReplayServer, ReplaySummary, Tapes};
 
 /// Arguments of `qix-proxy replay`.
 #[derive(Debug, clap::Args)]
@@ -23,7 +23,10 @@ pub(crate) struct ReplayArgs {
 impl ReplayArgs {
     /// Serves the recording until Ctrl-C or SIGTERM.
     pub(crate) async fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
-        let (tapes, report) = Tapes::open(&self.file).map_err(|error| CliError::recording(chain(&error)))?;
+        let (tapes, report) = Tapes::open(&self.file).map_err(|error| match error {
+            LoadError::NoConnection => CliError::recording(format!("{}: {error}", self.file.display())),
+            error => CliError::recording(chain(&error)),
+        })?;
         warn(&report);
         let (connections, calls) = (tapes.connections(), tapes.calls());
         let server = ReplayServer::bind(tapes, self.listen).await.map_err(|error| {
@@ -35,7 +38,9 @@ impl ReplayArgs {
         let address = server.local_addr()?;
         writeln!(
             out,
-            "replaying {connections} connections with {calls} calls from {} on ws://{address}",
+            "replaying {} with {} from {} on ws://{address}",
+            count(connections as u64, "connection"),
+            count(calls as u64, "call"),
             self.file.display()
         )?;
         out.flush()?;
@@ -46,12 +51,12 @@ impl ReplayArgs {
                 let _ = writeln!(io::stderr(), "not in the recording: {miss}");
             })
             .await;
-        writeln!(
-            out,
-            "replayed {} connections, answered {} requests, {} not in the recording",
-            summary.connections, summary.answered, summary.missed
-        )?;
-        Ok(if summary.missed == 0 { Outcome::Clean } else { Outcome::Mismatch })
+        let ReplaySummary { connections, answered, missed } = summary;
+        let connections = count(connections, "connection");
+        let answered = count(answered, "request");
+        // What happened decides the exit code, whether somebody still reads the summary or not.
+        let _ = writeln!(out, "replayed {connections}, answered {answered}, {missed} not in the recording");
+        Ok(if missed == 0 { Outcome::Clean } else { Outcome::Mismatch })
     }
 }
 
@@ -60,7 +65,8 @@ fn warn(report: &LoadReport) {
         tracing::warn!("line {} was cut after {} bytes, and is left out", torn.line, torn.bytes);
     }
     if report.unanswered > 0 {
-        tracing::warn!("{} requests were recorded without an answer, and get none", report.unanswered);
+        let requests = count(report.unanswered as u64, "request");
+        tracing::warn!("{requests} recorded without an answer, and not answered now");
     }
     for left_out in &report.left_out {
         tracing::warn!("left out: {left_out}");

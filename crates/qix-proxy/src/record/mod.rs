@@ -17,3 +17,4 @@ mod writer;
 pub use format::{Closing, Entry, EntryKind, FrameText, Header, Opening, Side, VERSION};
 pub use reader::{ReadError, RecordingReader, TornTail};
 pub use recorder::{Recorder, RecorderConfig, RecorderError, Sealed, Tape, Upgrade};
+pub(crate) use redact::RequestRedactor;

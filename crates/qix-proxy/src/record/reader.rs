@@ -18,7 +18,7 @@ use super::format::{Closing, Entry, EntryKind, FrameText, Header, Opening, Side,
 #[non_exhaustive]
 pub enum ReadError {
     /// The file cannot be opened or read.
-    #[error("cannot read {path}", path = path.display())]
+    #[error("cannot read {path}; check its name and that it may be read", path = path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -32,7 +32,7 @@ pub enum ReadError {
         path: PathBuf,
     },
     /// The file is something else.
-    #[error("{path} is no recording: its first line is not the header of a .qixrec file", path = path.display())]
+    #[error("{path} is no recording: its first line is not the header of a .qixrec file; give a file that `qix-proxy record` has written", path = path.display())]
     Foreign {
         /// The file.
         path: PathBuf,

@@ -119,27 +119,27 @@ impl<'a> Redactor<'a> {
 
 /// A message without its secrets, and what was replaced.
 #[derive(Debug, Eq, PartialEq)]
-pub(super) struct Redacted {
-    pub(super) text: Vec<u8>,
-    pub(super) redacted: Vec<String>,
+pub(crate) struct Redacted {
+    pub(crate) text: Vec<u8>,
+    pub(crate) redacted: Vec<String>,
 }
 
 /// Finds the requests that carry secrets. Made once, for the searchers are prepared.
 #[derive(Debug)]
-pub(super) struct RequestRedactor {
+pub(crate) struct RequestRedactor {
     methods: [memmem::Finder<'static>; 2],
     escape: memmem::Finder<'static>,
 }
 
 impl RequestRedactor {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { methods: METHODS.map(memmem::Finder::new), escape: memmem::Finder::new("\\u00") }
     }
 
     /// Returns what to record instead of a client's message, if it has secrets in it.
     ///
     /// A message that names one of the methods but cannot be read as JSON is replaced whole: what is where in it, nobody can say.
-    pub(super) fn clean(&self, text: &[u8]) -> Option<Redacted> {
+    pub(crate) fn clean(&self, text: &[u8]) -> Option<Redacted> {
         let named = self.methods.iter().any(|method| method.find(text).is_some());
         // A name may be written with escapes, though no client is known that does.
         if !named && self.escape.find(text).is_none() {

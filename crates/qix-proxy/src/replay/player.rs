@@ -10,6 +10,7 @@ use super::{
     key::{RecentRequests, guessed},
     tape::{Body, Lists, Push, Pushed, RecordedAnswer},
 };
+use crate::record::RequestRedactor;
 
 /// The code of the error that a request without recorded answer gets. It lies in JSON-RPC's range for servers, in which no
 /// engine has a code.
@@ -22,6 +23,7 @@ const MISS: i32 = -32099;
 pub struct Player {
     tape: usize,
     matcher: ReplayMatcher,
+    redactor: RequestRedactor,
     requests: RecentRequests,
     handles: HashMap<Lineage, Handle>,
     lineages: HashMap<Handle, Lineage>,
@@ -83,6 +85,7 @@ impl Player {
         Self {
             tape,
             matcher: ReplayMatcher::new(tapes, tape),
+            redactor: RequestRedactor::new(),
             requests: RecentRequests::default(),
             handles: HashMap::new(),
             lineages: HashMap::new(),
@@ -101,7 +104,11 @@ impl Player {
     }
 
     /// Takes in what the client says and returns what the engine would do.
+    ///
+    /// Secrets are replaced as the recorder replaced them, so that they neither matter nor show.
     pub fn handle_text(&mut self, text: &[u8]) -> Vec<Outgoing> {
+        let clean = self.redactor.clean(text);
+        let text = clean.as_ref().map_or(text, |clean| &clean.text);
         let request = Request::parse(text).ok();
         let key = match &request {
             Some(request) => {

@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -158,11 +158,16 @@ impl Shared {
 /// How long a client may take for the head of its request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// A client whose upgrade was answered: its path, and its stream once hyper lets go of it.
+type Upgrading = Arc<Mutex<Option<(String, OnUpgrade)>>>;
+
+/// Serves one connection from its first byte to its last.
 async fn serve(stream: TcpStream, shared: Arc<Shared>) {
     // The system may refuse; then latency is worse and nothing else.
     let _ = stream.set_nodelay(true);
+    let upgrading = Upgrading::default();
     let service = hyper::service::service_fn(|request| {
-        let answer = upgrade(request, shared.clone());
+        let answer = upgrade(request, &upgrading);
         async { Ok::<_, Infallible>(answer) }
     });
     let served = hyper::server::conn::http1::Builder::new()
@@ -172,14 +177,20 @@ async fn serve(stream: TcpStream, shared: Arc<Shared>) {
         .with_upgrades()
         .await;
     if let Err(error) = served {
-        tracing::warn!(%error, "a client spoke no HTTP");
+        tracing::warn!("something on this port spoke no HTTP ({error}); only Qlik clients belong here");
+    }
+    let upgraded = upgrading.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some((path, upgraded)) = upgraded else { return };
+    match upgraded.await {
+        Ok(upgraded) => play(TokioIo::new(upgraded), &path, &shared).await,
+        Err(error) => tracing::debug!(%error, "a client left before its upgrade was done"),
     }
 }
 
 /// What plain HTTP is told.
 const OTHER: &str = "this port replays recorded WebSocket traffic: connect a Qlik client to it\n";
 
-fn upgrade(request: Request<Incoming>, shared: Arc<Shared>) -> Response<ResponseBody> {
+fn upgrade(request: Request<Incoming>, upgrading: &Upgrading) -> Response<ResponseBody> {
     let (head, body) = request.into_parts();
     let key = match front::client_key(&head, OTHER) {
         Ok(key) => key,
@@ -187,12 +198,7 @@ fn upgrade(request: Request<Incoming>, shared: Arc<Shared>) -> Response<Response
     };
     let path = head.uri.path().to_owned();
     let upgraded = hyper::upgrade::on(Request::from_parts(head, body));
-    tokio::spawn(async move {
-        match upgraded.await {
-            Ok(upgraded) => play(TokioIo::new(upgraded), &path, &shared).await,
-            Err(error) => tracing::warn!(%error, "a client left before its upgrade was done"),
-        }
-    });
+    *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((path, upgraded));
     let mut response = Response::new(front::text(""));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     front::accept(response.headers_mut(), &key);
@@ -211,6 +217,8 @@ async fn play(stream: TokioIo<hyper::upgrade::Upgraded>, path: &str, shared: &Sh
     let opening = player.open();
     // An error means that the client is gone, and with it all that is left to do.
     let _ = converse(&mut socket, &mut player, &mut pushes, opening, shared).await;
+    drop(pushes);
+    shared.state().playing.retain(|_, player| !player.is_closed());
 }
 
 /// Why a conversation ended.

@@ -30,8 +30,8 @@ async fn demo_never_overwrites_a_file() {
     fs::write(&out, "precious").unwrap();
     let ended = run(&["demo", "--out", out.to_str().unwrap()]).await;
     assert_ne!(ended.code, 0);
-    let says = "precious.qixrec exists already and is never overwritten; give another name or move it away\n";
-    assert!(ended.stderr.ends_with(says), "{}", ended.stderr);
+    let says = "precious.qixrec exists already and is never overwritten; give another name or move it away";
+    assert!(ended.stderr.contains(says), "{}", ended.stderr);
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     assert_eq!(fs::read_to_string(&out).unwrap(), "precious");
 }
@@ -48,5 +48,23 @@ async fn demo_without_file_takes_a_new_one_each_time() {
         let ended: Ended = bounded(output).await.unwrap().into();
         assert_eq!(ended.code, 0, "{}", ended.stderr);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), number);
+    }
+}
+
+#[tokio::test]
+async fn demo_whose_output_nobody_reads_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("demo.qixrec");
+    let ended = unread(&["demo", "--out", out.to_str().unwrap()]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+}
+
+#[tokio::test]
+async fn demo_with_a_file_that_cannot_be_made_is_wrong_usage() {
+    let dir = tempfile::tempdir().unwrap();
+    let there = dir.path().join("there.qixrec");
+    fs::write(&there, "precious").unwrap();
+    for out in [there, dir.path().join("no/such/folder.qixrec")] {
+        assert_eq!(run(&["demo", "--out", out.to_str().unwrap()]).await.code, 2);
     }
 }

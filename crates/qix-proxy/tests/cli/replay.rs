@@ -27,11 +27,11 @@ async fn file_that_cannot_be_replayed_is_one_sentence_and_exit_code_4() {
         (changed("empty.qixrec", |_| String::new()), "PATH is empty: record into it first"),
         (
             changed("capture.har", |_| har.to_owned()),
-            "PATH is no recording: its first line is not the header of a .qixrec file",
+            "PATH is no recording: its first line is not the header of a .qixrec file; give a file that `qix-proxy record` has written",
         ),
         (
             changed("picture.qixrec", |_| "\u{0}\u{1}GIF89a".to_owned()),
-            "PATH is no recording: its first line is not the header of a .qixrec file",
+            "PATH is no recording: its first line is not the header of a .qixrec file; give a file that `qix-proxy record` has written",
         ),
         (
             changed("new.qixrec", |text| text.replacen("[1,0]", "[2,3]", 1)),
@@ -51,7 +51,7 @@ async fn file_that_cannot_be_replayed_is_one_sentence_and_exit_code_4() {
         ),
         (
             changed("bare.qixrec", |text| text.lines().take(1).map(|line| format!("{line}\n")).collect()),
-            "the recording holds no connection: record a client first",
+            "PATH: the recording holds no connection: record a client first",
         ),
     ] {
         let ended = run(&["replay", "--listen", "127.0.0.1:0", path.to_str().unwrap()]).await;
@@ -142,4 +142,21 @@ async fn torn_recording_is_served_with_a_warning() {
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     assert!(ended.stderr.contains(&format!("WARN line {lines} was cut after ")), "{}", ended.stderr);
     assert!(ended.stderr.contains("left out"), "{}", ended.stderr);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn misses_make_exit_code_1_even_if_nobody_reads_the_summary() {
+    let server = Server::replay(&bundled()).await;
+    let session = server.session().await;
+    bounded(session.global().open_doc("Other.qvf")).await.unwrap_err();
+    bounded(session.close()).await;
+    assert_eq!(server.terminate_unheard().await.code, 1);
+}
+
+#[tokio::test]
+async fn file_that_cannot_be_opened_says_what_to_do() {
+    let dir = tempfile::tempdir().unwrap();
+    let ended = run(&["replay", dir.path().join("missing.qixrec").to_str().unwrap()]).await;
+    assert!(ended.stderr.contains("; check "), "{}", ended.stderr);
 }

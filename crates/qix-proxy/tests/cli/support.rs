@@ -75,6 +75,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
+    /// Stops reading what the process writes, and asks it to stop.
+    #[cfg(unix)]
+    pub(crate) async fn terminate_unheard(self) -> Ended {
+        drop(self.lines);
+        let pid = self.child.id().unwrap().to_string();
+        let status = bounded(Command::new("kill").args(["-s", "TERM", &pid]).status()).await.unwrap();
+        assert!(status.success());
+        bounded(self.child.wait_with_output()).await.unwrap().into()
+    }
+
     /// Replays `file`.
     pub(crate) async fn replay(file: &Path) -> Self {
         Self::start(&["replay", "--listen", "127.0.0.1:0", file.to_str().unwrap()]).await

@@ -69,3 +69,12 @@ async fn stdout_that_nobody_reads_is_no_error() {
         assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{args:?}");
     }
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn stderr_that_is_no_terminal_gets_no_colours() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/recordings/v1_0/conversation.qixrec");
+    let mut command = command(&["replay", "--listen", "192.0.2.1:1", golden]);
+    let ended: Ended = bounded(command.env_remove("NO_COLOR").output()).await.unwrap().into();
+    assert!(ended.stderr.contains("WARN") && !ended.stderr.contains('\u{1b}'), "{:?}", ended.stderr);
+}
