@@ -70,7 +70,7 @@ impl<R: DeserializeOwned> IntoFuture for Call<R> {
         let state = match params {
             Ok(params) => {
                 let method = method.clone();
-                State::Unsent(Some((Command::Call { id, to, method, params, timeout, reply }, answer)))
+                State::Unsent(Some((Command { id, to, method, params, timeout, reply }, answer)))
             }
             Err(error) => State::Failed(Some(error)),
         };
@@ -171,10 +171,12 @@ impl<R> CallFuture<R> {
 
 impl<R> Drop for CallFuture<R> {
     fn drop(&mut self) {
-        if let State::Sent(answer) = &mut self.state
-            && matches!(answer.try_recv(), Err(oneshot::error::TryRecvError::Empty))
-        {
-            self.session.cancel(self.id);
+        if let State::Sent(answer) = &mut self.state {
+            // The driver leaves out what is closed when its turn comes; what it has sent already must be cancelled.
+            answer.close();
+            if answer.try_recv().is_err() {
+                self.session.cancel(self.id);
+            }
         }
     }
 }

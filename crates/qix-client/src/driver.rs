@@ -8,7 +8,10 @@ use std::{
     time::Instant,
 };
 
-use qix_protocol::{CloseCode, Connection, Event, NewRequest, RequestError, RequestId, frame::Raw};
+use qix_protocol::{
+    CloseCode, Connection, Event, NewRequest, RequestError, RequestId,
+    frame::{Raw, client::Request},
+};
 use qix_transport::{Closed, ClosedBy, Message, Socket};
 use tokio::{
     sync::mpsc,
@@ -17,13 +20,17 @@ use tokio::{
 
 use crate::{
     Error, ErrorKind,
-    command::{Command, Reply},
+    command::{Command, Control, Reply},
     session::Shared,
 };
 
 /// How many messages are taken in before what they caused is sent: enough to fill a burst, and few enough that calls are not
 /// held up by a flood.
 const RECEIVE_BUDGET: usize = 256;
+
+/// How many requests are taken up before the socket has taken those before them: a burst, and no more, so that a peer that does
+/// not read leaves calls in the queue, where their callers wait.
+const MOST_UNTRANSMITTED: usize = 1024;
 
 /// Moves texts between a [`Connection`] and its socket until either ends.
 ///
@@ -33,7 +40,7 @@ pub(crate) struct Driver<S> {
     connection: Connection<Reply>,
     max_pending: usize,
     commands: mpsc::Receiver<Command>,
-    cancels: mpsc::UnboundedReceiver<RequestId>,
+    controls: mpsc::UnboundedReceiver<Control>,
     shared: Arc<Shared>,
     timer: Option<Pin<Box<Sleep>>>,
     unflushed: bool,
@@ -46,7 +53,7 @@ impl<S: Socket> Driver<S> {
         connection: Connection<Reply>,
         max_pending: usize,
         commands: mpsc::Receiver<Command>,
-        cancels: mpsc::UnboundedReceiver<RequestId>,
+        controls: mpsc::UnboundedReceiver<Control>,
         shared: Arc<Shared>,
     ) -> Self {
         Self {
@@ -54,7 +61,7 @@ impl<S: Socket> Driver<S> {
             connection,
             max_pending,
             commands,
-            cancels,
+            controls,
             shared,
             timer: None,
             unflushed: false,
@@ -71,11 +78,9 @@ impl<S: Socket> Driver<S> {
         self.connection.handle_close();
         self.dispatch(&cause);
         self.commands.close();
-        while let Ok(command) = self.commands.try_recv() {
-            if let Command::Call { reply, .. } = command {
-                // The caller may be gone.
-                let _ = reply.send(Err(cause.clone()));
-            }
+        while let Ok(Command { reply, .. }) = self.commands.try_recv() {
+            // The caller may be gone.
+            let _ = reply.send(Err(cause.clone()));
         }
     }
 
@@ -129,42 +134,64 @@ impl<S: Socket> Driver<S> {
     }
 
     fn take_commands(&mut self, cx: &mut Context<'_>) {
-        while let Poll::Ready(Some(id)) = self.cancels.poll_recv(cx) {
-            self.connection.cancel(id);
+        while let Poll::Ready(Some(control)) = self.controls.poll_recv(cx) {
+            match control {
+                Control::Cancel(id) => drop(self.connection.cancel(id)),
+                Control::Close => self.say_goodbye(),
+            }
         }
-        // At the limit, calls wait in the queue; an answer wakes this task and makes room.
-        while self.closing.is_none() && self.connection.in_flight() < self.max_pending {
+        // At a limit, calls wait in the queue; an answer, or a socket that takes texts again, wakes this task.
+        while self.closing.is_none()
+            && self.connection.in_flight() < self.max_pending
+            && self.connection.untransmitted() < MOST_UNTRANSMITTED
+        {
             match self.commands.poll_recv(cx) {
-                Poll::Ready(Some(Command::Call { id, to, method, params, timeout, reply })) => {
-                    // `serde_json` has just written these parameters; only a user's raw value could make them invalid.
-                    let Ok(params) = Raw::new(&params) else {
-                        let _ = reply.send(Err(Error::new(ErrorKind::Params)));
-                        continue;
-                    };
-                    let deadline = timeout.and_then(|timeout| now().checked_add(timeout));
-                    let request = NewRequest { id, to, method: &method, params, deadline };
-                    if let Err((error, reply)) = self.connection.request(request, reply) {
-                        let kind = match error {
-                            RequestError::Closed => ErrorKind::Closed,
-                            _ => ErrorKind::Params,
-                        };
-                        let _ = reply.send(Err(Error::because(kind, error)));
-                    }
-                }
-                Poll::Ready(Some(Command::Close) | None) => {
-                    let cause = Closed::new(CloseCode::NORMAL, "", ClosedBy::Us);
-                    self.closing = Some((CloseCode::NORMAL, Error::closed(cause)));
-                }
+                // Its caller gave it up while it was waiting.
+                Poll::Ready(Some(command)) if command.reply.is_closed() => {}
+                Poll::Ready(Some(command)) => self.take_call(command),
+                Poll::Ready(None) => self.say_goodbye(),
                 Poll::Pending => return,
             }
         }
     }
 
+    fn take_call(&mut self, command: Command) {
+        let Command { id, to, method, params, timeout, reply } = command;
+        // `serde_json` has just written these parameters; only a user's raw value could make them invalid.
+        let Ok(params) = Raw::new(&params) else {
+            let _ = reply.send(Err(Error::new(ErrorKind::Params)));
+            return;
+        };
+        let deadline = timeout.and_then(|timeout| now().checked_add(timeout));
+        let request = NewRequest { id, to, method: &method, params, deadline };
+        if let Err((error, reply)) = self.connection.request(request, reply) {
+            let kind = match error {
+                RequestError::Closed => ErrorKind::Closed,
+                _ => ErrorKind::Params,
+            };
+            let _ = reply.send(Err(Error::because(kind, error)));
+        }
+    }
+
+    fn say_goodbye(&mut self) {
+        let cause = Closed::new(CloseCode::NORMAL, "", ClosedBy::Us);
+        self.closing.get_or_insert((CloseCode::NORMAL, Error::closed(cause)));
+    }
+
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Closed> {
         while self.socket.poll_ready(cx)?.is_ready() {
             let Some(text) = self.connection.poll_transmit() else { return Ok(()) };
-            self.socket.send(text)?;
-            self.unflushed = true;
+            match self.socket.send(text.clone()) {
+                Ok(()) => self.unflushed = true,
+                // Too large for the socket, which is as good as before; only this call has failed.
+                Err(refused) if refused.by == ClosedBy::Us && refused.code == CloseCode::TOO_BIG => {
+                    let id = Request::parse(&text).ok().and_then(|request| request.id?.as_integer());
+                    if let Some(reply) = id.and_then(|id| self.connection.abandon(RequestId::new(id))) {
+                        let _ = reply.send(Err(Error::because(ErrorKind::Params, refused)));
+                    }
+                }
+                Err(closed) => return Err(closed),
+            }
         }
         Ok(())
     }

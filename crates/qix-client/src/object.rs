@@ -1,7 +1,7 @@
 //! What every object of the engine shares, and the news of all of them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -87,35 +87,49 @@ impl Object {
     }
 }
 
-/// The news of all open objects. An entry's number grows with each change; dropping the entry closes the object.
+/// The news of all open objects.
+#[derive(Debug)]
+pub(crate) struct Objects(Mutex<Option<State>>);
+
 #[derive(Debug, Default)]
-pub(crate) struct Objects {
-    open: Mutex<Option<HashMap<Handle, watch::Sender<u64>>>>,
+struct State {
+    /// An entry's number grows with each change; dropping the entry closes the object.
+    open: HashMap<Handle, watch::Sender<u64>>,
+    /// Handles that closed lately, oldest first: an object may die before its caller has seen the answer that opened it.
+    closed: VecDeque<Handle>,
 }
+
+/// How many closed handles are remembered, more than a burst of answers has.
+const REMEMBERED: usize = 4096;
 
 impl Objects {
     pub(crate) fn new() -> Self {
-        Self { open: Mutex::new(Some(HashMap::new())) }
+        Self(Mutex::new(Some(State::default())))
     }
 
     fn subscribe(&self, handle: Handle) -> watch::Receiver<u64> {
         match &mut *self.lock() {
-            Some(open) => open.entry(handle).or_default().subscribe(),
-            // The session has ended: a channel whose sender is gone.
-            None => watch::Sender::default().subscribe(),
+            Some(state) if !state.closed.contains(&handle) => {
+                state.open.entry(handle).or_default().subscribe()
+            }
+            // A channel whose sender is gone.
+            _ => watch::Sender::default().subscribe(),
         }
     }
 
     /// Tells everybody. A change of an object that nobody has wrapped yet is kept for whoever does.
     pub(crate) fn apply(&self, changes: &ChangeSet) {
         let mut guard = self.lock();
-        let Some(open) = &mut *guard else { return };
+        let Some(State { open, closed }) = &mut *guard else { return };
         for handle in &changes.changed {
+            closed.retain(|known| known != handle);
             open.entry(*handle).or_default().send_modify(|version| *version += 1);
         }
         for handle in &changes.closed {
             open.remove(handle);
+            closed.push_back(*handle);
         }
+        closed.drain(..closed.len().saturating_sub(REMEMBERED));
     }
 
     /// Closes everything, also what will be asked for later.
@@ -123,8 +137,8 @@ impl Objects {
         self.lock().take();
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<HashMap<Handle, watch::Sender<u64>>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<State>> {
         // Nothing under this lock can panic half-way; a poisoned one is as good.
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -12,7 +12,10 @@ use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Call, Error, ErrorKind, Global, SessionConfig, command::Command, driver::Driver, object::Objects,
+    Call, Error, ErrorKind, Global, SessionConfig,
+    command::{Command, Control},
+    driver::Driver,
+    object::Objects,
 };
 
 /// A session with an engine over one socket. Cheap to clone.
@@ -25,7 +28,7 @@ pub struct Session(Arc<Front>);
 /// What all clones of a session have in common; when it is dropped, the driver's queues end and the driver says goodbye.
 struct Front {
     commands: mpsc::Sender<Command>,
-    cancels: mpsc::UnboundedSender<RequestId>,
+    controls: mpsc::UnboundedSender<Control>,
     shared: Arc<Shared>,
 }
 
@@ -58,9 +61,10 @@ impl Session {
     ///
     /// Outside a tokio runtime.
     pub fn over(socket: impl Socket + 'static, config: SessionConfig) -> Self {
-        let connection = Connection::new(ConnectionConfig::default().max_pending(config.max_pending));
-        let (commands, command_queue) = mpsc::channel(config.queue);
-        let (cancels, cancel_queue) = mpsc::unbounded_channel();
+        let max_pending = config.max_pending.max(1);
+        let connection = Connection::new(ConnectionConfig::default().max_pending(max_pending));
+        let (commands, command_queue) = mpsc::channel(config.queue.max(1));
+        let (controls, control_queue) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
             ids: connection.ids().clone(),
             objects: Objects::new(),
@@ -68,9 +72,9 @@ impl Session {
             connected: watch::Sender::default(),
         });
         let driver =
-            Driver::new(socket, connection, config.max_pending, command_queue, cancel_queue, shared.clone());
+            Driver::new(socket, connection, max_pending, command_queue, control_queue, shared.clone());
         tokio::spawn(driver.run());
-        Self(Arc::new(Front { commands, cancels, shared }))
+        Self(Arc::new(Front { commands, controls, shared }))
     }
 
     /// Returns the object that is always open.
@@ -123,7 +127,7 @@ impl Session {
     /// Dropping the future lets the goodbye run on in the background.
     pub async fn close(&self) {
         // An error means that the session has ended already.
-        let _ = self.0.commands.send(Command::Close).await;
+        let _ = self.0.controls.send(Control::Close);
         self.0.commands.closed().await;
     }
 
@@ -151,7 +155,7 @@ impl Session {
 
     pub(crate) fn cancel(&self, id: RequestId) {
         // An error means that the session has ended, and the call with it.
-        let _ = self.0.cancels.send(id);
+        let _ = self.0.controls.send(Control::Cancel(id));
     }
 
     pub(crate) fn has_ended(&self) -> Option<Error> {

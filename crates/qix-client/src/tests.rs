@@ -262,3 +262,43 @@ async fn answer_of_another_shape_names_the_method() {
         (ErrorKind::Protocol, "EngineVersion: the answer cannot be understood".to_owned())
     );
 }
+
+#[tokio::test(start_paused = true)]
+async fn call_dropped_before_it_was_sent_is_never_sent() {
+    let (session, mut engine) = Engine::start();
+    let mut call = Box::pin(session.call::<Value>(Handle::GLOBAL, "DoReload", &[(); 0]).into_future());
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(call.as_mut().poll(&mut cx).is_pending());
+    drop(call);
+    let global = session.global();
+    let (_, request) = tokio::join!(global.engine_version(), engine.answers(json!({})));
+    assert_eq!(request["method"], "EngineVersion");
+}
+
+#[tokio::test(start_paused = true)]
+async fn closing_does_not_wait_for_calls_in_flight() {
+    let (session, mut engine) = Engine::start_with(SessionConfig::default().max_pending(1));
+    let call = session.call::<Value>(Handle::GLOBAL, "DoReload", &[(); 0]).into_future();
+    let close = async {
+        engine.hears().await;
+        tokio::join!(session.close(), engine.0.receive())
+    };
+    let (outcome, _) = bounded(async { tokio::join!(call, close) }).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Closed);
+}
+
+#[tokio::test(start_paused = true)]
+async fn object_that_dies_before_its_caller_has_seen_it_is_closed() {
+    let (session, mut engine) = Engine::start();
+    let global = session.global();
+    let open = async {
+        let request = engine.hears().await;
+        let reference = json!({"qReturn": {"qType": "Doc", "qHandle": 5}});
+        engine.says(json!({"id": request["id"], "result": reference, "change": [5]})).await;
+        engine.says(json!({"close": [5]})).await;
+    };
+    let (doc, ()) = tokio::join!(global.open_doc("x"), open);
+    let doc = doc.unwrap();
+    bounded(doc.closed()).await;
+    assert!(doc.is_closed());
+}

@@ -94,6 +94,11 @@ impl<T> Connection<T> {
         self.pending.live()
     }
 
+    /// Returns how many texts wait for [`poll_transmit`](Self::poll_transmit).
+    pub fn untransmitted(&self) -> usize {
+        self.transmits.len()
+    }
+
     /// Queues a request.
     ///
     /// # Errors
@@ -128,6 +133,11 @@ impl<T> Connection<T> {
         };
         self.transmit(cancel, None);
         Some(data)
+    }
+
+    /// Hands the data of a call back that could not be sent. No answer is expected.
+    pub fn abandon(&mut self, id: RequestId) -> Option<T> {
+        self.pending.take(id)?.data
     }
 
     /// Takes in one text message.

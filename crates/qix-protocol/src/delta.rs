@@ -156,6 +156,10 @@ fn existing(members: &[(Box<[u8]>, Tree)], part: &str) -> Option<usize> {
 }
 
 fn set(root: &mut Tree, parts: &[&str], value: Tree, insert: bool) -> Result<(), &'static str> {
+    // Whatever walks a tree later does so recursively.
+    if parts.len() + value.depth() > scan::MAX_DEPTH {
+        return Err("nested too deep");
+    }
     let Some((last, parents)) = parts.split_last() else { return Err("no path") };
     let mut at = root;
     for (depth, part) in parents.iter().enumerate() {
@@ -317,6 +321,16 @@ mod tests {
         let error = apply(r#"{"q":[{"op":"test","path":"/a","value":1}]}"#).unwrap_err();
         assert_eq!(error.to_string(), "delta patch 0 of q cannot be applied: unknown op");
         assert!(apply(r#"{"q":[]}"#).is_err());
+    }
+
+    #[test]
+    fn patches_cannot_nest_a_value_deeper_than_a_frame_may() {
+        let deep = format!("/b{}", "/x".repeat(250));
+        let add = |path: &str| format!(r#"{{"op":"add","path":"{path}","value":{{}}}}"#);
+        let into = |from: &str, path: &str| format!(r#"{{"op":"move","from":"{from}","path":"{path}"}}"#);
+        let patches = [add(&deep), into("/b", "/a"), add("/b"), into("/a", &deep)].join(",");
+        let error = patched("{}", &patches).unwrap_err();
+        assert_eq!(error.to_string(), "delta patch 3 of q cannot be applied: nested too deep");
     }
 
     #[test]

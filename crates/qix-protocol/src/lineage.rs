@@ -12,6 +12,7 @@ use memchr::memmem;
 use crate::{
     Handle,
     frame::{Raw, members},
+    scan::MAX_DEPTH,
     tree::Tree,
 };
 
@@ -25,6 +26,7 @@ pub struct Lineage(Option<Arc<Step>>);
 #[derive(Debug, Eq, PartialEq)]
 struct Step {
     hash: u64,
+    depth: usize,
     parent: Lineage,
     method: Box<str>,
     params: Box<str>,
@@ -43,9 +45,13 @@ impl Lineage {
         let params = canonical_params(params).into_boxed_str();
         let mut hasher = DefaultHasher::new();
         (self.hash_value(), method, &params, occurrence).hash(&mut hasher);
+        let depth = self.0.as_ref().map_or(0, |step| step.depth) + 1;
+        // What compares, shows or drops a lineage does so recursively. A path that is cut keeps the hash of the whole.
+        let parent = if depth < MAX_DEPTH { self.clone() } else { Self::GLOBAL };
         Self(Some(Arc::new(Step {
             hash: hasher.finish(),
-            parent: self.clone(),
+            depth,
+            parent,
             method: method.into(),
             params,
             occurrence,
@@ -86,17 +92,16 @@ impl fmt::Display for Lineage {
 
 /// Returns parameters in the form in which equal ones are equal texts; absent ones and `{}` are `[]`.
 pub fn canonical_params(params: Option<Raw<'_>>) -> String {
-    match params {
-        Some(params) if !matches!(params.as_bytes(), b"{}" | b"[]") => Tree::from(params).canonical(),
-        _ => "[]".to_owned(),
-    }
+    let canonical = params.map(|params| Tree::from(params).canonical());
+    canonical.filter(|params| params != "{}").unwrap_or_else(|| "[]".to_owned())
 }
 
 /// The lineages of the open handles of one socket.
 #[derive(Debug, Default)]
 pub struct Lineages {
     open: HashMap<Handle, Lineage>,
-    created: HashMap<Lineage, u32>,
+    /// How often equal calls have created objects, by the hash of their lineage.
+    created: HashMap<u64, u32>,
 }
 
 impl Lineages {
@@ -120,7 +125,7 @@ impl Lineages {
         let parent = self.get(on).cloned().unwrap_or_default();
         let mut lineage = parent.child(method, params, 0);
         if method.starts_with("Create") {
-            let count = self.created.entry(lineage).or_default();
+            let count = self.created.entry(lineage.hash_value()).or_default();
             *count += 1;
             lineage = parent.child(method, params, *count);
         }
@@ -186,6 +191,25 @@ mod tests {
         };
         assert_eq!(create(2, r#"[{"a":1,"b":2}]"#), r#"CreateSessionObject({"a":1,"b":2})"#);
         assert_eq!(create(3, r#"[{"b":2,"a":1}]"#), r#"CreateSessionObject({"a":1,"b":2})#2"#);
+    }
+
+    #[test]
+    fn endless_paths_are_cut() {
+        let grow = |last: &str| {
+            let path = (0..1_000_000).fold(Lineage::GLOBAL, |path, _| path.child("GetChild", None, 0));
+            path.child(last, None, 0)
+        };
+        let path = grow("a");
+        assert!(path == grow("a") && path != grow("b"));
+        assert!(path.to_string().len() < 100_000);
+    }
+
+    #[test]
+    fn empty_parameters_are_the_same_however_they_are_written() {
+        for text in ["[]", "[ ]", "{}", "{ }"] {
+            assert_eq!(canonical_params(raw(text)), "[]");
+        }
+        assert_eq!(canonical_params(None), "[]");
     }
 
     #[test]

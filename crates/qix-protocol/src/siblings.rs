@@ -34,9 +34,9 @@ struct Piece {
 }
 
 impl Siblings {
-    /// Returns `None` for a text that is too short for it to pay.
+    /// Returns `None` if the value at the start of the text is a scalar, or the text too short for it to pay.
     pub(crate) fn worthwhile(text: &[u8]) -> Option<Box<Self>> {
-        (text.len() >= WORTHWHILE)
+        (text.len() >= WORTHWHILE && matches!(text[0], b'{' | b'['))
             .then(|| Box::new(Self { pieces: Default::default(), begun: [0; MAX_DEPTH] }))
     }
 

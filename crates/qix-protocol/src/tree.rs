@@ -27,6 +27,15 @@ impl Tree {
         Raw::new(text).map(Self::from)
     }
 
+    /// Returns how many containers are around the deepest scalar.
+    pub(crate) fn depth(&self) -> usize {
+        match self {
+            Self::Scalar(_) => 0,
+            Self::Array(elements) => 1 + elements.iter().map(Self::depth).max().unwrap_or(0),
+            Self::Object(members) => 1 + members.iter().map(|(_, value)| value.depth()).max().unwrap_or(0),
+        }
+    }
+
     /// Writes the value without white space.
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {

@@ -43,6 +43,11 @@ pub struct RecordConfig {
     ///
     /// Default: what the system trusts.
     pub tls: TlsSettings,
+    /// Origins of pages, such as `https://intranet.example.com`, that may use [`headers`](Self::headers) and [`auth`](Self::auth)
+    /// although they were not loaded from this machine's loopback addresses. Programs that are no browsers send no origin.
+    ///
+    /// Default: none, so that no page of the web can reach the engine through a proxy that logs in by itself.
+    pub allowed_origins: Vec<String>,
     /// How long connecting to the upstream may take, and then again its answer to the upgrade.
     ///
     /// Default: 30 seconds.
@@ -75,6 +80,7 @@ impl RecordConfig {
             headers: Headers::new(),
             auth: Auth::none(),
             tls: TlsSettings::default(),
+            allowed_origins: Vec::new(),
             connect_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
             grace: Duration::from_secs(5),
@@ -108,6 +114,13 @@ impl RecordConfig {
     #[must_use]
     pub fn tls(mut self, tls: TlsSettings) -> Self {
         self.tls = tls;
+        self
+    }
+
+    /// Sets [`allowed_origins`](Self::allowed_origins).
+    #[must_use]
+    pub fn allowed_origins(mut self, origins: Vec<String>) -> Self {
+        self.allowed_origins = origins;
         self
     }
 

@@ -40,6 +40,9 @@ const BODY_START: usize = 4 << 10;
 
 const NOT_YET: &str = "this port records WebSocket traffic; plain HTTP is not passed on yet\n";
 
+const FOREIGN: &str = "this recorder logs in by itself, and pages of your origin may not use that; \
+                       start it with --allow-origin and the origin of the page\n";
+
 pub(crate) type ResponseBody = UnsyncBoxBody<Bytes, hyper::Error>;
 
 /// What all connections share.
@@ -141,6 +144,12 @@ async fn answer(request: Request<Incoming>, front: &Front, visit: &Mutex<Visit>)
         Ok(key) => key,
         Err((status, sentence)) => return said(status, sentence),
     };
+    if front.upstream.is_misused(&request.headers) {
+        tracing::warn!(
+            "refused a page whose origin may not use the credentials given here; see --allow-origin"
+        );
+        return said(StatusCode::FORBIDDEN, FOREIGN);
+    }
     front.recorder.ready().await;
     let link = lock(visit).link.take();
     match front.upstream.upgrade(&request, link).await {

@@ -45,6 +45,7 @@ const HOP: &[&str] = &[
 pub(crate) struct Upstream {
     endpoint: Endpoint,
     checked: Checked,
+    allowed_origins: Vec<String>,
     answer_timeout: Duration,
 }
 
@@ -107,7 +108,12 @@ impl UpstreamError {
 
 impl Upstream {
     pub(crate) fn new(config: &RecordConfig, checked: Checked) -> Self {
-        Self { endpoint: config.upstream.clone(), checked, answer_timeout: config.connect_timeout }
+        Self {
+            endpoint: config.upstream.clone(),
+            checked,
+            allowed_origins: config.allowed_origins.clone(),
+            answer_timeout: config.connect_timeout,
+        }
     }
 
     /// Returns the upstream's URL, without secrets.
@@ -157,6 +163,24 @@ impl Upstream {
             .await
             .map_err(UpstreamError::Http)?;
         Ok(Link { sender, connection: tokio::spawn(connection.without_shutdown()) })
+    }
+
+    /// Returns whether a page asks that must not use the credentials that are added here.
+    ///
+    /// A page of any site can open a WebSocket to this machine, and without this check would be let in by them.
+    pub(crate) fn is_misused(&self, headers: &HeaderMap) -> bool {
+        let Some(origin) = headers.get(ORIGIN).filter(|_| !self.checked.headers.is_empty()) else {
+            return false;
+        };
+        let Ok(origin) = origin.to_str() else { return true };
+        let host = url::Url::parse(origin).ok().and_then(|url| url.host().map(|host| host.to_owned()));
+        let local = match host {
+            Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(url::Host::Ipv4(address)) => address.is_loopback(),
+            Some(url::Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        !local && !self.allowed_origins.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
 
     /// Makes the request that goes upstream of the one that a client has sent.
@@ -252,6 +276,27 @@ mod tests {
             request = request.header(*name, *value);
         }
         request.body(()).unwrap().into_parts().0
+    }
+
+    #[test]
+    fn pages_of_other_origins_may_not_use_injected_credentials() {
+        let misused = |config: RecordConfig, origin| {
+            let upstream = Upstream::new(&config, config.validate().unwrap());
+            upstream.is_misused(&client("/", &[("origin", origin)]).headers)
+        };
+        let plain = || RecordConfig::new(Endpoint::parse("ws://engine").unwrap(), "x");
+        let keyed = || plain().auth(qix_transport::Auth::bearer("key"));
+        for origin in
+            ["https://evil.example", "http://127.0.0.1.evil.example", "null", "http://localhost.example"]
+        {
+            assert!(misused(keyed(), origin), "{origin}");
+            assert!(!misused(plain(), origin), "without credentials there is nothing to misuse");
+        }
+        for origin in ["http://localhost:3000", "http://127.0.0.1", "http://[::1]:8080"] {
+            assert!(!misused(keyed(), origin), "{origin}");
+        }
+        let allowing = keyed().allowed_origins(vec!["https://intranet.example".to_owned()]);
+        assert!(!misused(allowing, "https://intranet.example"));
     }
 
     #[test]

@@ -21,7 +21,8 @@ pub(crate) struct Prefixed<S> {
 
 impl<S> Prefixed<S> {
     pub(crate) fn new(head: Bytes, stream: S) -> Self {
-        Self { head, stream }
+        // A copy, because a few bytes would keep the buffer they were read into for as long as the stream lives.
+        Self { head: Bytes::copy_from_slice(&head), stream }
     }
 }
 

@@ -7,4 +7,4 @@ mod raw;
 
 pub use envelope::Envelope;
 pub(crate) use raw::unescaped;
-pub use raw::{Raw, members};
+pub use raw::{Raw, elements, members};

@@ -83,6 +83,17 @@ pub fn members<'a>(value: Raw<'a>) -> impl Iterator<Item = (Cow<'a, str>, Raw<'a
         .map(|item| (unescaped(&text[item.name]), Raw::scanned(&text[item.value])))
 }
 
+/// Returns the elements of the array in `value`, in order; nothing if it is no array.
+pub fn elements<'a>(value: Raw<'a>) -> impl Iterator<Item = Raw<'a>> {
+    let text = value.as_bytes();
+    scan::Items::new(text, 0)
+        .filter(|items| !items.is_object())
+        .into_iter()
+        .flatten()
+        .map_while(Result::ok)
+        .map(|item| Raw::scanned(&text[item.value]))
+}
+
 /// Returns the string whose inside, as written between the quotes, is `inside`.
 pub(crate) fn unescaped(inside: &[u8]) -> Cow<'_, str> {
     if memchr::memchr(b'\\', inside).is_none() {

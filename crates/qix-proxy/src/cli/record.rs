@@ -38,6 +38,11 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = r"DIRECTORY\ID", requires = "cert_dir")]
     user: Option<String>,
 
+    /// The origin of a page, such as https://intranet.example.com, that may use the credentials given here; can be repeated.
+    /// Pages of this machine's loopback addresses may, and programs that are no browsers
+    #[arg(long, value_name = "ORIGIN")]
+    allow_origin: Vec<String>,
+
     /// A PEM file with the certificates to trust, instead of those that the system trusts
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -54,6 +59,8 @@ impl RecordArgs {
             tracing::warn!("--insecure: any certificate is accepted, so the engine may be somebody else");
         }
         let proxy = RecordProxy::bind(self.config()?).await.map_err(refused)?;
+        // Before anybody is told that this is ready, so that whoever was told can stop it.
+        let asked = crate::shutdown::requested()?;
         writeln!(
             out,
             "recording ws://{} to {}, engine at {}",
@@ -62,7 +69,6 @@ impl RecordArgs {
             proxy.upstream()
         )?;
         out.flush()?;
-        let asked = crate::shutdown::requested()?;
         let stopping = async {
             asked.await;
             tracing::warn!(
@@ -96,7 +102,12 @@ impl RecordArgs {
             .map_err(|error| CliError::usage(format!("--upstream cannot be used: {error}")))?;
         let (auth, headers, tls) = (self.auth()?, self.headers()?, self.tls()?);
         let output = self.out.unwrap_or_else(default_output);
-        Ok(RecordConfig::new(upstream, output).listen(self.listen).headers(headers).auth(auth).tls(tls))
+        Ok(RecordConfig::new(upstream, output)
+            .listen(self.listen)
+            .headers(headers)
+            .auth(auth)
+            .tls(tls)
+            .allowed_origins(self.allow_origin))
     }
 
     fn auth(&self) -> Result<Auth, CliError> {

@@ -36,6 +36,13 @@ impl ReplayArgs {
             ))
         })?;
         let address = server.local_addr()?;
+        if !address.ip().is_loopback() {
+            tracing::warn!(
+                "LISTENING ON {address}: every machine that can reach this one can read the recording"
+            );
+        }
+        // Before anybody is told that this is ready, so that whoever was told can stop it.
+        let shutdown = crate::shutdown::requested()?;
         writeln!(
             out,
             "replaying {} with {} from {} on ws://{address}",
@@ -44,7 +51,6 @@ impl ReplayArgs {
             self.file.display()
         )?;
         out.flush()?;
-        let shutdown = crate::shutdown::requested()?;
         let summary = server
             .run(shutdown, |miss| {
                 // The terminal may be gone; the exit code tells all the same.

@@ -266,16 +266,18 @@ fn frame<'a>(line: &Bytes, mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Res
     Ok(EntryKind::Frame { from, text })
 }
 
-/// Returns the embedded message with the white space around it: all from the colon to the brace that ends the line.
+/// Returns the embedded message with the white space around it, from the colon to the brace that ends the line. If other members
+/// stand behind it, somebody has edited the line, and the white space is theirs.
 fn embedded<'a>(line: &'a [u8], json: Raw<'_>) -> &'a [u8] {
     const NAME: &[u8] = b"\"json\":";
     let start = json.as_bytes().as_ptr().addr() - line.as_ptr().addr();
+    let end = start + json.as_bytes().len();
     let colon = start - line[..start].iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let end = line.iter().rposition(|byte| *byte == b'}').unwrap_or(line.len());
-    if line[..colon].ends_with(NAME) && end >= start + json.as_bytes().len() {
-        &line[colon..end]
+    let brace = end + line[end..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
+    if line[..colon].ends_with(NAME) && line[brace..].trim_ascii_end() == b"}" {
+        &line[colon..brace]
     } else {
-        &line[start..start + json.as_bytes().len()]
+        &line[start..end]
     }
 }
 
@@ -347,6 +349,12 @@ mod tests {
                 FrameText::Omitted(12),
             ]
         );
+    }
+
+    #[test]
+    fn edited_line_with_members_behind_the_message_is_read() {
+        let line = r#"{"seq":1,"t":5,"conn":1,"kind":"frame","from":"client","json":{"id":1},"note":"x"}"#;
+        assert_eq!(texts(line), [FrameText::Text(r#"{"id":1}"#.into())]);
     }
 
     #[test]

@@ -4,9 +4,8 @@ use std::{borrow::Cow, ops::Range};
 
 use http::{HeaderMap, HeaderName};
 use memchr::memmem;
-use qix_protocol::frame::{Raw, members};
+use qix_protocol::frame::{Raw, elements, members};
 use qix_transport::redact_url;
-use serde_json::value::RawValue;
 
 /// What stands in the place of a secret.
 pub(super) const MASK: &str = "***";
@@ -195,7 +194,7 @@ fn request<'a>(value: Raw<'a>, secrets: &mut Vec<(&'a [u8], String)>) {
     }
     // Members may be repeated, and engines differ in which one counts.
     for (_, params) in members(value).filter(|(name, _)| name == "params") {
-        for (at, value) in elements(params).into_iter().enumerate() {
+        for (at, value) in elements(params).enumerate() {
             if SECRET_PARAMS.iter().any(|(secret, _)| *secret == at) {
                 keep(value, at.to_string(), secrets);
             }
@@ -214,12 +213,6 @@ fn keep<'a>(value: Raw<'a>, name: String, secrets: &mut Vec<(&'a [u8], String)>)
     }
 }
 
-/// Returns the elements of an array; none if it is something else.
-fn elements(array: Raw<'_>) -> Vec<Raw<'_>> {
-    let elements: Vec<&RawValue> = array.decode().unwrap_or_default();
-    elements.into_iter().filter_map(|element| Raw::new(element.get().as_bytes()).ok()).collect()
-}
-
 fn quotes_a_method(text: &[u8]) -> bool {
     METHODS.iter().any(|method| memmem::find(text, format!("\"{method}\"").as_bytes()).is_some())
 }
@@ -233,6 +226,14 @@ mod tests {
     fn clean(text: &str) -> Option<(String, Vec<String>)> {
         let found = RequestRedactor::new().clean(text.as_bytes())?;
         Some((String::from_utf8(found.text).unwrap(), found.redacted))
+    }
+
+    #[test]
+    fn text_that_is_not_utf8_is_cleaned_all_the_same() {
+        let text = b"{\"method\":\"OpenDoc\",\"params\":[\"Sal\xffes\",\"me\",\"s3cret\"]}";
+        let found = RequestRedactor::new().clean(text).unwrap();
+        assert_eq!(found.redacted, ["params.1", "params.2"]);
+        assert!(memmem::find(&found.text, b"s3cret").is_none());
     }
 
     #[test]

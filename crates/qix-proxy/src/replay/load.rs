@@ -70,6 +70,9 @@ impl Tapes {
         if loader.tapes.is_empty() {
             return Err(LoadError::NoConnection);
         }
+        for listener in std::mem::take(&mut loader.live).values() {
+            loader.cut(listener);
+        }
         let mut report = loader.report;
         report.torn = reader.torn();
         let calls = loader.tapes.iter().flat_map(|tape| &tape.calls);
@@ -149,10 +152,18 @@ impl Loader {
                         self.push(&listener, Pushed::Close(closing.code, closing.reason));
                     }
                     Some(Side::Engine) => self.push(&listener, Pushed::Drop),
-                    _ => {}
+                    Some(Side::Client) => {}
+                    None => self.cut(&listener),
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Notes that the recording ends before the connection did: what was still to be answered may have been.
+    fn cut(&mut self, listener: &Listener) {
+        for request in &listener.outstanding {
+            self.tapes[listener.tape].calls[request.call].lost = true;
         }
     }
 
@@ -175,7 +186,13 @@ impl Loader {
             Err(_) => Key::of_text(text),
         };
         tape.by_key.entry(key.clone()).or_default().push(call);
-        tape.calls.push(RecordedCall { key, answer: None, before: Vec::new(), after: Vec::new() });
+        tape.calls.push(RecordedCall {
+            key,
+            answer: None,
+            lost: false,
+            before: Vec::new(),
+            after: Vec::new(),
+        });
         listener.latest = Some(Cause::Request(listener.tape, call));
         self.latest.extend(listener.latest.map(|cause| (tape.path.clone(), cause)));
     }
@@ -187,7 +204,11 @@ impl Loader {
         match kind {
             Kind::Response(response) => {
                 let Some(request) = listener.answered(&response) else {
-                    return self.push(listener, Pushed::Text(text.clone()));
+                    return match response.id {
+                        // Its id would be taken for that of some live request.
+                        Some(_) => self.report.left_out.push(format!("entry {seq}: an answer to no request")),
+                        None => self.push(listener, Pushed::Text(text.clone())),
+                    };
                 };
                 match listener.answer(&request, &response, &changes, text) {
                     Ok(answer) => {
@@ -196,7 +217,10 @@ impl Loader {
                         listener.latest = Some(Cause::Answer(listener.tape, request.call));
                         self.latest.extend(listener.latest.map(|cause| (tape.path.clone(), cause)));
                     }
-                    Err(fault) => self.report.left_out.push(format!("entry {seq}: {fault}")),
+                    Err(fault) => {
+                        self.tapes[listener.tape].calls[request.call].lost = true;
+                        self.report.left_out.push(format!("entry {seq}: {fault}"));
+                    }
                 }
             }
             Kind::Push => {

@@ -31,6 +31,8 @@ pub struct Miss {
     pub key: Key,
     /// The recorded request that is most like it, if any is.
     pub nearest: Option<Key>,
+    /// Whether the request itself was recorded, but not its answer.
+    pub lost: bool,
 }
 
 impl ReplayMatcher {
@@ -43,21 +45,29 @@ impl ReplayMatcher {
         &self.tapes
     }
 
-    /// Takes the next recorded call for `key`.
-    pub(super) fn take(&mut self, key: Key) -> Result<Found, Miss> {
+    /// Takes the next recorded call for `key`, or for what the request would be if its handle had been guessed.
+    pub(super) fn take(&mut self, key: Key, guessed: Option<Key>) -> Result<Found, Miss> {
+        if let Some(found) = self.find(&key).or_else(|| self.find(&guessed?)) {
+            return Ok(found);
+        }
+        let nearest = self.nearest(&key).cloned();
+        Err(Miss { key, nearest, lost: false })
+    }
+
+    fn find(&mut self, key: &Key) -> Option<Found> {
         let others = (0..self.tapes.tapes.len()).filter(|tape| *tape != self.tape);
         let found = std::iter::once(self.tape)
             .chain(others)
-            .find_map(|tape| Some((tape, self.tapes.tapes[tape].by_key.get(&key)?)));
-        let Some((tape, calls)) = found else {
-            let nearest = self.nearest(&key).cloned();
-            return Err(Miss { key, nearest });
-        };
+            .find_map(|tape| Some((tape, self.tapes.tapes[tape].by_key.get(key)?)));
+        let (tape, calls) = found?;
         let taken = self.taken.entry((tape, calls[0])).or_default();
         let again = *taken >= calls.len();
-        let call = calls[(*taken).min(calls.len() - 1)];
+        let recorded = &self.tapes.tapes[tape].calls;
+        // The last answer sticks, not a last call that got none.
+        let last = || calls.iter().rfind(|call| recorded[**call].answer.is_some()).or(calls.last());
+        let call = calls.get(*taken).or_else(last).copied().unwrap_or_default();
         *taken += 1;
-        Ok(Found { at: (tape, call), again })
+        Some(Found { at: (tape, call), again })
     }
 
     /// The recorded key that shares most with `key`: first the method, then the object, then the beginning of the parameters.
@@ -81,6 +91,7 @@ impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.key)?;
         match &self.nearest {
+            _ if self.lost => f.write_str("; it was recorded without its answer"),
             None => f.write_str("; nothing like it was recorded"),
             Some(nearest) if nearest.method != self.key.method => {
                 write!(f, "; the method was not recorded, only others of that object, such as {nearest}")

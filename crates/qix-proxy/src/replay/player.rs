@@ -3,7 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use qix_protocol::{Handle, Lineage, frame::client::Request};
+use qix_protocol::{
+    Handle, Lineage,
+    frame::{Raw, client::Request, members},
+};
 
 use super::{
     Key, Miss, ReplayMatcher, Tapes,
@@ -110,16 +113,20 @@ impl Player {
         let clean = self.redactor.clean(text);
         let text = clean.as_ref().map_or(text, |clean| &clean.text);
         let request = Request::parse(text).ok();
-        let key = match &request {
+        let (key, guess) = match &request {
             Some(request) => {
-                let key = Key::new(self.lineage_of(request.handle), request, &self.requests);
+                let lineage = self.lineages.get(&request.handle).cloned();
+                // Who asks before the answer that names the handle has guessed it, then or now.
+                let guess = lineage.is_some().then(|| guessed(request.handle));
+                let [key, guess] = [Some(lineage.unwrap_or_else(|| unopened(request.handle))), guess]
+                    .map(|lineage| lineage.map(|lineage| Key::new(lineage, request, &self.requests)));
                 self.requests.remember(request);
-                key
+                (key.unwrap_or_else(|| Key::of_text(text)), guess)
             }
-            None => Key::of_text(text),
+            None => (Key::of_text(text), None),
         };
         let tapes = self.matcher.tapes().clone();
-        match self.matcher.take(key) {
+        match self.matcher.take(key, guess) {
             Ok(found) => {
                 let (at, again) = (found.at, found.again);
                 let call = &tapes.tapes[at.0].calls[at.1];
@@ -129,6 +136,11 @@ impl Player {
                 }
                 match &call.answer {
                     Some(answer) => self.answer(request.as_ref(), answer),
+                    None if call.lost => {
+                        let miss = Miss { key: call.key.clone(), nearest: None, lost: true };
+                        self.miss(text, &miss);
+                        self.out.push(Outgoing::Missed(miss));
+                    }
                     // Text that is no request expects none.
                     None if request.as_ref().is_some_and(|request| request.id.is_some()) => {
                         self.out.push(Outgoing::Unanswered(call.key.clone()));
@@ -140,9 +152,7 @@ impl Player {
                 }
             }
             Err(miss) => {
-                if let Some(request) = &request {
-                    self.miss(request, &miss);
-                }
+                self.miss(text, &miss);
                 self.out.push(Outgoing::Missed(miss));
             }
         }
@@ -236,8 +246,10 @@ impl Player {
         self.out.push(Outgoing::Text(text.into()));
     }
 
-    fn miss(&mut self, request: &Request<'_>, miss: &Miss) {
-        let Some(id) = request.id else { return };
+    /// Tells the client, if what it said has an id, be it a proper request or not.
+    fn miss(&mut self, request: &[u8], miss: &Miss) {
+        let Ok(request) = Raw::new(request) else { return };
+        let Some((_, id)) = members(request).filter(|(name, _)| name == "id").last() else { return };
         let mut text = br#"{"jsonrpc":"2.0","id":"#.to_vec();
         text.extend_from_slice(id.as_bytes());
         text.extend_from_slice(br#","error":"#);
@@ -275,13 +287,6 @@ impl Player {
         }
     }
 
-    fn lineage_of(&self, handle: Handle) -> Lineage {
-        if handle == Handle::GLOBAL {
-            return Lineage::GLOBAL;
-        }
-        self.lineages.get(&handle).cloned().unwrap_or_else(|| guessed(handle))
-    }
-
     fn handle_of(&self, lineage: &Lineage) -> Option<Handle> {
         if *lineage == Lineage::GLOBAL {
             return Some(Handle::GLOBAL);
@@ -300,4 +305,9 @@ impl Player {
         self.lineages.insert(handle, lineage.clone());
         handle
     }
+}
+
+/// The lineage of a handle that nothing has opened here.
+fn unopened(handle: Handle) -> Lineage {
+    if handle == Handle::GLOBAL { Lineage::GLOBAL } else { guessed(handle) }
 }

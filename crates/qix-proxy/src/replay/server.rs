@@ -63,8 +63,9 @@ struct State {
     summary: ReplaySummary,
     /// How often each tape was played.
     played: Vec<u64>,
-    /// Who plays a tape now, so that pushes of other connections find their way.
-    playing: HashMap<usize, mpsc::UnboundedSender<ElsewherePush>>,
+    /// Who plays a tape for the how manieth time, so that pushes of other connections find their way: clients that play the
+    /// same number of times belong together.
+    playing: HashMap<(usize, u64), mpsc::UnboundedSender<ElsewherePush>>,
 }
 
 impl ReplayServer {
@@ -143,15 +144,16 @@ impl Shared {
     }
 
     /// Chooses the tape for a new connection.
-    fn choose(&self, path: &str) -> (usize, mpsc::UnboundedReceiver<ElsewherePush>) {
+    fn choose(&self, path: &str) -> (usize, u64, mpsc::UnboundedReceiver<ElsewherePush>) {
         let (sender, receiver) = mpsc::unbounded_channel();
         let mut state = self.state();
         let rank = |tape: &usize| (self.tapes.tapes[*tape].path != path, state.played[*tape], *tape);
         let tape = (0..self.tapes.tapes.len()).min_by_key(rank).unwrap_or_default();
         state.played[tape] += 1;
+        let round = state.played[tape];
         state.summary.connections += 1;
-        state.playing.insert(tape, sender);
-        (tape, receiver)
+        state.playing.insert((tape, round), sender);
+        (tape, round, receiver)
     }
 }
 
@@ -212,13 +214,27 @@ async fn play(stream: TokioIo<hyper::upgrade::Upgraded>, path: &str, shared: &Sh
     let config =
         WebSocketConfig::default().read_buffer_size(8 << 10).max_message_size(limit).max_frame_size(limit);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    let (tape, mut pushes) = shared.choose(path);
+    let (tape, round, mut pushes) = shared.choose(path);
+    let shared = &Round { shared, round };
     let mut player = Player::new(shared.tapes.clone(), tape);
     let opening = player.open();
     // An error means that the client is gone, and with it all that is left to do.
     let _ = converse(&mut socket, &mut player, &mut pushes, opening, shared).await;
-    drop(pushes);
-    shared.state().playing.retain(|_, player| !player.is_closed());
+    shared.state().playing.remove(&(tape, round));
+}
+
+/// What a conversation shares with those that play the other tapes of its session beside it.
+struct Round<'a> {
+    shared: &'a Shared,
+    round: u64,
+}
+
+impl std::ops::Deref for Round<'_> {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        self.shared
+    }
 }
 
 /// Why a conversation ended.
@@ -236,7 +252,7 @@ async fn converse(
     player: &mut Player,
     pushes: &mut mpsc::UnboundedReceiver<ElsewherePush>,
     opening: Vec<Outgoing>,
-    shared: &Shared,
+    shared: &Round<'_>,
 ) -> Result<(), Over> {
     perform(socket, opening, shared).await?;
     socket.flush().await?;
@@ -267,7 +283,7 @@ async fn converse(
     }
 }
 
-async fn perform(socket: &mut Socket, outgoing: Vec<Outgoing>, shared: &Shared) -> Result<(), Over> {
+async fn perform(socket: &mut Socket, outgoing: Vec<Outgoing>, shared: &Round<'_>) -> Result<(), Over> {
     let missed = outgoing.iter().any(|outgoing| matches!(outgoing, Outgoing::Missed(_)));
     for outgoing in outgoing {
         match outgoing {
@@ -293,7 +309,7 @@ async fn perform(socket: &mut Socket, outgoing: Vec<Outgoing>, shared: &Shared) 
             }
             Outgoing::Drop => return Err(Over),
             Outgoing::Elsewhere(push) => {
-                if let Some(player) = shared.state().playing.get(&push.tape()) {
+                if let Some(player) = shared.state().playing.get(&(push.tape(), shared.round)) {
                     // An error means that the other connection has ended.
                     let _ = player.send(push);
                 }

@@ -30,6 +30,8 @@ pub(super) struct RecordedCall {
     pub(super) key: Key,
     /// `None` if the recording has no answer.
     pub(super) answer: Option<RecordedAnswer>,
+    /// Whether there was an answer, or may have been, that the recording does not have.
+    pub(super) lost: bool,
     /// What the engine said between this request and the next thing that was said.
     pub(super) before: Vec<Push>,
     /// What the engine said between this answer and the next thing that was said.

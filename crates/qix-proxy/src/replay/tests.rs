@@ -275,6 +275,45 @@ fn clients_that_guess_handles_get_what_was_recorded() {
 }
 
 #[test]
+fn requests_pipelined_on_a_guessed_handle_find_what_was_recorded() {
+    let mut player = player(
+        r#"
+        1+ /
+        1> {"id":1,"method":"OpenDoc","params":["a"]}
+        1> {"id":2,"handle":1,"method":"GetObject","params":["x"]}
+        1< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}
+        1< {"id":2,"result":{"qReturn":{"qType":"X","qHandle":2}}}
+        "#,
+    );
+    hears(&mut player, r#"{"id":1,"method":"OpenDoc","params":["a"]}"#);
+    let answer = hears(&mut player, r#"{"id":2,"handle":1,"method":"GetObject","params":["x"]}"#);
+    assert!(answer[0].contains(r#""qType":"X""#), "{answer:?}");
+}
+
+#[test]
+fn last_answer_sticks_even_if_a_later_call_got_none() {
+    let mut player = player(
+        r#"
+        1+ /
+        1> {"id":1,"method":"M"}
+        1< {"id":1,"result":{"q":1}}
+        1> {"id":2,"method":"M"}
+        "#,
+    );
+    let mut ask = || hears(&mut player, r#"{"id":9,"method":"M"}"#);
+    assert_eq!(ask(), [r#"{"jsonrpc":"2.0","id":9,"result":{"q":1}}"#]);
+    assert!(ask()[0].contains("recorded without its answer"));
+    assert_eq!(ask(), [r#"{"jsonrpc":"2.0","id":9,"result":{"q":1}}"#]);
+}
+
+#[test]
+fn request_that_cannot_be_read_is_answered_if_it_has_an_id() {
+    let mut player = player(OPEN);
+    let answer = hears(&mut player, r#"{"id":7,"handle":"1","method":"M"}"#);
+    assert!(answer[0].starts_with(r#"{"jsonrpc":"2.0","id":7,"error""#), "{answer:?}");
+}
+
+#[test]
 fn text_that_is_no_request_is_matched_as_it_is() {
     let mut player = player("1+ /\n1> [1]\n1< {\"error\":{\"code\":-32700}}");
     assert_eq!(hears(&mut player, "[1]"), [r#"{"error":{"code":-32700}}"#]);
