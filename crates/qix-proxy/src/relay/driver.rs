@@ -95,6 +95,11 @@ where
             }
             self.buffer = BytesMut::new();
             if self.end.is_some() {
+                // While the recorder has no room nothing is read, so that nobody can be blamed for silence.
+                if tape.poll_ready(cx).is_pending() {
+                    self.linger = None;
+                    return Poll::Pending;
+                }
                 let linger = self.linger.get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
                 if linger.as_mut().poll(cx).is_ready() {
                     self.up.stage = Stage::Done;
@@ -137,7 +142,8 @@ impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> Way<'_, R, W> {
         }
         loop {
             match self.lane.poll_write(self.to, cx) {
-                Poll::Pending => return false,
+                // A slow receiver is no silent one.
+                Poll::Pending => return self.lane.made_progress(),
                 Poll::Ready(Err(error)) => return self.receiver_is_gone(error),
                 // Only what was written makes room for a pong, so that a flood of pings cannot fill memory.
                 Poll::Ready(Ok(())) if self.lane.flow.pass_pong(&mut self.lane.out) => {}
@@ -290,6 +296,24 @@ mod tests {
         // The engine never hangs up by itself.
         let end = running.await.unwrap();
         assert_eq!(end.by, Side::Client);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_slow_receiver_is_not_taken_for_a_silent_one() {
+        let (mut client, mut engine, _running) = relayed();
+        client.shutdown().await.unwrap();
+        let frame = [&[0x82, 0x7e, 0x20, 0x00][..], &[7; 0x2000]].concat();
+        let sent = frame.len();
+        tokio::spawn(async move { engine.write_all(&frame).await });
+        let (mut received, mut piece) = (0, [0; 500]);
+        loop {
+            tokio::time::sleep(LINGER * 2 / 3).await;
+            match client.read(&mut piece).await.unwrap() {
+                0 => break,
+                read => received += read,
+            }
+        }
+        assert_eq!(received, sent);
     }
 
     #[tokio::test(start_paused = true)]

@@ -37,6 +37,8 @@ pub(super) struct Lane {
     pub(super) stage: Stage,
     /// Whether something was written since the last flush.
     unflushed: bool,
+    /// Whether something was written since this was last asked.
+    progress: bool,
     /// How much to read at once.
     size: usize,
 }
@@ -48,6 +50,7 @@ impl Lane {
             out: VecDeque::new(),
             stage: Stage::Open,
             unflushed: false,
+            progress: false,
             size: SMALLEST_READ,
         }
     }
@@ -109,6 +112,7 @@ impl Lane {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.unflushed = true;
+            self.progress = true;
             self.advance(written);
         }
         if self.unflushed {
@@ -116,6 +120,11 @@ impl Lane {
             self.unflushed = false;
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// Returns whether the receiver has taken anything since the last call.
+    pub(super) fn made_progress(&mut self) -> bool {
+        std::mem::take(&mut self.progress)
     }
 
     fn advance(&mut self, mut written: usize) {
