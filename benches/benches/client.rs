@@ -23,12 +23,14 @@ fn main() -> io::Result<()> {
             return Ok(());
         }
         measure::line("client against bare tokio-tungstenite: medians of same-round ratios\n");
-        measure::pin(true);
+        measure::pin(0);
         let engine = child::Server::start("engine", &[])?;
         one_by_one(&engine).await?;
         drop(engine);
-        measure::pin(false);
+        // A core each: left alone, the two flip between lock step and overlap, which says nothing about a client.
+        measure::pin(1);
         let engine = child::Server::start("engine", &[])?;
+        measure::pin(0);
         many_at_once(&engine).await
     })
 }

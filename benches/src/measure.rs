@@ -13,11 +13,10 @@ pub fn cpu() -> Duration {
     Duration::new(time.tv_sec.unsigned_abs(), time.tv_nsec.unsigned_abs() as u32)
 }
 
-/// Binds this process, and the children it starts from now on, to one core, or to all.
-pub fn pin(one_core: bool) {
+/// Binds this process, and the children it starts from now on, to one core.
+pub fn pin(core: usize) {
     let mut cores = CpuSet::new();
-    let count = std::thread::available_parallelism().map_or(1, usize::from).max(2);
-    (0..if one_core { 1 } else { count }).for_each(|core| cores.set(core));
+    cores.set(core);
     // A system that does not let us gives noisier figures.
     let _ = sched_setaffinity(None, &cores);
 }

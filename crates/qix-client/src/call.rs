@@ -65,16 +65,7 @@ impl<R: DeserializeOwned> IntoFuture for Call<R> {
     type IntoFuture = CallFuture<R>;
 
     fn into_future(self) -> CallFuture<R> {
-        let Self { session, id, to, method, params, timeout, result } = self;
-        let (reply, answer) = oneshot::channel();
-        let state = match params {
-            Ok(params) => {
-                let method = method.clone();
-                State::Unsent(Some((Command { id, to, method, params, timeout, reply }, answer)))
-            }
-            Err(error) => State::Failed(Some(error)),
-        };
-        CallFuture { session, id, method, state, result }
+        CallFuture { call: self, state: State::Unsent }
     }
 }
 
@@ -94,19 +85,15 @@ type Permit = Result<mpsc::OwnedPermit<Command>, mpsc::error::SendError<()>>;
 /// A call on its way.
 #[must_use = "futures do nothing unless they are polled"]
 pub struct CallFuture<R> {
-    session: Session,
-    id: RequestId,
-    method: Cow<'static, str>,
+    call: Call<R>,
     state: State,
-    result: PhantomData<fn() -> R>,
 }
 
 enum State {
-    Unsent(Option<(Command, Received)>),
+    Unsent,
     /// The queue was full.
-    Queueing(Pin<Box<dyn Future<Output = Permit> + Send>>, Option<(Command, Received)>),
+    Queueing(Pin<Box<dyn Future<Output = Permit> + Send>>),
     Sent(Received),
-    Failed(Option<Error>),
     Done,
 }
 
@@ -119,54 +106,75 @@ impl<R: DeserializeOwned> Future for CallFuture<R> {
         this.state = State::Done;
         let decoded = outcome
             .and_then(|answer| answer.decode().map_err(|error| Error::because(ErrorKind::Protocol, error)));
-        Poll::Ready(decoded.map_err(|error| error.in_method(this.method.clone())))
+        Poll::Ready(decoded.map_err(|error| error.in_method(this.call.method())))
     }
 }
 
 impl<R> CallFuture<R> {
     fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, Error>> {
+        let Self { call, state } = self;
         loop {
-            match &mut self.state {
-                State::Unsent(unsent) => {
-                    let Some((command, answer)) = unsent.take() else { return self.ended() };
-                    self.state = match self.session.commands().try_send(command) {
-                        Ok(()) => State::Sent(answer),
-                        Err(mpsc::error::TrySendError::Closed(_)) => return self.ended(),
-                        Err(mpsc::error::TrySendError::Full(command)) => {
-                            let permit = Box::pin(self.session.commands().clone().reserve_owned());
-                            State::Queueing(permit, Some((command, answer)))
+            match state {
+                State::Unsent => {
+                    if let Err(error) = &call.params {
+                        return Poll::Ready(Err(error.clone()));
+                    }
+                    let commands = call.session.commands();
+                    *state = match commands.try_reserve() {
+                        Ok(permit) => {
+                            let (command, answer) = command(
+                                call.id,
+                                call.to,
+                                call.method.clone(),
+                                &mut call.params,
+                                call.timeout,
+                            );
+                            permit.send(command);
+                            State::Sent(answer)
+                        }
+                        Err(mpsc::error::TrySendError::Closed(())) => return ended(call),
+                        Err(mpsc::error::TrySendError::Full(())) => {
+                            State::Queueing(Box::pin(commands.clone().reserve_owned()))
                         }
                     };
                 }
-                State::Queueing(permit, unsent) => {
-                    let permit = ready!(permit.as_mut().poll(cx));
-                    let (Ok(permit), Some((command, answer))) = (permit, unsent.take()) else {
-                        return self.ended();
-                    };
-                    permit.send(command);
-                    self.state = State::Sent(answer);
-                }
+                State::Queueing(permit) => match ready!(permit.as_mut().poll(cx)) {
+                    Ok(permit) => {
+                        let (command, answer) =
+                            command(call.id, call.to, call.method.clone(), &mut call.params, call.timeout);
+                        permit.send(command);
+                        *state = State::Sent(answer);
+                    }
+                    Err(_) => return ended(call),
+                },
                 State::Sent(answer) => {
                     return match ready!(Pin::new(answer).poll(cx)) {
                         Ok(outcome) => Poll::Ready(outcome),
-                        Err(_) => self.ended(),
-                    };
-                }
-                State::Failed(error) => {
-                    return match error.take() {
-                        Some(error) => Poll::Ready(Err(error)),
-                        None => self.ended(),
+                        Err(_) => ended(call),
                     };
                 }
                 // A future that is polled after its end has nothing to say any more.
-                State::Done => return self.ended(),
+                State::Done => return ended(call),
             }
         }
     }
+}
 
-    fn ended(&self) -> Poll<Result<Answer, Error>> {
-        Poll::Ready(Err(self.session.ended()))
-    }
+/// Makes the command of a call, once: it takes the parameters.
+fn command(
+    id: RequestId,
+    to: Handle,
+    method: Cow<'static, str>,
+    params: &mut Result<Vec<u8>, Error>,
+    timeout: Option<Duration>,
+) -> (Command, Received) {
+    let (reply, answer) = oneshot::channel();
+    let params = params.as_mut().map(std::mem::take).unwrap_or_default();
+    (Command { id, to, method, params, timeout, reply }, answer)
+}
+
+fn ended<R>(call: &Call<R>) -> Poll<Result<Answer, Error>> {
+    Poll::Ready(Err(call.session.ended()))
 }
 
 impl<R> Drop for CallFuture<R> {
@@ -175,7 +183,7 @@ impl<R> Drop for CallFuture<R> {
             // The driver leaves out what is closed when its turn comes; what it has sent already must be cancelled.
             answer.close();
             if answer.try_recv().is_err() {
-                self.session.cancel(self.id);
+                self.call.session.cancel(self.call.id);
             }
         }
     }
@@ -183,9 +191,6 @@ impl<R> Drop for CallFuture<R> {
 
 impl<R> fmt::Debug for CallFuture<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallFuture")
-            .field("id", &self.id)
-            .field("method", &self.method)
-            .finish_non_exhaustive()
+        f.debug_struct("CallFuture").field("call", &self.call).finish_non_exhaustive()
     }
 }
