@@ -2,7 +2,12 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use super::{Key, Tapes, key::shortened};
+use qix_protocol::Handle;
+
+use super::{
+    Key, Tapes,
+    key::{guessed, shortened},
+};
 
 /// Finds recorded calls for the requests of one live connection.
 ///
@@ -45,9 +50,16 @@ impl ReplayMatcher {
         &self.tapes
     }
 
-    /// Takes the next recorded call for `key`, or for what the request would be if its handle had been guessed.
-    pub(super) fn take(&mut self, key: Key, guessed: Option<Key>) -> Result<Found, Miss> {
-        if let Some(found) = self.find(&key).or_else(|| self.find(&guessed?)) {
+    /// Takes the next recorded call for `key`.
+    ///
+    /// A client that asks before the answer which names its handle has guessed that handle, and is recorded so, even if it knows
+    /// better now: such calls are found by `handle`.
+    pub(super) fn take(&mut self, key: Key, handle: Option<Handle>) -> Result<Found, Miss> {
+        if let Some(found) = self.find(&key) {
+            return Ok(found);
+        }
+        let guess = handle.map(|handle| Key { lineage: guessed(handle), ..key.clone() });
+        if let Some(found) = guess.and_then(|guess| self.find(&guess)) {
             return Ok(found);
         }
         let nearest = self.nearest(&key).cloned();

@@ -113,20 +113,18 @@ impl Player {
         let clean = self.redactor.clean(text);
         let text = clean.as_ref().map_or(text, |clean| &clean.text);
         let request = Request::parse(text).ok();
-        let (key, guess) = match &request {
+        let mut handle = None;
+        let key = match &request {
             Some(request) => {
-                let lineage = self.lineages.get(&request.handle).cloned();
-                // Who asks before the answer that names the handle has guessed it, then or now.
-                let guess = lineage.is_some().then(|| guessed(request.handle));
-                let [key, guess] = [Some(lineage.unwrap_or_else(|| unopened(request.handle))), guess]
-                    .map(|lineage| lineage.map(|lineage| Key::new(lineage, request, &self.requests)));
+                let key = Key::new(self.lineage_of(request.handle), request, &self.requests);
                 self.requests.remember(request);
-                (key.unwrap_or_else(|| Key::of_text(text)), guess)
+                handle = Some(request.handle);
+                key
             }
-            None => (Key::of_text(text), None),
+            None => Key::of_text(text),
         };
         let tapes = self.matcher.tapes().clone();
-        match self.matcher.take(key, guess) {
+        match self.matcher.take(key, handle) {
             Ok(found) => {
                 let (at, again) = (found.at, found.again);
                 let call = &tapes.tapes[at.0].calls[at.1];
@@ -170,7 +168,8 @@ impl Player {
 
     fn follow(&mut self, pushes: &[Push], at: At) {
         for (index, push) in pushes.iter().enumerate() {
-            if push.tape == self.tape {
+            // A call that was found on another tape brings what was said on that one.
+            if push.tape == self.tape || push.tape == at.tape {
                 self.say(push);
             } else {
                 self.out.push(Outgoing::Elsewhere(ElsewherePush { tape: push.tape, at, index }));
@@ -287,6 +286,13 @@ impl Player {
         }
     }
 
+    fn lineage_of(&self, handle: Handle) -> Lineage {
+        if handle == Handle::GLOBAL {
+            return Lineage::GLOBAL;
+        }
+        self.lineages.get(&handle).cloned().unwrap_or_else(|| guessed(handle))
+    }
+
     fn handle_of(&self, lineage: &Lineage) -> Option<Handle> {
         if *lineage == Lineage::GLOBAL {
             return Some(Handle::GLOBAL);
@@ -305,9 +311,4 @@ impl Player {
         self.lineages.insert(handle, lineage.clone());
         handle
     }
-}
-
-/// The lineage of a handle that nothing has opened here.
-fn unopened(handle: Handle) -> Lineage {
-    if handle == Handle::GLOBAL { Lineage::GLOBAL } else { guessed(handle) }
 }

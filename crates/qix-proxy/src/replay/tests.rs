@@ -340,3 +340,21 @@ fn corrupt_delta_is_reported_and_the_rest_is_replayed() {
     assert_eq!(report.unanswered, 1);
     assert_eq!(hears(&mut Player::new(tapes, 0), r#"{"id":1,"method":"N"}"#).len(), 1);
 }
+
+#[test]
+fn call_found_on_another_tape_brings_what_followed_it_there() {
+    let script = r#"
+        1+ /a
+        1> {"id":1,"method":"M"}
+        1< {"id":1,"result":{}}
+        2+ /b
+        2> {"id":1,"method":"N"}
+        2< {"id":1,"result":{}}
+        2< {"method":"OnNews"}
+    "#;
+    let mut first = Player::new(tapes(script).0, 0);
+    assert_eq!(
+        hears(&mut first, r#"{"id":5,"method":"N"}"#),
+        [r#"{"jsonrpc":"2.0","id":5,"result":{}}"#, r#"{"method":"OnNews"}"#]
+    );
+}
