@@ -38,7 +38,7 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = r"DIRECTORY\ID", requires = "cert_dir")]
     user: Option<String>,
 
-    /// The origin of a page, such as https://intranet.example.com, that may use the credentials given here; can be repeated.
+    /// The origin of a page, such as `https://intranet.example.com`, that may use the credentials given here; can be repeated.
     /// Pages of this machine's loopback addresses may, and programs that are no browsers
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
