@@ -50,6 +50,13 @@ pub struct ObjectReference {
     pub generic_id: Option<String>,
 }
 
+/// The engine answered with a null reference: there is no such object.
+///
+/// It is no error on the wire. enigma.js makes its own error −2 of it, phoenix error 2.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[error("the engine has no such object")]
+pub struct NotFound;
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -50,6 +50,7 @@ mod id;
 mod lineage;
 mod pending;
 mod scan;
+pub mod schema;
 mod siblings;
 mod tree;
 
@@ -62,7 +63,7 @@ pub use config::ConnectionConfig;
 pub use connection::{Connection, NewRequest};
 pub use error::{CallError, EngineError, ErrorCode, ProtocolError, RequestError};
 pub use event::{Answer, Event, Notification};
-pub use handle::{Handle, ObjectReference};
+pub use handle::{Handle, NotFound, ObjectReference};
 pub use id::{RequestId, RequestIds};
 pub use lineage::{Lineage, Lineages, canonical_params, referenced_handles};
 pub use scan::{MAX_DEPTH, is_json_line};

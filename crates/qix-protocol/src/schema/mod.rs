@@ -1,0 +1,45 @@
+//! The engine's interface: its methods, and the types they take and return.
+//!
+//! Generated from the facts of one version of the engine by `cargo xtask schema generate`; older and newer engines are served
+//! all the same, because types tolerate members that are missing, new or of another type.
+//!
+//! # Examples
+//!
+//! ```
+//! use qix_protocol::schema::{GenericObjectLayout, Method, global};
+//!
+//! let layout: GenericObjectLayout = serde_json::from_str(
+//!     r#"{"qInfo":{"qId":"LB02","qType":"kpi"},"title":"Sales","qHyperCube":{"qSize":{"qcx":1,"qcy":2}}}"#,
+//! )?;
+//! assert_eq!(layout.info.id, "LB02");
+//! assert_eq!(layout.hyper_cube.unwrap().size.cy, 2);
+//! assert_eq!(layout.extra.get("title").unwrap().decode::<String>()?, "Sales");
+//!
+//! let params = global::OpenDocParams { no_data: Some(true), ..global::OpenDocParams::new("Sales") };
+//! assert_eq!(serde_json::to_string(&params)?, r#"{"qDocName":"Sales","qNoData":true}"#);
+//! assert_eq!(global::OpenDoc::NAME, "OpenDoc");
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+
+pub mod class;
+mod double;
+mod enumeration;
+mod extra;
+mod json;
+mod member;
+mod method;
+mod object;
+mod reference;
+
+pub use double::Double;
+pub use extra::Extra;
+pub(crate) use extra::FIELDS;
+pub use json::Json;
+pub use member::Member;
+pub use method::{Kind, Method, MethodInfo, NoOutput, NoParams, ParamInfo, Stability};
+pub use object::Object;
+pub(crate) use object::object;
+pub use reference::Reference;
+
+#[cfg(test)]
+mod tests;
