@@ -48,15 +48,6 @@ impl Error {
         Self::because(ErrorKind::Closed, cause)
     }
 
-    pub(crate) fn of_call(error: CallError, cause: &Error) -> Self {
-        match error {
-            CallError::Engine(error) => Self::because(ErrorKind::Engine, error),
-            CallError::TimedOut => Self::new(ErrorKind::TimedOut),
-            CallError::Closed => cause.clone(),
-            other => Self::because(ErrorKind::Protocol, other),
-        }
-    }
-
     pub(crate) fn in_method(mut self, method: Cow<'static, str>) -> Self {
         self.method = Some(method);
         self
@@ -106,6 +97,21 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Engine(error) => Self::because(ErrorKind::Engine, error),
+            CallError::TimedOut => Self::new(ErrorKind::TimedOut),
+            CallError::NotFound(error) => Self::because(ErrorKind::NotFound, error),
+            CallError::Closed(cause) => match cause.get().downcast_ref::<Self>() {
+                Some(error) => error.clone(),
+                None => Self::because(ErrorKind::Closed, cause),
+            },
+            other => Self::because(ErrorKind::Protocol, other),
+        }
     }
 }
 

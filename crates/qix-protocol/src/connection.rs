@@ -1,19 +1,20 @@
 //! The state of one socket.
 
-use std::{collections::VecDeque, ops::Range, time::Instant};
+use std::{collections::VecDeque, ops::Range, sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
-use serde::Deserialize;
 
 use crate::{
-    Answer, CallError, ConnectionConfig, Event, Handle, Lineage, Notification, ProtocolError, RequestError,
-    RequestId, RequestIds,
+    Answer, AuthenticationInformation, CallError, Cause, ConnectionConfig, Event, Handle, Lineage, NotFound,
+    Notification, ProtocolError, RequestError, RequestId, RequestIds,
     frame::{
         Raw, client,
         engine::{Frame, Kind, Response},
     },
-    lineage::{self, Lineages},
+    greeting::Greetings,
+    lineage::Lineages,
     pending::{Entry, Pending},
+    reference::references,
 };
 
 /// The state of one socket, without the socket: requests go in, texts to send and events come out.
@@ -28,7 +29,7 @@ pub struct Connection<T> {
     ids: RequestIds,
     pending: Pending<T>,
     lineages: Lineages,
-    session_state: Option<String>,
+    greetings: Greetings,
     /// Where a request is written.
     line: Vec<u8>,
     /// Where it is kept until it was answered.
@@ -62,10 +63,10 @@ impl<T> Connection<T> {
     pub fn new(config: ConnectionConfig) -> Self {
         Self {
             pending: Pending::new(config.max_cancelled),
+            lineages: Lineages::new(config.max_handles),
             config,
             ids: RequestIds::new(),
-            lineages: Lineages::new(),
-            session_state: None,
+            greetings: Greetings::default(),
             line: Vec::new(),
             scratch: BytesMut::new(),
             transmits: VecDeque::new(),
@@ -86,7 +87,12 @@ impl<T> Connection<T> {
 
     /// Returns the state that the latest `OnConnected` named, such as `SESSION_CREATED`; `None` before it came.
     pub fn session_state(&self) -> Option<&str> {
-        self.session_state.as_deref()
+        self.greetings.session_state.as_deref()
+    }
+
+    /// Returns what the latest `OnAuthenticationInformation` said; `None` before it came.
+    pub fn authentication(&self) -> Option<&AuthenticationInformation> {
+        self.greetings.authentication.as_ref()
     }
 
     /// Returns how many calls wait for their answer, cancelled ones not counted.
@@ -159,9 +165,7 @@ impl<T> Connection<T> {
                 }
             }
             Kind::Notification { method, params } => {
-                if method == "OnConnected" {
-                    self.latch_session_state(params);
-                }
+                self.greetings.latch(&method, params);
                 let params = params.map(|params| range(&text, params));
                 let notification = Notification::new(method.into_owned(), text.clone(), params);
                 self.events.push_back(Event::Notification(notification));
@@ -191,16 +195,17 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Takes in that the socket ended: everything pending fails, once, and nothing more is taken.
-    pub fn handle_close(&mut self) {
+    /// Takes in that the socket ended: everything pending fails, once, with this cause, and nothing more is taken.
+    pub fn handle_close(&mut self, cause: impl std::error::Error + Send + Sync + 'static) {
+        let cause = Cause(Arc::new(cause));
         self.ended = true;
         self.transmits.clear();
-        let failed = self.pending.drain();
-        self.events.extend(failed.map(|(id, data)| Event::Completed {
+        let failed = self.pending.drain().map(|(id, data)| Event::Completed {
             id,
             data,
-            outcome: Err(CallError::Closed),
-        }));
+            outcome: Err(CallError::Closed(cause.clone())),
+        });
+        self.events.extend(failed);
     }
 
     /// Returns the next text to send.
@@ -245,31 +250,23 @@ impl<T> Connection<T> {
         response: Response<'_>,
         text: &Bytes,
     ) -> Option<Event<T>> {
+        let mut found = true;
         if let (Some(result), None, false) = (response.result, &response.error, response.delta) {
-            for handle in lineage::referenced_handles(result) {
-                self.lineages.opened(handle, entry.to, &entry.method(), Some(entry.params()));
+            for reference in references(result) {
+                found &= !reference.is_null();
+                self.lineages.opened(&reference, entry.to, &entry.method(), Some(entry.params()));
             }
         }
         let outcome = match response {
             Response { error: Some(error), .. } => Err(CallError::Engine(error)),
             Response { delta: true, .. } => Err(CallError::UnexpectedDelta),
+            _ if !found => Err(CallError::NotFound(NotFound)),
             Response { result, .. } => {
                 Ok(Answer::new(text.clone(), result.map(|result| range(text, result))))
             }
         };
         // A cancelled call has nobody to tell.
         Some(Event::Completed { id, data: entry.data?, outcome })
-    }
-
-    fn latch_session_state(&mut self, params: Option<Raw<'_>>) {
-        #[derive(Deserialize)]
-        struct Connected {
-            #[serde(rename = "qSessionState")]
-            state: String,
-        }
-        if let Some(Ok(connected)) = params.map(|params| params.decode::<Connected>()) {
-            self.session_state = Some(connected.state);
-        }
     }
 }
 

@@ -1,10 +1,10 @@
 //! What can go wrong on the wire, sorted by blame.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::RequestId;
+use crate::{NotFound, RequestId};
 
 /// Why text from the network is not what the protocol allows.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -64,12 +64,46 @@ pub enum CallError {
     /// The deadline passed; the call was cancelled.
     #[error("no answer before the deadline")]
     TimedOut,
+    /// The engine has no such object.
+    #[error(transparent)]
+    NotFound(NotFound),
     /// The connection ended first; whether the engine did the work is not known.
     #[error("the connection ended before the answer")]
-    Closed,
+    Closed(#[source] Cause),
     /// The engine answered with patches, which nobody had asked for.
     #[error("delta answer to a request that asked for a plain one")]
     UnexpectedDelta,
+}
+
+/// Why a connection ended, shared by all calls that it took along. One cause equals itself only.
+#[derive(Clone, Debug)]
+pub struct Cause(pub(crate) Arc<dyn std::error::Error + Send + Sync>);
+
+impl Cause {
+    /// Returns what [`Connection::handle_close`](crate::Connection::handle_close) was given.
+    pub fn get(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        &*self.0
+    }
+}
+
+impl PartialEq for Cause {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Cause {}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
+    }
 }
 
 /// The engine's number for an error; the same numbers stand in layouts as `qErrorCode`.

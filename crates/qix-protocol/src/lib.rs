@@ -37,6 +37,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod canonical;
 mod changes;
 mod close_code;
 mod config;
@@ -45,10 +46,12 @@ pub mod delta;
 mod error;
 mod event;
 pub mod frame;
+mod greeting;
 mod handle;
 mod id;
 mod lineage;
 mod pending;
+mod reference;
 mod scan;
 pub mod schema;
 mod siblings;
@@ -57,14 +60,17 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use canonical::canonical_params;
 pub use changes::ChangeSet;
 pub use close_code::CloseCode;
 pub use config::ConnectionConfig;
 pub use connection::{Connection, NewRequest};
-pub use error::{CallError, EngineError, ErrorCode, ProtocolError, RequestError};
+pub use error::{CallError, Cause, EngineError, ErrorCode, ProtocolError, RequestError};
 pub use event::{Answer, Event, Notification};
-pub use handle::{Handle, NotFound, ObjectReference};
+pub use greeting::AuthenticationInformation;
+pub use handle::Handle;
 pub use id::{RequestId, RequestIds};
-pub use lineage::{Lineage, Lineages, canonical_params, referenced_handles};
+pub use lineage::{Lineage, Lineages};
+pub use reference::{NotFound, ObjectReference, references};
 pub use scan::{MAX_DEPTH, is_json_line};
 pub use tree::Tree;

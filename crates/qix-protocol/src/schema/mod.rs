@@ -41,5 +41,13 @@ pub use object::Object;
 pub(crate) use object::object;
 pub use reference::Reference;
 
+/// Returns what is known of a method of a class. If the class is empty, as that of an object of which nobody knows how it was
+/// opened, any class that has the method will do.
+pub fn method(class: &str, name: &str) -> Option<&'static MethodInfo> {
+    METHODS.iter().find(|info| info.name == name && (class.is_empty() || info.class == class)).copied()
+}
+
+const METHODS: &[&MethodInfo] = &[];
+
 #[cfg(test)]
 mod tests;

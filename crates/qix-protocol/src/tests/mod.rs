@@ -1,6 +1,9 @@
 //! Scenarios of one connection, with time that only moves when a test says so.
 
-use std::time::{Duration, Instant};
+use std::{
+    io,
+    time::{Duration, Instant},
+};
 
 use bytes::Bytes;
 
@@ -233,10 +236,18 @@ fn end_of_the_socket_fails_everything_pending_once() {
     pair.call(Handle::GLOBAL, "A", "[]");
     let cancelled = pair.call(Handle::GLOBAL, "B", "[]");
     pair.client.cancel(cancelled);
-    pair.client.handle_close();
-    pair.client.handle_close();
-    let closed = |event: &Event<_>| matches!(event, Event::Completed { outcome: Err(CallError::Closed), .. });
-    assert!(matches!(&*pair.events(), [event] if closed(event)));
+    pair.call(Handle::GLOBAL, "C", "[]");
+    pair.client.handle_close(io::Error::other("cable"));
+    pair.client.handle_close(io::Error::other("again"));
+    let [
+        Event::Completed { outcome: Err(CallError::Closed(one)), .. },
+        Event::Completed { outcome: Err(CallError::Closed(other)), .. },
+    ] = &*pair.events()
+    else {
+        panic!("two calls were pending")
+    };
+    assert_eq!(one, other, "one cause is shared");
+    assert_eq!(one.to_string(), "cable");
     assert_eq!(pair.try_call(Handle::GLOBAL, "C", "[]", None), Err(RequestError::Closed));
     assert!(pair.sent().is_empty());
 }

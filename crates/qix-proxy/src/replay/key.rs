@@ -23,7 +23,7 @@ impl Key {
     pub(super) fn new(lineage: Lineage, request: &Request<'_>, requests: &RecentRequests) -> Self {
         let params = match request.params {
             Some(params) if names_a_request(&request.method) => requests.named_in(params),
-            params => canonical_params(params),
+            params => canonical_params(lineage.class(), &request.method, params),
         };
         Self { lineage, method: (&*request.method).into(), params: params.into() }
     }
@@ -48,7 +48,7 @@ impl fmt::Display for Key {
 
 /// The lineage that stands for a handle which nothing opened, so that a client that guesses handles gets what was recorded.
 pub(super) fn guessed(handle: Handle) -> Lineage {
-    Lineage::GLOBAL.child(&format!("handle {handle}"), None, 0)
+    Lineage::GLOBAL.child(&format!("handle {handle}"), None, 0, "")
 }
 
 /// Methods whose first parameter is the id of another request.

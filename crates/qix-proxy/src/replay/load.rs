@@ -12,7 +12,7 @@ use qix_protocol::{
         engine::{Frame, Kind, Response},
         members,
     },
-    referenced_handles,
+    references,
 };
 
 use super::{
@@ -257,7 +257,7 @@ impl Listener {
         Self {
             tape,
             latest: None,
-            lineages: Lineages::new(),
+            lineages: Lineages::default(),
             baselines: Baselines::new(),
             requests: RecentRequests::default(),
             outstanding: Vec::new(),
@@ -327,8 +327,8 @@ impl Listener {
             result
         };
         let params = request.params.as_deref().map(Raw::new).transpose()?;
-        for handle in referenced_handles(plain) {
-            self.lineages.opened(handle, request.to, &request.method, params);
+        for reference in references(plain) {
+            self.lineages.opened(&reference, request.to, &request.method, params);
         }
         if plain.as_bytes().first() != Some(&b'{') {
             return Ok(Body::Odd(Some(Bytes::copy_from_slice(plain.as_bytes()))));
