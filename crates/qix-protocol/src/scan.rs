@@ -15,16 +15,16 @@ pub const MAX_DEPTH: usize = 256;
 ///
 /// One number, so that the scanner's results travel in registers: it returns one for every token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Fault(usize);
+pub struct Fault(usize);
 
 impl Fault {
     const TOO_DEEP: usize = 1 << (usize::BITS - 1);
 
-    fn at(offset: usize) -> Self {
+    pub(crate) fn at(offset: usize) -> Self {
         Self(offset)
     }
 
-    fn too_deep(offset: usize) -> Self {
+    pub(crate) fn too_deep(offset: usize) -> Self {
         Self(offset | Self::TOO_DEEP)
     }
 }
@@ -322,7 +322,7 @@ fn name(text: &[u8], at: usize, seen: &mut Seen) -> Result<(Range<usize>, usize)
 }
 
 #[inline]
-fn string(text: &[u8], start: usize, high: &mut u64) -> Result<usize, Fault> {
+pub(crate) fn string(text: &[u8], start: usize, high: &mut u64) -> Result<usize, Fault> {
     let mut at = start + 1;
     loop {
         at = plain(text, at, high);
@@ -343,7 +343,7 @@ fn string(text: &[u8], start: usize, high: &mut u64) -> Result<usize, Fault> {
 
 /// Steps over bytes that mean nothing special inside a string, eight at a time.
 #[inline]
-fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
+pub(crate) fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
     let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
@@ -372,7 +372,7 @@ fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
 }
 
 #[inline]
-fn number(text: &[u8], mut at: usize) -> Result<usize, Fault> {
+pub(crate) fn number(text: &[u8], mut at: usize) -> Result<usize, Fault> {
     if text[at] == b'-' {
         at += 1;
     }

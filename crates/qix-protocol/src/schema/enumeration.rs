@@ -58,6 +58,16 @@ macro_rules! enumeration {
         }
 
         impl $crate::schema::Member for $name {
+            fn read_text(
+                &mut self,
+                text: &mut $crate::schema::Cursor<'_>,
+            ) -> Result<Option<$crate::schema::Json>, $crate::schema::Fault> {
+                if text.peek() == Some(b'"') {
+                    return text.string(|text| self.set_str(text));
+                }
+                text.number(|digits| digits.parse().is_ok_and(|number| self.set_i64(number)))
+            }
+
             fn set_i64(&mut self, value: i64) -> bool {
                 Self::from_number(value).map(|option| *self = option).is_some()
             }

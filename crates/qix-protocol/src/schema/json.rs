@@ -48,6 +48,11 @@ impl Json {
         Raw::scanned(self.0.as_bytes()).decode()
     }
 
+    /// Wraps text that the scanner has checked.
+    pub(crate) fn scanned(text: &str) -> Self {
+        Self(text.into())
+    }
+
     /// Makes an array of texts that are JSON values.
     pub(crate) fn array(elements: &[Self]) -> Self {
         let texts: Vec<&str> = elements.iter().map(Self::as_str).collect();

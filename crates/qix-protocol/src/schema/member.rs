@@ -7,7 +7,8 @@ use serde::{
     de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Double, Json, json};
+use super::{Cursor, Double, Json, json};
+use crate::scan::Fault;
 
 /// A value that a member of an object can have.
 ///
@@ -44,6 +45,16 @@ pub trait Member: Default + PartialEq + Serialize {
         false
     }
 
+    /// Returns how long a list of such values probably is, going by one that was read before.
+    #[doc(hidden)]
+    fn like(&self) -> Self {
+        Self::default()
+    }
+
+    /// Reads the value at the cursor into this default; steps over it and hands it back if it does not fit.
+    #[doc(hidden)]
+    fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault>;
+
     /// Takes an array; returns it if it does not fit.
     ///
     /// # Errors
@@ -68,16 +79,38 @@ impl Member for bool {
         *self = value;
         true
     }
+
+    fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
+        if text.word("true") {
+            *self = true;
+        } else if text.word("false") {
+            *self = false;
+        } else {
+            return text.misfit();
+        }
+        Ok(None)
+    }
 }
 
 impl Member for String {
+    fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
+        text.string(|text| self.set_str(text))
+    }
+
     fn set_str(&mut self, value: &str) -> bool {
-        self.push_str(value);
+        *self = value.to_owned();
         true
     }
 }
 
 impl Member for Double {
+    fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
+        if text.peek() == Some(b'"') {
+            return text.string(|text| self.set_str(text));
+        }
+        text.number(|digits| digits.parse().map(|number| self.0 = number).is_ok())
+    }
+
     fn set_i64(&mut self, value: i64) -> bool {
         self.set_f64(value as f64)
     }
@@ -99,6 +132,16 @@ impl Member for Double {
 macro_rules! integers {
     ($($int:ty),*) => {$(
         impl Member for $int {
+            fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
+                text.number(|digits| match digits.parse() {
+                    Ok(number) => {
+                        *self = number;
+                        true
+                    }
+                    Err(_) => digits.parse().is_ok_and(|number| self.set_f64(number)),
+                })
+            }
+
             fn set_i64(&mut self, value: i64) -> bool {
                 Self::try_from(value).map(|value| *self = value).is_ok()
             }
@@ -119,6 +162,13 @@ macro_rules! integers {
 integers!(i8, u8, i32, i64);
 
 impl Member for Json {
+    fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
+        text.misfit().map(|value| {
+            *self = value.unwrap_or_default();
+            None
+        })
+    }
+
     fn set_bool(&mut self, value: bool) -> bool {
         *self = value.into();
         true
@@ -157,6 +207,13 @@ impl Member for Json {
 
 /// A member that most objects do not have, kept elsewhere so that the object stays small.
 impl<T: Member> Member for Option<Box<T>> {
+    fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
+        let mut inner = Box::<T>::default();
+        let misfit = inner.read_text(text)?;
+        *self = misfit.is_none().then_some(inner);
+        Ok(misfit)
+    }
+
     fn is_absent(&self) -> bool {
         self.is_none()
     }
@@ -204,6 +261,14 @@ fn keep<T: Default>(member: &mut Option<Box<T>>, set: impl FnOnce(&mut T) -> boo
 }
 
 impl<T: Member> Member for Vec<T> {
+    fn like(&self) -> Self {
+        Self::with_capacity(self.len())
+    }
+
+    fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
+        text.array(self)
+    }
+
     fn set_seq<'de, A: SeqAccess<'de>>(&mut self, mut seq: A) -> Result<Option<Json>, A::Error> {
         self.clear();
         while let Some(misfit) = seq.next_element_seed(Push(self))? {
@@ -220,6 +285,11 @@ impl<T: Member> Member for Vec<T> {
     }
 }
 
+/// A default for the next element of a list: rows of a table are as long as the one before.
+pub(crate) fn sibling<T: Member>(list: &[T]) -> T {
+    list.last().map_or_else(T::default, T::like)
+}
+
 /// Reads an element into a place of its own at the end of the list; gives the value back, and the place up, if it does not fit.
 struct Push<'a, T>(&'a mut Vec<T>);
 
@@ -228,7 +298,7 @@ impl<'de, T: Member> DeserializeSeed<'de> for Push<'_, T> {
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Option<Json>, D::Error> {
         let at = self.0.len();
-        self.0.push(T::default());
+        self.0.push(sibling(self.0));
         let misfit = match self.0.last_mut() {
             Some(place) => Fill(place).deserialize(deserializer)?,
             None => None,

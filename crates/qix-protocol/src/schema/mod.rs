@@ -30,6 +30,7 @@ mod member;
 mod method;
 mod object;
 mod reference;
+mod text;
 
 pub use double::Double;
 pub use extra::Extra;
@@ -40,6 +41,12 @@ pub use method::{Kind, Method, MethodInfo, NoOutput, NoParams, ParamInfo, Stabil
 pub use object::Object;
 pub(crate) use object::object;
 pub use reference::Reference;
+#[doc(hidden)]
+pub use text::Cursor;
+pub use text::decode;
+
+#[doc(hidden)]
+pub use crate::scan::Fault;
 
 /// Returns what is known of a method of a class. If the class is empty, as that of an object of which nobody knows how it was
 /// opened, any class that has the method will do.

@@ -9,10 +9,11 @@ use serde::{
 };
 
 use super::{
-    Extra, Json,
+    Cursor, Extra, Json,
     extra::Slot,
     member::{Fill, Member},
 };
+use crate::scan::Fault;
 
 /// An object type of the schema. `object!` implements it.
 ///
@@ -32,6 +33,10 @@ pub trait Object: Default + PartialEq {
         field: usize,
         map: &mut A,
     ) -> Result<Option<Json>, A::Error>;
+
+    /// Reads the value of a field straight from its text; returns it if it does not fit.
+    #[doc(hidden)]
+    fn read_field_text(&mut self, field: usize, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault>;
 
     /// Writes a field if `always` or if it is no default; returns whether it did.
     #[doc(hidden)]
@@ -198,6 +203,19 @@ macro_rules! object {
                     }
                 }
 
+                fn read_field_text(
+                    &mut self,
+                    field: usize,
+                    text: &mut $crate::schema::Cursor<'_>,
+                ) -> Result<Option<$crate::schema::Json>, $crate::schema::Fault> {
+                    match field {
+                        $(field if field == Field::$field as usize => {
+                            $crate::schema::Member::read_text(&mut self.$field, text)
+                        })*
+                        _ => text.misfit(),
+                    }
+                }
+
                 fn write_field<M: serde::ser::SerializeMap>(
                     &self,
                     field: usize,
@@ -230,6 +248,13 @@ macro_rules! object {
         };
 
         impl $crate::schema::Member for $name {
+            fn read_text(
+                &mut self,
+                text: &mut $crate::schema::Cursor<'_>,
+            ) -> Result<Option<$crate::schema::Json>, $crate::schema::Fault> {
+                text.object(self)
+            }
+
             fn set_map<'de, A: serde::de::MapAccess<'de>>(
                 &mut self,
                 map: A,

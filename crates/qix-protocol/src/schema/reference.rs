@@ -7,8 +7,8 @@ use serde::{
     de::{MapAccess, value::MapAccessDeserializer},
 };
 
-use super::{Json, Member, class::Class, member};
-use crate::{Handle, NotFound, ObjectReference};
+use super::{Cursor, Json, Member, class::Class, member};
+use crate::{Handle, NotFound, ObjectReference, scan::Fault};
 
 /// A reference to an open object of class `C`, as out members of methods carry it.
 ///
@@ -62,6 +62,17 @@ impl<C: Class> fmt::Debug for Reference<C> {
 }
 
 impl<C> Member for Reference<C> {
+    fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
+        let value = text.misfit()?;
+        match value.as_ref().and_then(|value| value.decode().ok()) {
+            Some(object) => {
+                self.object = object;
+                Ok(None)
+            }
+            None => Ok(value),
+        }
+    }
+
     fn set_map<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<Option<Json>, A::Error> {
         self.object = ObjectReference::deserialize(MapAccessDeserializer::new(map))?;
         Ok(None)

@@ -2,10 +2,12 @@
 
 #![expect(unreachable_pub, reason = "the macros make public types")]
 
+use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::{Double, Json, Object, Reference, class, enumeration::enumeration, method::params, object};
+use crate::frame::Raw;
 
 enumeration! {
     /// States.
@@ -71,6 +73,8 @@ params! {
 
 fn same(text: &str) -> Page {
     let page: Page = serde_json::from_str(text).unwrap();
+    assert_eq!(serde_json::to_string(&page).unwrap(), text);
+    let page: Page = super::decode(Raw::new(text.as_bytes()).unwrap()).unwrap();
     assert_eq!(serde_json::to_string(&page).unwrap(), text);
     page
 }
@@ -157,6 +161,14 @@ fn types_are_read_inside_types_of_others() {
 }
 
 #[test]
+fn the_last_of_repeated_members_counts() {
+    let page: Page =
+        super::decode(Raw::new(br#"{"qAlways":true,"x":1,"qAlways":false,"x":2}"#).unwrap()).unwrap();
+    assert!(!page.always);
+    assert_eq!(page.extra.get("x").unwrap().as_str(), "2");
+}
+
+#[test]
 fn references_know_their_class_and_null_ones_are_not_found() {
     let page = same(r#"{"qReturn":{"qType":"Doc","qHandle":1}}"#);
     assert_eq!(page.return_.found().unwrap().get(), 1);
@@ -183,4 +195,77 @@ fn extra_members_can_be_added_and_follow_the_fields_of_a_new_object() {
     assert_eq!(serde_json::to_string(&size).unwrap(), r#"{"qcx":3,"mine":[1]}"#);
     fn writes<T: Serialize>(_: &T) {}
     writes(&size);
+}
+
+/// Values of any shape in which the names of fields occur often.
+fn value() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        proptest::sample::select(vec![
+            "qSize",
+            "qMatrix",
+            "qAlways",
+            "qReturn",
+            "qText",
+            "qNum",
+            "qElemNumber",
+            "qState",
+            "qError",
+            "qcy",
+        ])
+        .prop_map(str::to_owned),
+        "[a-z\\\\\"é]{0,3}".prop_map(|name| {
+            let quoted = serde_json::Value::from(name).to_string();
+            quoted[1..quoted.len() - 1].to_owned()
+        }),
+        Just("q\\u0063x".to_owned()),
+    ];
+    let leaf = proptest::sample::select(vec![
+        "null",
+        "true",
+        "false",
+        "0",
+        "-1",
+        "3.0",
+        "1e3",
+        "0.1",
+        "4000000000",
+        "99999999999999999999",
+        "\"\"",
+        "\"L\"",
+        "\"SELECTED\"",
+        "\"NaN\"",
+        "\"a\\n\\u00e9\"",
+        "\"é\"",
+    ])
+    .prop_map(str::to_owned);
+    leaf.prop_recursive(5, 40, 6, move |inner| {
+        let write = |(name, value): (String, String)| format!("\"{name}\" :{value}");
+        let members = proptest::collection::btree_map(name.clone(), inner.clone(), 0..6);
+        prop_oneof![
+            proptest::collection::vec(inner, 0..4).prop_map(|elements| format!("[{}]", elements.join(", "))),
+            members.prop_map(move |members| {
+                format!("{{{}}}", members.into_iter().map(write).collect::<Vec<_>>().join(","))
+            }),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn reading_text_gives_what_serde_json_gives(text in value()) {
+        let raw = Raw::new(text.as_bytes()).unwrap();
+        let (ours, theirs) = (super::decode::<Page>(raw), serde_json::from_str::<Page>(&text));
+        prop_assert_eq!(ours.is_ok(), theirs.is_ok(), "{}", text);
+        if let (Ok(ours), Ok(theirs)) = (ours, theirs) {
+            prop_assert_eq!(serde_json::to_value(&ours).unwrap(), serde_json::to_value(&theirs).unwrap(), "{}", text);
+            let again = serde_json::to_string(&ours).unwrap();
+            prop_assert_eq!(super::decode::<Page>(Raw::new(again.as_bytes()).unwrap()).unwrap(), ours, "{}", text);
+        }
+    }
+
+    #[test]
+    fn text_cut_anywhere_is_an_error_and_no_panic(text in value(), cut in any::<proptest::sample::Index>()) {
+        let cut = cut.index(text.len() + 1);
+        let _ = super::decode::<Page>(Raw::scanned(&text.as_bytes()[..cut]));
+    }
 }
