@@ -4,10 +4,10 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{
     Deserialize, Deserializer, Serialize, Serializer,
-    de::{MapAccess, value::MapAccessDeserializer},
+    de::{MapAccess, Visitor},
 };
 
-use super::{Cursor, Json, Member, class::Class, member};
+use super::{Cursor, Json, Member, class::Class, json, member};
 use crate::{Handle, NotFound, ObjectReference, scan::Fault};
 
 /// A reference to an open object of class `C`, as out members of methods carry it.
@@ -63,19 +63,20 @@ impl<C: Class> fmt::Debug for Reference<C> {
 
 impl<C> Member for Reference<C> {
     fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
+        let object = text.peek() == Some(b'{');
         let value = text.misfit()?;
-        match value.as_ref().and_then(|value| value.decode().ok()) {
-            Some(object) => {
-                self.object = object;
-                Ok(None)
-            }
-            None => Ok(value),
-        }
+        Ok(value.filter(|value| !object || !self.set(value)))
     }
 
     fn set_map<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<Option<Json>, A::Error> {
-        self.object = ObjectReference::deserialize(MapAccessDeserializer::new(map))?;
-        Ok(None)
+        let value = json::Reader.visit_map(map)?;
+        Ok(Some(value).filter(|value| !self.set(value)))
+    }
+}
+
+impl<C> Reference<C> {
+    fn set(&mut self, value: &Json) -> bool {
+        value.decode().map(|object| self.object = object).is_ok()
     }
 }
 
