@@ -92,7 +92,10 @@ impl fmt::Display for Lineage {
 
 /// Returns parameters in the form in which equal ones are equal texts; absent ones and `{}` are `[]`.
 pub fn canonical_params(params: Option<Raw<'_>>) -> String {
-    let canonical = params.map(|params| Tree::from(params).canonical());
+    let canonical = params.map(|params| match Tree::parse(params.as_bytes()) {
+        Ok(tree) => tree.canonical(),
+        Err(_) => String::from_utf8_lossy(params.as_bytes()).into_owned(),
+    });
     canonical.filter(|params| params != "{}").unwrap_or_else(|| "[]".to_owned())
 }
 

@@ -322,7 +322,7 @@ fn name(text: &[u8], at: usize, seen: &mut Seen) -> Result<(Range<usize>, usize)
 }
 
 #[inline]
-fn string(text: &[u8], start: usize, high: &mut u64) -> Result<usize, Fault> {
+pub(crate) fn string(text: &[u8], start: usize, high: &mut u64) -> Result<usize, Fault> {
     let mut at = start + 1;
     loop {
         at = plain(text, at, high);
@@ -372,7 +372,7 @@ fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
 }
 
 #[inline]
-fn number(text: &[u8], mut at: usize) -> Result<usize, Fault> {
+pub(crate) fn number(text: &[u8], mut at: usize) -> Result<usize, Fault> {
     if text[at] == b'-' {
         at += 1;
     }
@@ -411,7 +411,7 @@ fn digits(text: &[u8], mut at: usize) -> usize {
 }
 
 #[inline]
-fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, Fault> {
+pub(crate) fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, Fault> {
     match text.get(at..at + word.len()) {
         Some(found) if found == word => Ok(at + word.len()),
         _ => Err(Fault::at(at)),
