@@ -4,10 +4,13 @@
 //! clones and copied when one of them is changed, so that a snapshot costs nothing. No tree nests deeper than
 //! [`MAX_DEPTH`](crate::MAX_DEPTH); whatever walks one may recurse.
 
+mod build;
 mod de;
 mod node;
 mod parse;
 mod ser;
+#[cfg(test)]
+mod tests;
 mod text;
 mod write;
 
