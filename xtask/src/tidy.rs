@@ -16,6 +16,7 @@ const PURE: &[&str] = &[
     "serde_core",
     "serde_derive",
     "serde_json",
+    "smol_str",
     "syn",
     "thiserror",
     "thiserror-impl",

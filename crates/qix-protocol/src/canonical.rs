@@ -3,7 +3,7 @@
 use crate::{
     Tree,
     frame::Raw,
-    schema::{self, Kind, MethodInfo},
+    schema::{self, Kind, MethodInfo, ParamInfo},
 };
 
 /// Returns the parameters of a call in the form in which equal ones are equal texts, whichever client wrote them.
@@ -13,41 +13,31 @@ use crate::{
 /// before it. Parameters of other methods stay by position or by name, as they came. Members of objects are sorted, strings
 /// escaped one way, numbers kept as written; absent parameters and `{}` are `[]`.
 pub fn canonical_params(class: &str, method: &str, params: Option<Raw<'_>>) -> String {
-    let Some(params) = params.and_then(|params| Tree::parse(params.as_bytes()).ok()) else {
-        return "[]".to_owned();
+    let Some(params) = params else { return "[]".to_owned() };
+    let canonical = match Tree::parse(params.as_bytes()) {
+        Ok(params) => match schema::method(class, method) {
+            Some(info) => positional(info, params).canonical(),
+            None => params.canonical(),
+        },
+        // No JSON at all: equal texts are equal still.
+        Err(_) => String::from_utf8_lossy(params.as_bytes()).into_owned(),
     };
-    let params = match schema::method(class, method) {
-        Some(info) => positional(info, params),
-        None => params,
-    };
-    match params.canonical() {
-        empty if empty == "{}" || empty == "null" => "[]".to_owned(),
-        params => params,
-    }
+    if canonical == "{}" || canonical == "null" { "[]".to_owned() } else { canonical }
 }
 
 fn positional(info: &MethodInfo, params: Tree) -> Tree {
-    let mut elements = match params {
-        Tree::Array(elements) => elements,
-        Tree::Object(mut members) => {
-            let known = |name: &str| info.params.iter().any(|param| param.name == name);
-            let is_known = |(name, _): &(Box<[u8]>, Tree)| str::from_utf8(name).is_ok_and(known);
-            if !members.iter().all(is_known) {
-                return Tree::Object(members);
-            }
-            let take = |param: &schema::ParamInfo| {
-                // Of a repeated name the last counts.
-                let at = members.iter().rposition(|(name, _)| **name == *param.name.as_bytes());
-                at.map_or_else(|| assumed(param.kind), |at| members.swap_remove(at).1)
-            };
-            info.params.iter().map(take).collect()
-        }
-        other => return other,
+    let mut elements: Vec<Tree> = if params.is_array() {
+        params.elements().to_vec()
+    } else if params.members().all(|(name, _)| info.params.iter().any(|param| param.name == name))
+        && params.is_object()
+    {
+        let value = |param: &ParamInfo| params.member(param.name).cloned().unwrap_or_default();
+        info.params.iter().map(value).collect()
+    } else {
+        return params;
     };
-    for (element, param) in elements.iter_mut().zip(info.params) {
-        if is_null(element) {
-            *element = assumed(param.kind);
-        }
+    for (element, param) in elements.iter_mut().zip(info.params).filter(|(element, _)| element.is_null()) {
+        *element = assumed(param.kind);
     }
     while let Some(last) = elements.len().checked_sub(1)
         && let Some(param) = info.params.get(last)
@@ -56,26 +46,19 @@ fn positional(info: &MethodInfo, params: Tree) -> Tree {
     {
         elements.pop();
     }
-    Tree::Array(elements)
-}
-
-fn is_null(value: &Tree) -> bool {
-    *value == scalar(b"null")
+    Tree::array(elements)
 }
 
 /// The value that the engine assumes for a parameter that is not given.
 fn assumed(kind: Kind) -> Tree {
-    match kind {
-        Kind::Bool => scalar(b"false"),
-        Kind::Integer | Kind::Number => scalar(b"0"),
-        Kind::String => scalar(b"\"\""),
-        Kind::Array => Tree::Array(Vec::new()),
-        Kind::Object => Tree::Object(Vec::new()),
-    }
-}
-
-fn scalar(text: &[u8]) -> Tree {
-    Tree::Scalar(text.into())
+    let text: &[u8] = match kind {
+        Kind::Bool => b"false",
+        Kind::Integer | Kind::Number => b"0",
+        Kind::String => b"\"\"",
+        Kind::Array => b"[]",
+        Kind::Object => b"{}",
+    };
+    Tree::parse(text).unwrap_or_default()
 }
 
 #[cfg(test)]

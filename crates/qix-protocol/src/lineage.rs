@@ -200,10 +200,7 @@ impl Default for Lineages {
 fn app_id(reference: &ObjectReference, method: &str, params: Option<Raw<'_>>) -> String {
     let named = || {
         let params = canonical_params("Global", method, params);
-        match Tree::parse(params.as_bytes()).ok()? {
-            Tree::Array(elements) => elements.into_iter().next(),
-            _ => None,
-        }
+        Tree::parse(params.as_bytes()).ok()?.element(0).cloned()
     };
     let id = reference.generic_id.as_deref().filter(|id| !id.is_empty()).map(Tree::string).or_else(named);
     id.map_or_else(|| "[]".to_owned(), |id| format!("[{}]", id.canonical()))

@@ -411,7 +411,7 @@ fn digits(text: &[u8], mut at: usize) -> usize {
 }
 
 #[inline]
-fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, Fault> {
+pub(crate) fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, Fault> {
     match text.get(at..at + word.len()) {
         Some(found) if found == word => Ok(at + word.len()),
         _ => Err(Fault::at(at)),

@@ -6,5 +6,4 @@ mod envelope;
 mod raw;
 
 pub use envelope::Envelope;
-pub(crate) use raw::unescaped;
 pub use raw::{Raw, elements, members};

@@ -86,7 +86,7 @@ impl<'a> Cursor<'a> {
     fn escaped_string(&mut self) -> Result<String, Fault> {
         let start = self.at;
         self.at = scan::string(self.text.as_bytes(), start, &mut 0)?;
-        Ok(crate::frame::unescaped(&self.text.as_bytes()[start + 1..self.at - 1]).into_owned())
+        Ok(crate::tree::unescaped(&self.text[start + 1..self.at - 1]).into_owned())
     }
 
     /// Steps over a number and gives its text to `take`, or over any other value and hands it back.

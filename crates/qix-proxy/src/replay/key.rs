@@ -75,16 +75,12 @@ impl RecentRequests {
 
     /// Returns canonical parameters with the id replaced by the method of the request it names.
     fn named_in(&self, params: Raw<'_>) -> String {
-        let mut tree = Tree::from(params);
-        let id = match &mut tree {
-            Tree::Array(elements) => elements.first_mut(),
-            Tree::Object(_) => tree.member_mut("qRequestId"),
-            Tree::Scalar(_) => None,
-        };
+        let Ok(mut tree) = Tree::parse(params.as_bytes()) else { return canonical_params(Some(params)) };
+        let id = if tree.is_array() { tree.element_mut(0) } else { tree.member_mut("qRequestId") };
         if let Some(id) = id
-            && let Tree::Scalar(text) = &*id
+            && let Some(text) = id.scalar()
         {
-            let found = self.0.iter().rev().find(|(known, _)| known == text);
+            let found = self.0.iter().rev().find(|(known, _)| **known == *text.as_bytes());
             *id = Tree::string(&format!("@{}", found.map_or("", |(_, method)| method)));
         }
         tree.canonical()

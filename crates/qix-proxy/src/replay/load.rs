@@ -258,7 +258,7 @@ impl Listener {
             tape,
             latest: None,
             lineages: Lineages::default(),
-            baselines: Baselines::new(),
+            baselines: Baselines::default(),
             requests: RecentRequests::default(),
             outstanding: Vec::new(),
         }
@@ -320,8 +320,8 @@ impl Listener {
         let Some(result) = response.result else { return Ok(Body::Odd(None)) };
         let materialised;
         let plain = if response.delta {
-            materialised = self.baselines.apply(request.to, &request.method, result)?;
-            Raw::new(&materialised)?
+            materialised = self.baselines.apply(request.to, &request.method, result)?.to_string();
+            Raw::new(materialised.as_bytes())?
         } else {
             self.baselines.plain_answer(request.to, &request.method);
             result
