@@ -43,6 +43,7 @@ mod config;
 mod connection;
 pub mod delta;
 mod error;
+mod escapes;
 mod event;
 pub mod frame;
 mod handle;
@@ -51,6 +52,7 @@ mod lineage;
 mod pending;
 mod scan;
 mod siblings;
+mod skip;
 mod tree;
 
 #[cfg(test)]

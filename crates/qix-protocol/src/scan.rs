@@ -2,11 +2,11 @@
 //!
 //! Two rules hold in this file. Nothing recurses, so text from the network cannot exhaust the stack. And every byte that is
 //! stepped over was checked against the grammar of RFC 8259, so a range this scanner returns is one valid JSON value
-//! (UTF-8 aside, which the socket has checked).
+//! (UTF-8 aside, which the socket has checked). [`Items`] alone leaves objects and arrays within its container unchecked.
 
 use std::ops::Range;
 
-use crate::{ProtocolError, siblings::Siblings};
+use crate::{ProtocolError, siblings::Siblings, skip};
 
 /// Values nested deeper than this are refused. Engines nest a few dozen levels; `jq` gives up soon after this many.
 pub const MAX_DEPTH: usize = 256;
@@ -20,11 +20,11 @@ pub(crate) struct Fault(usize);
 impl Fault {
     const TOO_DEEP: usize = 1 << (usize::BITS - 1);
 
-    fn at(offset: usize) -> Self {
+    pub(crate) fn at(offset: usize) -> Self {
         Self(offset)
     }
 
-    fn too_deep(offset: usize) -> Self {
+    pub(crate) fn too_deep(offset: usize) -> Self {
         Self(offset | Self::TOO_DEEP)
     }
 }
@@ -178,7 +178,8 @@ fn next_name(
 
 /// The members of an object, or the elements of an array, one level deep.
 ///
-/// Built on text that may be anything; yields one error and then nothing when the text is not a valid container.
+/// Built on text that may be anything; yields one error and then nothing when the text is not a valid container. Names and
+/// scalars were checked; values that are containers themselves were stepped over by [structure](skip) alone.
 pub(crate) struct Items<'a> {
     text: &'a [u8],
     at: usize,
@@ -240,9 +241,9 @@ impl<'a> Items<'a> {
         }
         let start = space(self.text, at);
         let end = match self.text.get(start) {
-            // Most members are scalars, for which no nesting need be kept.
             Some(b'"') => string(self.text, start, &mut 0)?,
             Some(b'-' | b'0'..=b'9') => number(self.text, start)?,
+            Some(b'{' | b'[') => skip::container(self.text, start)?,
             _ => value(self.text, start)?,
         };
         self.at = end;

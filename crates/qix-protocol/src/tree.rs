@@ -115,6 +115,10 @@ impl Tree {
 impl From<Raw<'_>> for Tree {
     fn from(value: Raw<'_>) -> Self {
         let text = value.as_bytes();
+        // Only the check bounds the depth of what is built; text that fails it stays as it is.
+        if scan::document(text).is_err() {
+            return Self::Scalar(text.into());
+        }
         let mut at = 0;
         build(text, &mut at)
     }
