@@ -39,6 +39,7 @@
 
 mod changes;
 mod close_code;
+pub mod columns;
 mod config;
 mod connection;
 pub mod delta;

@@ -240,12 +240,7 @@ impl<'a> Items<'a> {
             (item_name, at) = name(self.text, at, &mut Seen::default())?;
         }
         let start = space(self.text, at);
-        let end = match self.text.get(start) {
-            Some(b'"') => string(self.text, start, &mut 0)?,
-            Some(b'-' | b'0'..=b'9') => number(self.text, start)?,
-            Some(b'{' | b'[') => skip::container(self.text, start)?,
-            _ => value(self.text, start)?,
-        };
+        let end = skim(self.text, start)?;
         self.at = end;
         Ok(Some(Item { name: item_name, value: start..end }))
     }
@@ -263,6 +258,20 @@ impl Iterator for Items<'_> {
             self.state = State::Done;
         }
         item
+    }
+}
+
+/// Steps over the value that starts at `at`, a container by its structure alone.
+#[inline]
+pub(crate) fn skim(text: &[u8], at: usize) -> Result<usize, Fault> {
+    match text.get(at) {
+        Some(b'"') => string(text, at, &mut 0),
+        Some(b'-' | b'0'..=b'9') => number(text, at),
+        Some(b'{' | b'[') => skip::container(text, at),
+        Some(b't') => literal(text, at, b"true"),
+        Some(b'f') => literal(text, at, b"false"),
+        Some(b'n') => literal(text, at, b"null"),
+        _ => Err(Fault::at(at)),
     }
 }
 
@@ -344,7 +353,7 @@ fn string(text: &[u8], start: usize, high: &mut u64) -> Result<usize, Fault> {
 
 /// Steps over bytes that mean nothing special inside a string, eight at a time.
 #[inline]
-fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
+pub(crate) fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
     let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
@@ -372,9 +381,10 @@ fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
     at
 }
 
+/// Steps over the number that starts at `at`.
 #[inline]
-fn number(text: &[u8], mut at: usize) -> Result<usize, Fault> {
-    if text[at] == b'-' {
+pub(crate) fn number(text: &[u8], mut at: usize) -> Result<usize, Fault> {
+    if text.get(at) == Some(&b'-') {
         at += 1;
     }
     match text.get(at) {
