@@ -6,12 +6,14 @@ use crate::{Outcome, root, say};
 
 /// All that qix-protocol may depend on, directly or not: data and its grammar, nothing that reads or writes anything.
 const PURE: &[&str] = &[
+    "bytemuck",
     "bytes",
     "itoa",
     "memchr",
     "proc-macro2",
     "qix-protocol",
     "quote",
+    "safe_arch",
     "serde",
     "serde_core",
     "serde_derive",
@@ -21,6 +23,7 @@ const PURE: &[&str] = &[
     "thiserror",
     "thiserror-impl",
     "unicode-ident",
+    "wide",
     "zmij",
 ];
 

@@ -229,7 +229,7 @@ impl<T> Connection<T> {
     fn transmit(&mut self, request: NewRequest<'_>, data: Option<T>) {
         let NewRequest { id, to, method, params, deadline } = request;
         self.line.clear();
-        let written = client::write(&mut self.line, id, to, method, params.as_bytes());
+        let written = client::Head { id, to, method, delta: false }.write_raw(&mut self.line, params);
         if self.scratch.capacity() < self.line.len() {
             self.scratch.reserve(SCRATCH.max(self.line.len()));
         }

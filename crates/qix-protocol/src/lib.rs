@@ -40,10 +40,12 @@
 mod canonical;
 mod changes;
 mod close_code;
+pub mod columns;
 mod config;
 mod connection;
 pub mod delta;
 mod error;
+mod escapes;
 mod event;
 pub mod frame;
 mod greeting;
@@ -55,6 +57,7 @@ mod reference;
 mod scan;
 pub mod schema;
 mod siblings;
+mod skip;
 mod tree;
 
 #[cfg(test)]

@@ -84,11 +84,13 @@ fn handles(text: &[u8], list: Option<Raw<'_>>) -> Result<Vec<Handle>, ProtocolEr
 }
 
 fn decode_error(text: &[u8], error: Raw<'_>) -> Result<EngineError, ProtocolError> {
+    let start = offset(text, error);
+    if error.as_bytes().first() != Some(&b'{') {
+        return Err(scan::fault(start));
+    }
+    scan::value(text, start)?;
     // A member of the wrong type or null must not hide the error itself: each is read alone.
     let mut found = EngineError::default();
-    if error.as_bytes().first() != Some(&b'{') {
-        return Err(scan::fault(offset(text, error)));
-    }
     for (name, value) in super::members(error) {
         match &*name {
             "code" => found.code = value.decode().unwrap_or_default(),
@@ -142,12 +144,34 @@ mod tests {
     }
 
     #[test]
+    fn malformed_result_is_a_matter_of_its_call_and_lists_beside_it_are_read() {
+        for result in [r#"{"a" 1}"#, "[1 2]", "{[}]", r#"{"qReturn":tru}"#, r#"{"a":"\x"}"#, "[01]"] {
+            let text = format!(r#"{{"id":1,"result":{result},"change":[3]}}"#);
+            let frame = Frame::parse(text.as_bytes()).unwrap();
+            let Kind::Response(response) = frame.kind else { panic!("not a response") };
+            assert_eq!(frame.changes.changed, [Handle::new(3)]);
+            assert_eq!(response.result.unwrap().as_bytes(), result.as_bytes());
+            assert!(response.result.unwrap().decode::<serde_json::Value>().is_err(), "{result}");
+        }
+    }
+
+    #[test]
+    fn result_that_does_not_end_or_nests_too_deep_is_a_matter_of_the_socket() {
+        for result in [r#"{"a":"}"#, "[", r#"{"a":[}"#, "tru", &"[".repeat(1_000_000)] {
+            assert!(Frame::parse(format!(r#"{{"id":1,"result":{result}}}"#).as_bytes()).is_err());
+        }
+        let deep = format!(r#"{{"result":{}{}}}"#, "[".repeat(257), "]".repeat(257));
+        assert!(matches!(Frame::parse(deep.as_bytes()), Err(ProtocolError::TooDeep { offset: 266, .. })));
+    }
+
+    #[test]
     fn lists_of_anything_but_handles_are_malformed() {
         for text in [
             r#"{"change":["1"]}"#,
             r#"{"close":{}}"#,
             r#"{"change":[99999999999]}"#,
             r#"{"id":1,"error":"no"}"#,
+            r#"{"id":1,"error":{"code":1 "message":"no"}}"#,
         ] {
             assert!(Frame::parse(text.as_bytes()).is_err(), "{text}");
         }

@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::raw::{Raw, unescaped};
-use crate::{Handle, ProtocolError, scan};
+use super::Raw;
+use crate::{Handle, ProtocolError, escapes::unescaped, scan};
 
 /// The members of a frame that the protocol knows, each as it was written.
 ///
 /// Members may stand in any order; of a repeated one the last counts, as in every JSON parser of the field. Unknown members
 /// are kept: [`members`](super::members) of the frame's text returns them all.
+///
+/// The frame itself was read as JSON; objects and arrays in it were stepped over by their brackets and strings alone, so that a
+/// large `result` costs little. They end where they seem to, and need not be valid: see [`Raw`].
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Envelope<'a> {
@@ -39,7 +42,8 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`] if the text is not one JSON object, or if `method`, `handle` or `delta` has the wrong type.
+    /// [`ProtocolError`] if the text is not one object with names and values, if brackets or strings in it do not end or nest
+    /// too deep, or if `method`, `handle` or `delta` has the wrong type.
     pub fn parse(text: &'a [u8]) -> Result<Self, ProtocolError> {
         let mut envelope = Self::default();
         let mut items =
