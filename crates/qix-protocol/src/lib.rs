@@ -38,18 +38,20 @@
 //! ```
 
 mod changes;
-mod close_code;
+mod code;
 mod config;
 mod connection;
 pub mod delta;
 mod error;
 mod event;
+mod fatal;
 pub mod frame;
 mod handle;
 mod id;
 mod lineage;
 mod pending;
 mod scan;
+mod session_state;
 mod siblings;
 mod tree;
 
@@ -57,13 +59,17 @@ mod tree;
 mod tests;
 
 pub use changes::ChangeSet;
-pub use close_code::CloseCode;
+pub use code::{
+    Advice, CloseCode, CloseReason, ErrorCode, ErrorFamily, Judgement, MessageCode, Source, WarningCode,
+};
 pub use config::ConnectionConfig;
 pub use connection::{Connection, NewRequest};
-pub use error::{CallError, EngineError, ErrorCode, ProtocolError, RequestError};
+pub use error::{CallError, EngineError, ProtocolError, RequestError};
 pub use event::{Answer, Event, Notification};
+pub use fatal::is_fatal;
 pub use handle::{Handle, ObjectReference};
 pub use id::{RequestId, RequestIds};
 pub use lineage::{Lineage, Lineages, canonical_params, referenced_handles};
 pub use scan::{MAX_DEPTH, is_json_line};
+pub use session_state::SessionState;
 pub use tree::Tree;
