@@ -71,8 +71,9 @@ impl Error {
     /// Returns whether the same call may succeed if it is simply made again: the engine gave it up because state changed, or
     /// a reload runs.
     pub fn is_retryable(&self) -> bool {
-        self.engine()
-            .is_some_and(|error| matches!(error.code, ErrorCode::ABORTED | ErrorCode::RELOAD_IN_PROGRESS))
+        self.engine().is_some_and(|error| {
+            matches!(error.code, ErrorCode::GENERIC_ABORTED | ErrorCode::RELOAD_IN_PROGRESS)
+        })
     }
 }
 

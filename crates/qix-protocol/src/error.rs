@@ -4,7 +4,7 @@ use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{NotFound, RequestId};
+use crate::{ErrorCode, NotFound, RequestId};
 
 /// Why text from the network is not what the protocol allows.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -103,52 +103,6 @@ impl fmt::Display for Cause {
 impl std::error::Error for Cause {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         self.0.source()
-    }
-}
-
-/// The engine's number for an error; the same numbers stand in layouts as `qErrorCode`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-pub struct ErrorCode(i32);
-
-impl ErrorCode {
-    /// The object does not exist.
-    pub const NOT_FOUND: Self = Self(2);
-    /// The engine gave the call up, because state changed or because it was cancelled.
-    pub const ABORTED: Self = Self(15);
-    /// The app is open already; `GetActiveDoc` returns it.
-    pub const APP_ALREADY_OPEN: Self = Self(1002);
-    /// There is no such app, or it may not be seen.
-    pub const APP_NOT_FOUND: Self = Self(1003);
-    /// The app is not valid; also what `GetActiveDoc` says when none is open.
-    pub const APP_INVALID: Self = Self(1007);
-    /// Another object holds the modal state.
-    pub const MODAL_OBJECT: Self = Self(6003);
-    /// More cells were asked for than one call may return.
-    pub const PAGES_TOO_LARGE: Self = Self(7009);
-    /// A reload runs.
-    pub const RELOAD_IN_PROGRESS: Self = Self(11000);
-    /// The frame was not JSON.
-    pub const PARSE_ERROR: Self = Self(-32700);
-    /// The class of the handle has no such method.
-    pub const METHOD_NOT_FOUND: Self = Self(-32601);
-    /// Wrong parameters, or on some builds an unknown handle.
-    pub const INVALID_PARAMETERS: Self = Self(-32602);
-
-    /// Wraps a number; any is kept.
-    pub const fn new(code: i32) -> Self {
-        Self(code)
-    }
-
-    /// Returns the number.
-    pub const fn get(self) -> i32 {
-        self.0
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
     }
 }
 

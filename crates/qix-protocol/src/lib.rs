@@ -39,7 +39,7 @@
 
 mod canonical;
 mod changes;
-mod close_code;
+mod code;
 pub mod columns;
 mod config;
 mod connection;
@@ -47,6 +47,7 @@ pub mod delta;
 mod error;
 mod escapes;
 mod event;
+mod fatal;
 pub mod frame;
 mod greeting;
 mod handle;
@@ -56,6 +57,7 @@ mod pending;
 mod reference;
 mod scan;
 pub mod schema;
+mod session_state;
 mod siblings;
 mod skip;
 mod tree;
@@ -65,15 +67,19 @@ mod tests;
 
 pub use canonical::canonical_params;
 pub use changes::ChangeSet;
-pub use close_code::CloseCode;
+pub use code::{
+    Advice, CloseCode, CloseReason, ErrorCode, ErrorFamily, Judgement, MessageCode, Source, WarningCode,
+};
 pub use config::ConnectionConfig;
 pub use connection::{Connection, NewRequest};
-pub use error::{CallError, Cause, EngineError, ErrorCode, ProtocolError, RequestError};
+pub use error::{CallError, Cause, EngineError, ProtocolError, RequestError};
 pub use event::{Answer, Event, Notification};
+pub use fatal::is_fatal;
 pub use greeting::AuthenticationInformation;
 pub use handle::Handle;
 pub use id::{RequestId, RequestIds};
 pub use lineage::{Lineage, Lineages};
 pub use reference::{NotFound, ObjectReference, references};
 pub use scan::{MAX_DEPTH, is_json_line};
+pub use session_state::SessionState;
 pub use tree::Tree;

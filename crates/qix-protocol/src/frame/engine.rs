@@ -139,7 +139,7 @@ mod tests {
         let text = br#"{"id":1,"error":{"code":15,"message":null},"change":[1,2]}"#;
         let frame = Frame::parse(text).unwrap();
         let Kind::Response(response) = frame.kind else { panic!("not a response") };
-        assert_eq!(response.error.unwrap().code, crate::ErrorCode::ABORTED);
+        assert_eq!(response.error.unwrap().code, crate::ErrorCode::GENERIC_ABORTED);
         assert_eq!(frame.changes.changed, [Handle::new(1), Handle::new(2)]);
     }
 

@@ -137,7 +137,10 @@ fn change_on_an_error_response_is_delivered_before_the_error() {
     pair.engine_says(r#"{"id":1,"error":{"code":15,"message":"Request aborted"},"change":[2]}"#).unwrap();
     assert_eq!(
         pair.heard(),
-        ["change [2] close [] suspend []", "GetLayout failed: engine error 15: Request aborted"]
+        [
+            "change [2] close [] suspend []",
+            "GetLayout failed: engine error 15 (GENERIC_ABORTED): Request aborted"
+        ]
     );
 }
 

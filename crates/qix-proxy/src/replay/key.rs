@@ -22,7 +22,7 @@ impl Key {
     /// Makes the key of a request to the object with this lineage.
     pub(super) fn new(lineage: Lineage, request: &Request<'_>, requests: &RecentRequests) -> Self {
         let params = match request.params {
-            Some(params) if names_a_request(&request.method) => requests.named_in(params),
+            Some(params) if names_a_request(&request.method) => requests.named_in(&request.method, params),
             params => canonical_params(lineage.class(), &request.method, params),
         };
         Self { lineage, method: (&*request.method).into(), params: params.into() }
@@ -74,8 +74,10 @@ impl RecentRequests {
     }
 
     /// Returns canonical parameters with the id replaced by the method of the request it names.
-    fn named_in(&self, params: Raw<'_>) -> String {
-        let Ok(mut tree) = Tree::parse(params.as_bytes()) else { return canonical_params(Some(params)) };
+    fn named_in(&self, method: &str, params: Raw<'_>) -> String {
+        let Ok(mut tree) = Tree::parse(params.as_bytes()) else {
+            return canonical_params("Global", method, Some(params));
+        };
         let id = if tree.is_array() { tree.element_mut(0) } else { tree.member_mut("qRequestId") };
         if let Some(id) = id
             && let Some(text) = id.scalar()
@@ -83,7 +85,8 @@ impl RecentRequests {
             let found = self.0.iter().rev().find(|(known, _)| **known == *text.as_bytes());
             *id = Tree::string(&format!("@{}", found.map_or("", |(_, method)| method)));
         }
-        tree.canonical()
+        let text = tree.to_string();
+        canonical_params("Global", method, Raw::new(text.as_bytes()).ok())
     }
 }
 
