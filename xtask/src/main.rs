@@ -1,5 +1,6 @@
 //! The repository's own commands: `cargo xtask --help`.
 
+mod schema;
 mod tidy;
 
 use std::{
@@ -21,6 +22,9 @@ enum Task {
     DemoRecording(Arguments),
     /// Check what no compiler checks: purity of qix-protocol, lengths of files, things said once
     Tidy,
+    /// Import an engine's interface, and generate Rust from it
+    #[command(subcommand)]
+    Schema(schema::Command),
 }
 
 /// What is passed on to another program as it is.
@@ -38,6 +42,7 @@ fn main() -> ExitCode {
         Task::Interop(Arguments { arguments }) => return example("interop", &arguments),
         Task::DemoRecording(Arguments { arguments }) => return example("demo_recording", &arguments),
         Task::Tidy => tidy::run(),
+        Task::Schema(command) => schema::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
