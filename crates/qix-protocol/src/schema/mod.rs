@@ -22,9 +22,12 @@
 //! ```
 
 pub mod class;
+mod code;
 mod double;
 mod enumeration;
 mod extra;
+#[path = "gen/mod.rs"]
+mod generated;
 mod json;
 mod member;
 mod method;
@@ -35,6 +38,7 @@ mod text;
 pub use double::Double;
 pub use extra::Extra;
 pub(crate) use extra::FIELDS;
+pub use generated::{VERSION, methods::*, types::*};
 pub use json::Json;
 pub use member::Member;
 pub use method::{Kind, Method, MethodInfo, NoOutput, NoParams, ParamInfo, Stability};
@@ -48,13 +52,24 @@ pub use text::decode;
 #[doc(hidden)]
 pub use crate::scan::Fault;
 
+/// What generated code is made of.
+mod prelude {
+    pub(super) use super::{
+        Double, Kind, Method, MethodInfo, NoOutput, NoParams, ParamInfo, Reference, Stability, class,
+        enumeration::enumeration, method::params, object,
+    };
+    pub(super) use crate::{ErrorCode, MessageCode, ObjectReference, WarningCode};
+}
+
 /// Returns what is known of a method of a class. If the class is empty, as that of an object of which nobody knows how it was
 /// opened, any class that has the method will do.
 pub fn method(class: &str, name: &str) -> Option<&'static MethodInfo> {
-    METHODS.iter().find(|info| info.name == name && (class.is_empty() || info.class == class)).copied()
+    if class.is_empty() {
+        return METHODS.iter().find(|info| info.name == name).copied();
+    }
+    let found = METHODS.binary_search_by(|info| (info.class, info.name).cmp(&(class, name)));
+    found.ok().map(|found| METHODS[found])
 }
-
-const METHODS: &[&MethodInfo] = &[];
 
 #[cfg(test)]
 mod tests;
