@@ -163,7 +163,7 @@ impl<S: Socket> Driver<S> {
             return;
         };
         let deadline = timeout.and_then(|timeout| now().checked_add(timeout));
-        let request = NewRequest { id, to, method: &method, params, deadline };
+        let request = NewRequest { id, to, method: &method, params, delta: false, deadline };
         if let Err((error, reply)) = self.connection.request(request, reply) {
             let kind = match error {
                 RequestError::Closed => ErrorKind::Closed,

@@ -1,6 +1,6 @@
 //! Limits of one connection.
 
-use crate::Lineages;
+use crate::{Lineages, delta::Baselines};
 
 /// Limits of one [`Connection`](crate::Connection).
 #[derive(Clone, Debug)]
@@ -13,11 +13,19 @@ pub struct ConnectionConfig {
     pub max_cancelled: usize,
     /// The most open handles whose lineage is kept. Default 1,000,000; further ones work, but have none.
     pub max_handles: usize,
+    /// About how many bytes the values may take that delta answers refer to. Default 256 MiB; beyond it, those that were
+    /// answered longest ago are dropped, and the next delta answer to them is an error unless it starts anew.
+    pub max_delta_bytes: usize,
 }
 
 impl Default for ConnectionConfig {
     fn default() -> Self {
-        Self { max_pending: 10_000, max_cancelled: 10_000, max_handles: Lineages::MAX_HANDLES }
+        Self {
+            max_pending: 10_000,
+            max_cancelled: 10_000,
+            max_handles: Lineages::MAX_HANDLES,
+            max_delta_bytes: Baselines::DEFAULT_LIMIT,
+        }
     }
 }
 
@@ -31,6 +39,12 @@ impl ConnectionConfig {
     /// Sets [`max_cancelled`](Self::max_cancelled).
     pub fn max_cancelled(mut self, calls: usize) -> Self {
         self.max_cancelled = calls;
+        self
+    }
+
+    /// Sets [`max_delta_bytes`](Self::max_delta_bytes).
+    pub fn max_delta_bytes(mut self, bytes: usize) -> Self {
+        self.max_delta_bytes = bytes;
         self
     }
 

@@ -37,7 +37,7 @@ pub enum ProtocolError {
 }
 
 /// Why a request was not taken.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// The connection has ended.
@@ -46,6 +46,9 @@ pub enum RequestError {
     /// The id was used before and its answer is still expected.
     #[error("request id {0} is in use")]
     IdInUse(RequestId),
+    /// The parameters cannot be written as JSON.
+    #[error("the parameters cannot be written: {0}")]
+    Params(Box<str>),
     /// As many calls are in flight as the configuration allows.
     #[error("{limit} calls are in flight, which is the limit")]
     TooManyPending {
@@ -70,9 +73,10 @@ pub enum CallError {
     /// The connection ended first; whether the engine did the work is not known.
     #[error("the connection ended before the answer")]
     Closed(#[source] Cause),
-    /// The engine answered with patches, which nobody had asked for.
-    #[error("delta answer to a request that asked for a plain one")]
-    UnexpectedDelta,
+    /// The patches of a delta answer do not fit. The next delta answer to the same method of the same object starts anew, or
+    /// is an error too; a plain one always works.
+    #[error(transparent)]
+    Delta(ProtocolError),
 }
 
 /// Why a connection ended, shared by all calls that it took along. One cause equals itself only.

@@ -1,9 +1,5 @@
 //! Which news of an engine or a proxy means that the socket is of no more use.
 
-use std::borrow::Cow;
-
-use serde::Deserialize;
-
 use crate::{Notification, SessionState, frame::Raw};
 
 /// After these the Windows proxy closes the socket, whatever severity they carry or lack. From its documentation, save for
@@ -43,22 +39,14 @@ pub fn is_fatal(method: &str, params: Raw<'_>) -> bool {
             state.is_some_and(|state| SessionState::new(&state).is_fatal())
         }
         "OnAuthenticationInformation" => {
-            member(params, "mustAuthenticate").is_some_and(|value| value.as_bytes() == b"true")
+            params.member("mustAuthenticate").is_some_and(|value| value.as_bytes() == b"true")
         }
         _ => FATAL.contains(&method) || text(params, "severity").as_deref() == Some("fatal"),
     }
 }
 
-// The last of repeated members counts, as everywhere.
-fn member<'a>(params: Raw<'a>, name: &str) -> Option<Raw<'a>> {
-    crate::frame::members(params).filter(|(found, _)| found == name).last().map(|(_, value)| value)
-}
-
-fn text<'a>(params: Raw<'a>, name: &str) -> Option<Cow<'a, str>> {
-    #[derive(Deserialize)]
-    struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
-    let Text(text) = member(params, name)?.decode().ok()?;
-    Some(text)
+fn text(params: Raw<'_>, name: &str) -> Option<String> {
+    params.member(name)?.decode().ok()
 }
 
 #[cfg(test)]

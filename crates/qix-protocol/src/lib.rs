@@ -22,7 +22,7 @@
 //! let mut connection = Connection::new(ConnectionConfig::default());
 //! let id = connection.ids().reserve();
 //! let params = Raw::new(br#"["Sales"]"#)?;
-//! let open = NewRequest { id, to: Handle::GLOBAL, method: "OpenDoc", params, deadline: None };
+//! let open = NewRequest { id, to: Handle::GLOBAL, method: "OpenDoc", params, delta: false, deadline: None };
 //! connection.request(open, "mine").map_err(|(error, _)| error)?;
 //! assert_eq!(
 //!     connection.poll_transmit().unwrap(),
@@ -71,7 +71,7 @@ pub use code::{
     Advice, CloseCode, CloseReason, ErrorCode, ErrorFamily, Judgement, MessageCode, Source, WarningCode,
 };
 pub use config::ConnectionConfig;
-pub use connection::{Connection, NewRequest};
+pub use connection::{Connection, NewRequest, Params, Typed};
 pub use error::{CallError, Cause, EngineError, ProtocolError, RequestError};
 pub use event::{Answer, Event, Notification};
 pub use fatal::is_fatal;

@@ -6,7 +6,7 @@ use memchr::memmem;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Handle,
+    Handle, Tree,
     frame::{Raw, members},
 };
 
@@ -56,6 +56,12 @@ pub fn references(result: Raw<'_>) -> impl Iterator<Item = ObjectReference> {
     let text = result.as_bytes();
     let may_refer = text.len() <= LONGEST_REFERENCE && HANDLE_MEMBER.find(text).is_some();
     may_refer.then_some(result).into_iter().flat_map(members).filter_map(|(_, out)| reference(out))
+}
+
+/// Returns the object references among the out members of a patched result, null ones included.
+pub(crate) fn references_of(outs: &Tree) -> impl Iterator<Item = ObjectReference> {
+    let refers = |out: &&Tree| out.member("qHandle").is_some() && out.member("qType").is_some();
+    outs.members().map(|(_, out)| out).filter(refers).filter_map(|out| out.decode().ok())
 }
 
 fn reference(out: Raw<'_>) -> Option<ObjectReference> {

@@ -66,6 +66,11 @@ impl Baselines {
         Self { of_handle: HashMap::new(), by_age: BTreeMap::new(), now: 0, bytes: 0, limit }
     }
 
+    /// Returns whether there is no value at all.
+    pub fn is_empty(&self) -> bool {
+        self.of_handle.is_empty()
+    }
+
     /// Applies a delta result and returns the plain result it stands for: an object of the out members.
     ///
     /// The returned tree shares its values with the baselines. Keeping it makes the next answer copy what that one changes;

@@ -35,7 +35,7 @@ impl Pair {
     ) -> Result<RequestId, RequestError> {
         let id = self.client.ids().reserve();
         let params = Raw::new(params.as_bytes()).unwrap();
-        let request = NewRequest { id, to, method, params, deadline };
+        let request = NewRequest { id, to, method, params, delta: false, deadline };
         self.client.request(request, method).map(|()| id).map_err(|(error, _)| error)
     }
 
@@ -61,7 +61,7 @@ impl Pair {
     fn heard(&mut self) -> Vec<String> {
         let describe = |event| match event {
             Event::Completed { data, outcome: Ok(answer), .. } => {
-                format!("{data}: {:?}", Answer::result(&answer))
+                format!("{data}: {}", String::from_utf8_lossy(&answer.text()))
             }
             Event::Completed { data, outcome: Err(error), .. } => format!("{data} failed: {error}"),
             Event::Changes(ChangeSet { changed, closed, suspended }) => {
