@@ -203,8 +203,8 @@ fn keywords_that_are_not_known_are_reported_once_each() {
     assert_eq!(
         imported.notes,
         [
-            "`format uint16` is left out, 1 times, first in ObjectInterface.qHandle",
-            "`x-new` is left out, 2 times, first in Global.OpenDoc",
+            "`format uint16` is left out 1×, first in ObjectInterface.qHandle",
+            "`x-new` is left out 2×, first in Global.OpenDoc",
         ]
     );
 }
