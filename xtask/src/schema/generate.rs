@@ -48,7 +48,7 @@ pub(super) fn generate(facts: &Facts, overrides: &Overrides) -> Result<Generated
         "mod.rs".to_owned(),
         &format!("The engine's interface, version {version}."),
         &format!(
-            "pub mod methods;\npub mod types;\n\n/// The version of the engine's interface that all this is from.\npub const VERSION: &str = {version:?};\n"
+            "pub(crate) mod methods;\npub(crate) mod types;\n\npub use methods::*;\npub use types::*;\n\n/// The version of the engine's interface that all this is from.\npub const VERSION: &str = {version:?};\n"
         ),
     )?;
     add(

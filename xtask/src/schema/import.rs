@@ -56,7 +56,7 @@ pub(super) fn import(text: &str) -> Result<Imported, String> {
     let notes = importer
         .ignored
         .into_iter()
-        .map(|(keyword, (count, first))| format!("`{keyword}` is left out, {count} times, first in {first}"));
+        .map(|(keyword, (count, first))| format!("`{keyword}` is left out {count}×, first in {first}"));
     Ok(Imported { facts, notes: notes.collect() })
 }
 

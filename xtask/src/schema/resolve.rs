@@ -289,7 +289,7 @@ impl<'a> Schema<'a> {
             return Err(format!("{name} contains itself; box a member of {}", above.join(" or ")));
         }
         let Some(Shape::Object(members)) = self.types.get(name).map(|of| &of.shape) else { return Ok(()) };
-        if !done.insert(name) {
+        if done.contains(name) {
             return Ok(());
         }
         above.push(name);
@@ -298,11 +298,11 @@ impl<'a> Schema<'a> {
                 && self.is_object(&member.node)
                 && !self.overrides.is_boxed(name, &member.name, true)?
             {
-                done.remove(of.as_str());
                 self.descend(of, above, done)?;
             }
         }
         above.pop();
+        done.insert(name);
         Ok(())
     }
 }

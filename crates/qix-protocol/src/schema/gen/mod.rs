@@ -2,8 +2,11 @@
 
 //! The engine's interface, version 12.2528.0.
 
-pub mod methods;
-pub mod types;
+pub(crate) mod methods;
+pub(crate) mod types;
+
+pub use methods::*;
+pub use types::*;
 
 /// The version of the engine's interface that all this is from.
 pub const VERSION: &str = "12.2528.0";

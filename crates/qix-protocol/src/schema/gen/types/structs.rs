@@ -3662,8 +3662,8 @@ object! {
         pub line: String = "qLine",
         /// `qLineNumber`: int32.
         pub line_number: i32 = "qLineNumber",
-        /// `qCode`: int32.
-        pub code: i32 = "qCode",
+        /// `qCode`: `ErrorCode`.
+        pub code: ErrorCode = "qCode",
         /// `qTitle`: `NxLocalizedErrorCode`.
         pub title: NxLocalizedErrorCode = "qTitle",
     }
