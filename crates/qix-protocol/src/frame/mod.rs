@@ -7,6 +7,5 @@ pub mod engine;
 mod envelope;
 mod raw;
 
-pub(crate) use crate::escapes::unescaped;
 pub use envelope::Envelope;
 pub use raw::{Raw, elements, members};

@@ -128,6 +128,20 @@ macro_rules! params {
     (@type optional $type:ty) => { Option<$type> };
     (@given required $field:expr) => { true };
     (@given optional $field:expr) => { $field.is_some() };
+    (@new $name:ident [$($life:lifetime)?] [] [$($rest:ident)*]) => {
+        impl $(<$life>)? $name $(<$life>)? {
+            /// Returns no parameters: all are optional.
+            pub const fn new() -> Self {
+                Self { $($rest: None,)* }
+            }
+        }
+
+        impl $(<$life>)? Default for $name $(<$life>)? {
+            fn default() -> Self {
+                Self::new()
+            }
+        }
+    };
     (@new $name:ident [$($life:lifetime)?] [$($arg:ident: $arg_type:ty,)*] [$($rest:ident)*]) => {
         impl $(<$life>)? $name $(<$life>)? {
             /// Returns the parameters that must be given; optional ones are left out.

@@ -38,7 +38,7 @@ mod text;
 pub use double::Double;
 pub use extra::Extra;
 pub(crate) use extra::FIELDS;
-pub use generated::{VERSION, methods::*, types::*};
+pub use generated::*;
 pub use json::Json;
 pub use member::Member;
 pub use method::{Kind, Method, MethodInfo, NoOutput, NoParams, ParamInfo, Stability};
@@ -58,7 +58,9 @@ mod prelude {
         Double, Kind, Method, MethodInfo, NoOutput, NoParams, ParamInfo, Reference, Stability, class,
         enumeration::enumeration, method::params, object,
     };
-    pub(super) use crate::{ErrorCode, MessageCode, ObjectReference, WarningCode};
+    #[allow(unused_imports, reason = "a schema may have types for which nobody has said a class")]
+    pub(super) use crate::ObjectReference;
+    pub(super) use crate::{ErrorCode, MessageCode, WarningCode};
 }
 
 /// Returns what is known of a method of a class. If the class is empty, as that of an object of which nobody knows how it was

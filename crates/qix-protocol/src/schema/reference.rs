@@ -61,22 +61,30 @@ impl<C: Class> fmt::Debug for Reference<C> {
     }
 }
 
-impl<C> Member for Reference<C> {
+impl Member for ObjectReference {
     fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
         let object = text.peek() == Some(b'{');
         let value = text.misfit()?;
-        Ok(value.filter(|value| !object || !self.set(value)))
+        Ok(value.filter(|value| !object || !set(self, value)))
     }
 
     fn set_map<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<Option<Json>, A::Error> {
         let value = json::Reader.visit_map(map)?;
-        Ok(Some(value).filter(|value| !self.set(value)))
+        Ok(Some(value).filter(|value| !set(self, value)))
     }
 }
 
-impl<C> Reference<C> {
-    fn set(&mut self, value: &Json) -> bool {
-        value.decode().map(|object| self.object = object).is_ok()
+fn set(reference: &mut ObjectReference, value: &Json) -> bool {
+    value.decode().map(|object| *reference = object).is_ok()
+}
+
+impl<C> Member for Reference<C> {
+    fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
+        self.object.read_text(text)
+    }
+
+    fn set_map<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<Option<Json>, A::Error> {
+        self.object.set_map(map)
     }
 }
 
