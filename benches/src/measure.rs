@@ -37,6 +37,15 @@ pub async fn cost(work: impl Future<Output = ()>) -> Cost {
     Cost { wall: wall.elapsed(), cpu: cpu() - before }
 }
 
+/// Does `work` so many times and returns the CPU seconds of one.
+pub fn seconds(times: usize, mut work: impl FnMut()) -> f64 {
+    let before = cpu();
+    for _ in 0..times {
+        work();
+    }
+    (cpu() - before).as_secs_f64() / times as f64
+}
+
 /// Returns the middle value.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);

@@ -1,0 +1,124 @@
+//! What reading and writing frames costs, beside serde_json doing the same.
+
+use std::{hint::black_box, io};
+
+use qix_benches::{
+    LARGE, layouts,
+    measure::{self, median, row, seconds},
+    peer::{Answer, DataResult, LayoutResult, RawEnvelope},
+};
+use qix_client::protocol::{
+    columns,
+    frame::{
+        Raw,
+        engine::{Frame, Kind},
+    },
+};
+use serde::de::DeserializeOwned;
+
+const ROUNDS: usize = 15;
+
+/// Each peer works on this many bytes a round, at least once.
+const BYTES: usize = 12 << 20;
+
+fn main() -> io::Result<()> {
+    measure::pin(0);
+    measure::line("frames against serde_json: medians of same-round ratios\n");
+    let layout = layouts::chart(layouts::LAYOUT);
+    let large = layouts::chart(LARGE);
+    let data = layouts::data(layouts::LAYOUT);
+    let large_data = layouts::data(LARGE);
+
+    envelope::<LayoutResult>("layout of 0.3 MB", &layout);
+    envelope::<LayoutResult>("layout of 11 MB", &large);
+    envelope_alone("23 layouts of a sheet", &layouts::sheet());
+    envelope_alone("frame of 140 bytes", SMALL);
+
+    columns::<DataResult>("data of 0.3 MB", &data, |result| Some(result));
+    columns::<DataResult>("data of 11 MB", &large_data, |result| Some(result));
+    let cube = |result: Raw<'static>| result.member("qLayout")?.member("qHyperCube");
+    columns::<LayoutResult>("layout of 0.3 MB", layout.leak(), cube);
+
+    // Typed decode and delta follow here.
+    Ok(())
+}
+
+const SMALL: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"qReturn":{"qType":"GenericObject","qHandle":3,"qGenericType":"listbox","qGenericId":"LB02"}},"change":[3]}"#;
+
+/// The envelope beside one with `RawValue`; returns our median seconds a frame.
+fn envelope_alone(what: &str, frame: &str) {
+    let (mut to_raw, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let raw = each(frame, || drop(black_box(raw_envelope(frame))));
+        let own = each(frame, || drop(black_box(Frame::parse(frame.as_bytes()))));
+        to_raw.push(raw / own);
+        ours.push(own);
+        theirs.push(raw);
+    }
+    let ratio = median(to_raw);
+    row(&format!("envelope, {what}: speed × RawValue envelope"), ratio, "at least 4.00", ratio >= 4.0);
+    show(frame, &[("ours", ours), ("RawValue", theirs)]);
+}
+
+/// The same, and beside the one pass that decodes the whole.
+fn envelope<R: DeserializeOwned>(what: &str, frame: &str) {
+    envelope_alone(what, frame);
+    let (mut share, mut typed) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let decode = each(frame, || drop(black_box(one_pass::<R>(frame))));
+        let own = each(frame, || drop(black_box(Frame::parse(frame.as_bytes()))));
+        share.push(own / decode);
+        typed.push(decode);
+    }
+    let ratio = median(share);
+    row(&format!("envelope, {what}: time × one-pass typed decode"), ratio, "at most 0.10", ratio <= 0.10);
+    show(frame, &[("one-pass typed decode", typed)]);
+}
+
+/// A whole frame to columns beside the same frame to structs; `pages` finds the value that has the data pages.
+fn columns<'a, R: DeserializeOwned>(what: &str, frame: &'a str, pages: impl Fn(Raw<'a>) -> Option<Raw<'a>>) {
+    let (mut ratios, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let structs = each(frame, || drop(black_box(one_pass::<R>(frame))));
+        let own = each(frame, || {
+            let Ok(Frame { kind: Kind::Response(response), .. }) = Frame::parse(frame.as_bytes()) else {
+                panic!("no response");
+            };
+            let pages = pages(response.result.expect("a result")).expect("data pages");
+            drop(black_box(columns::pages(pages).expect("pages")));
+        });
+        ratios.push(structs / own);
+        ours.push(own);
+        theirs.push(structs);
+    }
+    let ratio = median(ratios);
+    row(
+        &format!("columns, {what}: speed × one-pass decode to structs"),
+        ratio,
+        "at least 2.00",
+        ratio >= 2.0,
+    );
+    show(frame, &[("ours", ours), ("structs", theirs)]);
+}
+
+fn raw_envelope(frame: &str) -> RawEnvelope<'_> {
+    serde_json::from_str(frame).expect("a frame")
+}
+
+fn one_pass<R: DeserializeOwned>(frame: &str) -> Answer<R> {
+    serde_json::from_str(frame).expect("an answer")
+}
+
+/// Returns the CPU seconds of one piece of work on this frame.
+fn each(frame: &str, work: impl FnMut()) -> f64 {
+    seconds((BYTES / frame.len()).clamp(1, 50_000), work)
+}
+
+/// Prints what the peers reached.
+fn show(frame: &str, peers: &[(&str, Vec<f64>)]) {
+    let speed = |(name, seconds): &(&str, Vec<f64>)| {
+        let seconds = median(seconds.clone());
+        format!("{name} {:.0} MB/s ({:.2} µs)", frame.len() as f64 / seconds / 1e6, seconds * 1e6)
+    };
+    measure::line(&format!("  {}", peers.iter().map(speed).collect::<Vec<_>>().join(", ")));
+}
