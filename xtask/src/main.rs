@@ -1,6 +1,7 @@
 //! The repository's own commands: `cargo xtask --help`.
 
 mod demo_recording;
+mod fuzz;
 mod interop;
 mod tidy;
 
@@ -18,6 +19,8 @@ enum Task {
     Interop(interop::Args),
     /// Make the recording that `qix-proxy demo` embeds, from the fake engine
     DemoRecording,
+    /// Run each fuzz target for a while, where there is a nightly compiler
+    Fuzz(fuzz::Args),
     /// Check what no compiler checks: purity of qix-protocol, lengths of files, things said once
     Tidy,
 }
@@ -30,6 +33,7 @@ async fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Interop(args) => interop::run(args).await,
         Task::DemoRecording => demo_recording::run().await,
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Tidy => tidy::run(),
     };
     match outcome {
