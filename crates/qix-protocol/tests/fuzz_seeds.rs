@@ -6,33 +6,35 @@ use std::{fs, path::Path, time::Instant};
 #[expect(unreachable_pub, reason = "it is the root of a crate of its own too")]
 mod targets;
 
-fn each_seed(target: &str, run: impl Fn(&[u8])) {
+fn each_seed(target: &str, run: impl Fn(&[u8])) -> std::io::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/seeds").join(target);
-    let seeds: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(!seeds.is_empty());
-    for seed in seeds {
-        let bytes = fs::read(&seed).unwrap();
+    let mut count = 0;
+    for seed in fs::read_dir(folder)? {
+        let bytes = fs::read(seed?.path())?;
         run(&bytes);
         // Text that ends anywhere is what a broken peer sends.
         for end in 0..bytes.len().min(1000) {
             run(&bytes[..end]);
         }
+        count += 1;
     }
+    assert!(count > 0, "no seeds");
+    Ok(())
 }
 
 #[test]
-fn seeds_of_frame_hold() {
-    each_seed("frame", targets::frame);
+fn seeds_of_frame_hold() -> std::io::Result<()> {
+    each_seed("frame", targets::frame)
 }
 
 #[test]
-fn seeds_of_delta_hold() {
-    each_seed("delta", targets::delta);
+fn seeds_of_delta_hold() -> std::io::Result<()> {
+    each_seed("delta", targets::delta)
 }
 
 #[test]
 #[expect(clippy::disallowed_methods, reason = "there is no other way to make an Instant")]
-fn seeds_of_connection_hold() {
+fn seeds_of_connection_hold() -> std::io::Result<()> {
     let start = Instant::now();
-    each_seed("connection", |steps| targets::connection(steps, start));
+    each_seed("connection", |steps| targets::connection(steps, start))
 }

@@ -1,5 +1,7 @@
 //! Scenarios of one connection, with time that only moves when a test says so.
 
+mod bombs;
+
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
