@@ -1,6 +1,9 @@
 //! Scenarios of one connection, with time that only moves when a test says so.
 
 mod bombs;
+mod cancelling;
+mod greetings;
+mod handles;
 
 use std::time::{Duration, Instant};
 
