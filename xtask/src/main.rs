@@ -1,5 +1,6 @@
 //! The repository's own commands: `cargo xtask --help`.
 
+mod fuzz;
 mod schema;
 mod tidy;
 
@@ -20,6 +21,8 @@ enum Task {
     /// Make the recording that `qix-proxy demo` embeds, from the fake engine
     #[command(disable_help_flag = true)]
     DemoRecording(Arguments),
+    /// Run each fuzz target for a while, where there is a nightly compiler
+    Fuzz(fuzz::Args),
     /// Check what no compiler checks: purity of qix-protocol, lengths of files, things said once
     Tidy,
     /// Import an engine's interface, and generate Rust from it
@@ -41,6 +44,7 @@ fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Interop(Arguments { arguments }) => return example("interop", &arguments),
         Task::DemoRecording(Arguments { arguments }) => return example("demo_recording", &arguments),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Tidy => tidy::run(),
         Task::Schema(command) => schema::run(command),
     };

@@ -1,8 +1,10 @@
 //! What the engine says while it reloads.
 
-/// The kind of a progress message, as `qMessageCode` of `GetProgress` carries it: the same text in every language of the engine.
+/// The kind of a progress message, as `qMessageCode` of `GetProgress` carries it: the same
+/// in every language of the engine.
 ///
-/// Any number is kept; the names are those of `LocalizedMessageCode` of the engine's OpenRPC document 12.2528.0.
+/// Any number is kept; the names are those of `LocalizedMessageCode` in the schemas of enigma.js, up to 12.2027.0; the
+/// OpenRPC document does not list them.
 #[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct MessageCode(i32);
 

@@ -1,6 +1,10 @@
 //! Scenarios of one connection, with time that only moves when a test says so.
 
+mod bombs;
+mod cancelling;
 mod delta;
+mod greetings;
+mod handles;
 
 use std::{
     io,
