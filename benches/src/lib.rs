@@ -5,6 +5,7 @@
 
 pub mod bare;
 pub mod child;
+pub mod layout;
 pub mod measure;
 
 /// The engine's answer to a small call.

@@ -1,5 +1,6 @@
 //! The repository's own commands: `cargo xtask --help`.
 
+mod delta;
 mod demo_recording;
 mod interop;
 mod tidy;
@@ -16,6 +17,8 @@ use clap::Parser;
 enum Task {
     /// Run enigma.js against the fake engine: straight, through the recorder, and from the recording
     Interop(interop::Args),
+    /// Patch layouts of one file into those of the next, by the patches that an engine would send
+    Delta(delta::Args),
     /// Make the recording that `qix-proxy demo` embeds, from the fake engine
     DemoRecording,
     /// Check what no compiler checks: purity of qix-protocol, lengths of files, things said once
@@ -29,6 +32,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 async fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Interop(args) => interop::run(args).await,
+        Task::Delta(args) => delta::run(&args),
         Task::DemoRecording => demo_recording::run().await,
         Task::Tidy => tidy::run(),
     };
