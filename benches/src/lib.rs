@@ -5,6 +5,7 @@
 
 pub mod bare;
 pub mod child;
+pub mod layout;
 pub mod layouts;
 pub mod measure;
 pub mod peer;

@@ -52,6 +52,13 @@ pub fn median(mut values: Vec<f64>) -> f64 {
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
+/// Writes the lowest and the highest value.
+pub fn spread(values: &[f64]) -> String {
+    let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{lowest:.2}..{highest:.2}")
+}
+
 /// Prints one line of the table: what was measured, the ratio, and whether the budget is kept.
 pub fn row(what: &str, ratio: f64, budget: &str, kept: bool) {
     line(&format!("{what:<66} {ratio:>7.2}   {budget:<14} {}", if kept { "kept" } else { "NOT KEPT" }));

@@ -18,6 +18,9 @@ enum Task {
     /// Run enigma.js against the fake engine: straight, through the recorder, and from the recording
     #[command(disable_help_flag = true)]
     Interop(Arguments),
+    /// Decode recorded layouts and frames, write them back, and patch those of one file into those of the next
+    #[command(disable_help_flag = true)]
+    Layouts(Arguments),
     /// Make the recording that `qix-proxy demo` embeds, from the fake engine
     #[command(disable_help_flag = true)]
     DemoRecording(Arguments),
@@ -43,6 +46,7 @@ type Outcome = Result<(), Box<dyn std::error::Error>>;
 fn main() -> ExitCode {
     let outcome = match Task::parse() {
         Task::Interop(Arguments { arguments }) => return example("interop", &arguments),
+        Task::Layouts(Arguments { arguments }) => return example("layouts", &arguments),
         Task::DemoRecording(Arguments { arguments }) => return example("demo_recording", &arguments),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Tidy => tidy::run(),
