@@ -88,7 +88,12 @@ fn written_back(layout: &Tree) -> Outcome {
         if again != text {
             let at = again.bytes().zip(text.bytes()).take_while(|(ours, theirs)| ours == theirs).count();
             let around = |text: &str| text.chars().skip(at.saturating_sub(40)).take(80).collect::<String>();
-            return Err(format!("is written back otherwise, read by {way}: {} for {}", around(&again), around(&text)).into());
+            return Err(format!(
+                "is written back otherwise, read by {way}: {} for {}",
+                around(&again),
+                around(&text)
+            )
+            .into());
         }
     }
     Ok(())
