@@ -13,6 +13,7 @@ use qix_client::protocol::{
         Raw,
         engine::{Frame, Kind},
     },
+    schema::{self, Method, generic_object},
 };
 use serde::de::DeserializeOwned;
 
@@ -37,9 +38,12 @@ fn main() -> io::Result<()> {
     columns::<DataResult>("data of 0.3 MB", &data, |result| Some(result));
     columns::<DataResult>("data of 11 MB", &large_data, |result| Some(result));
     let cube = |result: Raw<'static>| result.member("qLayout")?.member("qHyperCube");
-    columns::<LayoutResult>("layout of 0.3 MB", layout.leak(), cube);
+    let layout = &*layout.leak();
+    columns::<LayoutResult>("layout of 0.3 MB", layout, cube);
 
-    // Typed decode and delta follow here.
+    typed::<generic_object::GetLayout, LayoutResult>("layout of 0.3 MB", layout);
+    typed::<generic_object::GetLayout, LayoutResult>("layout of 11 MB", &large);
+    typed::<generic_object::GetHyperCubeData, DataResult>("data of 11 MB", &large_data);
     Ok(())
 }
 
@@ -73,6 +77,28 @@ fn envelope<R: DeserializeOwned>(what: &str, frame: &str) {
     let ratio = median(share);
     row(&format!("envelope, {what}: time × one-pass typed decode"), ratio, "at most 0.10", ratio <= 0.10);
     show(frame, &[("one-pass typed decode", typed)]);
+}
+
+/// A whole frame to the types of the schema beside the same frame to structs that have nothing but what the text has.
+fn typed<M: Method, R: DeserializeOwned>(what: &str, frame: &str) {
+    let (mut ratios, mut ours, mut theirs) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let structs = each(frame, || drop(black_box(one_pass::<R>(frame))));
+        let own = each(frame, || {
+            let Ok(Frame { kind: Kind::Response(response), .. }) = Frame::parse(frame.as_bytes()) else {
+                panic!("no response");
+            };
+            let output: M::Output = schema::decode(response.result.expect("a result")).expect("an output");
+            drop(black_box(output));
+        });
+        ratios.push(structs / own);
+        ours.push(own);
+        theirs.push(structs);
+    }
+    let ratio = median(ratios);
+    let what = format!("envelope and types, {what}: speed × one-pass decode");
+    row(&what, ratio, "at least 0.90", ratio >= 0.9);
+    show(frame, &[("ours", ours), ("structs", theirs)]);
 }
 
 /// A whole frame to columns beside the same frame to structs; `pages` finds the value that has the data pages.
