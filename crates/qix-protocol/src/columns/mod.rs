@@ -65,5 +65,16 @@ pub enum PageError {
 /// [`PageError`] if the text is not JSON where it is read, if a known member has a type that no engine writes, or if rows
 /// differ in length.
 pub fn pages(value: Raw<'_>) -> Result<Vec<Page>, PageError> {
-    read::pages(value.as_bytes())
+    read::pages(value.as_bytes(), &["qDataPages"])
+}
+
+/// Reads the data pages of an object within `value`: that of `["qLayout", "qHyperCube"]` in the result of `GetLayout`.
+///
+/// This is one pass; finding the object with [`Raw::member`] first steps over all of it once for each name.
+///
+/// # Errors
+///
+/// As [`pages`]. A path that leads nowhere has no pages.
+pub fn pages_at(value: Raw<'_>, path: &[&str]) -> Result<Vec<Page>, PageError> {
+    read::pages(value.as_bytes(), &[path, &["qDataPages"]].concat())
 }

@@ -21,25 +21,14 @@ const MEMBERS: usize = 8;
 /// More pages than anybody asks for at once; each may ask for up to 10,000 cells.
 const MAX_PAGES: usize = 1 << 16;
 
-pub(super) fn pages(text: &[u8]) -> Result<Vec<Page>, PageError> {
+/// Reads the pages at the end of `path`, or those that `text` itself is.
+pub(super) fn pages(text: &[u8], path: &[&str]) -> Result<Vec<Page>, PageError> {
     if u32::try_from(text.len()).is_err() {
         return Err(PageError::TooLarge);
     }
     let mut reader = Reader { text, at: 0, known: [[Known::default(); MEMBERS]; COLUMNS] };
-    let mut pages = Vec::new();
     reader.space();
-    if reader.peek() == Some(b'{') {
-        let mut more = reader.open(b'{')?;
-        while more {
-            match &*reader.name()? {
-                "qDataPages" => pages = reader.pages()?,
-                _ => reader.skip()?,
-            }
-            more = reader.more(b'}')?;
-        }
-    } else {
-        pages = reader.pages()?;
-    }
+    let pages = if reader.peek() == Some(b'[') { reader.pages()? } else { reader.find(path)? };
     reader.space();
     if reader.at == text.len() { Ok(pages) } else { Err(Fault::at(reader.at).into()) }
 }
@@ -92,6 +81,22 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
+    /// `null`, or an object with what the rest of the path leads to; other members are stepped over.
+    fn find(&mut self, path: &[&str]) -> Result<Vec<Page>, PageError> {
+        let Some((wanted, rest)) = path.split_first() else { return self.pages() };
+        let mut pages = Vec::new();
+        let mut more = !self.null()? && self.open(b'{')?;
+        while more {
+            if self.name()? == *wanted {
+                pages = self.find(rest)?
+            } else {
+                self.skip()?
+            }
+            more = self.more(b'}')?;
+        }
+        Ok(pages)
+    }
+
     /// `null`, or an array of pages.
     fn pages(&mut self) -> Result<Vec<Page>, PageError> {
         let mut pages = Vec::new();
@@ -181,7 +186,6 @@ impl<'a> Reader<'a> {
             state: CellState::Unknown,
             marks: CellMarks::default(),
         };
-        self.space();
         if self.peek() != Some(b'{') {
             return Err(Fault::at(self.at));
         }
@@ -189,7 +193,6 @@ impl<'a> Reader<'a> {
         // Stands on the brace or comma before each name, so that both are part of what is predicted.
         while let Some(member) = self.cell_member(column, nth)? {
             nth += 1;
-            self.space();
             match member {
                 Member::Text => {
                     // Of a repeated member the last counts.
@@ -225,7 +228,7 @@ impl<'a> Reader<'a> {
         if let Some(known) = self.known[column % COLUMNS].get(nth)
             && let Some(end) = known.piece.end(self.text, self.at)
         {
-            self.at = end;
+            self.at = scan::space(self.text, end);
             return Ok(Some(known.member));
         }
         self.unknown_cell_member(column, nth)
@@ -245,37 +248,43 @@ impl<'a> Reader<'a> {
         Ok(Some(member))
     }
 
-    /// A string, or `null`, which is as good as an empty one.
+    /// The text of a cell: a string, or `null`, which is as good as an empty one.
     #[inline]
     fn text(&mut self, out: &mut Vec<u8>) -> Result<(), Fault> {
-        if self.null()? {
-            return Ok(());
-        }
-        let start = self.at + 1;
-        let end = scan::plain(self.text, start, &mut 0);
-        if self.peek() == Some(b'"') && self.text.get(end) == Some(&b'"') {
-            out.extend_from_slice(&self.text[start..end]);
-            self.at = end + 1;
+        if self.peek() == Some(b'"') {
+            let start = self.at + 1;
+            let end = scan::plain(self.text, start, &mut 0);
+            if self.text.get(end) == Some(&b'"') {
+                out.extend_from_slice(&self.text[start..end]);
+                self.at = end + 1;
+            } else {
+                let inside = self.string()?;
+                unescape(&self.text[inside], out);
+            }
+            Ok(())
+        } else if self.null()? {
+            Ok(())
         } else {
-            let inside = self.string()?;
-            unescape(&self.text[inside], out);
+            Err(Fault::at(self.at))
         }
-        Ok(())
     }
 
     #[inline]
     fn double(&mut self) -> Result<f64, Fault> {
-        match self.peek() {
-            Some(b'"') => {
+        match self.text[self.at..] {
+            [b'"', b'N', b'a', b'N', b'"', ..] => {
+                self.at += 5;
+                Ok(f64::NAN)
+            }
+            [b'"', ..] => {
                 let start = self.at;
                 match &self.text[self.string()?] {
-                    b"NaN" => Ok(f64::NAN),
                     b"Infinity" | b"+Infinity" => Ok(f64::INFINITY),
                     b"-Infinity" => Ok(f64::NEG_INFINITY),
                     _ => Err(Fault::at(start)),
                 }
             }
-            Some(b'n') => self.null().map(|_| f64::NAN),
+            [b'n', ..] => self.null().map(|_| f64::NAN),
             _ => {
                 let (number, end) = number::double(self.text, self.at)?;
                 self.at = end;
@@ -308,7 +317,6 @@ impl<'a> Reader<'a> {
     }
 
     fn boolean(&mut self) -> Result<bool, Fault> {
-        self.space();
         let start = self.at;
         self.skip()?;
         match &self.text[start..self.at] {
@@ -321,7 +329,6 @@ impl<'a> Reader<'a> {
     /// Steps over `null`; returns whether there was one.
     #[inline]
     fn null(&mut self) -> Result<bool, Fault> {
-        self.space();
         let null = self.peek() == Some(b'n');
         if null {
             self.skip()?;
@@ -329,9 +336,9 @@ impl<'a> Reader<'a> {
         Ok(null)
     }
 
-    /// Steps over a bracket; returns whether something is in the container, and steps over its end if nothing is.
+    /// Steps over a bracket and to the first item; returns whether there is one, and steps over the end if there is not.
+    #[inline]
     fn open(&mut self, bracket: u8) -> Result<bool, Fault> {
-        self.space();
         if self.peek() != Some(bracket) {
             return Err(Fault::at(self.at));
         }
@@ -343,7 +350,7 @@ impl<'a> Reader<'a> {
         Ok(!empty)
     }
 
-    /// Steps over what follows an item; returns whether that is another one.
+    /// Steps over what follows an item and to the next one; returns whether there is one.
     #[inline]
     fn more(&mut self, close: u8) -> Result<bool, Fault> {
         self.space();
@@ -352,18 +359,19 @@ impl<'a> Reader<'a> {
             return Err(Fault::at(self.at));
         }
         self.at += 1;
+        self.space();
         Ok(comma)
     }
 
-    /// Steps over a name and its colon.
+    /// Steps over a name, its colon and the space behind.
     fn name(&mut self) -> Result<Cow<'a, str>, Fault> {
-        self.space();
         let inside = self.string()?;
         self.space();
         if self.peek() != Some(b':') {
             return Err(Fault::at(self.at));
         }
         self.at += 1;
+        self.space();
         Ok(unescaped(&self.text[inside]))
     }
 
@@ -378,7 +386,6 @@ impl<'a> Reader<'a> {
     }
 
     fn skip(&mut self) -> Result<(), Fault> {
-        self.space();
         self.at = scan::skim(self.text, self.at)?;
         Ok(())
     }

@@ -130,7 +130,7 @@ proptest! {
 
 #[test]
 fn pages_are_found_in_answers_hypercubes_and_list_objects() {
-    let page = r#"{"qMatrix":[[{"qText":"a"}]]}"#;
+    let page = r#"{"qMatrix":[[{"qText":"a","qNum":1}]]}"#;
     for text in [
         format!("[{page}]"),
         format!(r#"{{"qDataPages":[{page}]}}"#),
@@ -142,6 +142,9 @@ fn pages_are_found_in_answers_hypercubes_and_list_objects() {
     let layout = Raw::new(layout.as_bytes()).unwrap();
     let list = layout.member("qLayout").unwrap().member("qListObject").unwrap();
     assert_eq!(pages(list).unwrap()[0].rows(), 1);
+    assert_eq!(pages_at(layout, &["qLayout", "qListObject"]), pages(list));
+    assert_eq!(pages_at(layout, &["qLayout", "qHyperCube"]), Ok(Vec::new()));
+    assert!(pages_at(layout, &["qLayout", "qInfo", "x"]).unwrap().is_empty());
     assert_eq!(read("{}"), Ok(Vec::new()));
     assert_eq!(read(r#"{"qDataPages":null}"#), Ok(Vec::new()));
     assert_eq!(one(r#"[{"qMatrix":null,"qArea":null}]"#), Page::default());
