@@ -37,7 +37,7 @@ pub(crate) fn run(args: &Args) -> Outcome {
                 return Err(format!("{id} is not patched into what it is in {}", file.display()).into());
             }
             // Members that come back do so at the end.
-            same_text += usize::from(patched.to_string() == layout.to_string());
+            same_text += usize::from(*patched == Tree::parse(layout.to_string().as_bytes())?);
             before.insert(id.clone(), (handle, layout.clone()));
         }
         say(&format!(
