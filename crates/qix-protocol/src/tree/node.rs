@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use smol_str::{SmolStr, format_smolstr};
 
-use super::text::{escaped, is_named, unescaped};
+use super::text::{escaped, unescaped};
 
 /// A JSON value that is cheap to clone, can be patched, and is written back as it came.
 ///
@@ -52,9 +52,13 @@ pub(crate) struct Members {
 }
 
 impl Members {
-    /// Returns the place of the member that counts of those called `name`.
+    /// Returns the place of the member called `name`; of several the last, and rather one that is written without escapes.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        self.names.iter().rposition(|written| is_named(written, name))
+        let escapes = |text: &str| memchr::memchr(b'\\', text.as_bytes()).is_some();
+        // Nearly every name is written as it is meant, which is the cheap thing to compare.
+        let plain = if escapes(name) { None } else { self.names.iter().rposition(|written| written == name) };
+        plain
+            .or_else(|| self.names.iter().rposition(|written| escapes(written) && unescaped(written) == name))
     }
 
     /// Appends a member whose name is written as `written`.
@@ -226,7 +230,7 @@ impl Tree {
     }
 
     pub(crate) fn measure(&self) -> Measure {
-        let (levels, bytes) = match &self.0 {
+        let (values, bytes) = match &self.0 {
             Node::Scalar(text) => return Measure { depth: 0, bytes: Measure::of_name(text) },
             Node::Array(_) => (self.elements(), size_of::<Vec<Self>>()),
             Node::Object(members) => {
@@ -236,7 +240,7 @@ impl Tree {
         };
         // The counters of an `Arc` come before what it holds.
         let start = Measure { depth: 0, bytes: size_of::<Self>() + 2 * size_of::<usize>() + bytes };
-        levels.iter().map(|value| (value, value.measure())).fold(start, |whole, (_, part)| Measure {
+        values.iter().map(Self::measure).fold(start, |whole, part| Measure {
             depth: whole.depth.max(part.depth + 1),
             bytes: whole.bytes + part.bytes,
         })
@@ -270,6 +274,13 @@ mod tests {
         assert!(found.member("qB").is_none());
         let names: Vec<_> = found.members().map(|(name, _)| name.into_owned()).collect();
         assert_eq!(names, ["qA", "b", "b"]);
+    }
+
+    #[test]
+    fn written_and_meant_names_are_told_apart() {
+        let found = tree(r#"{"a\\b":1}"#);
+        assert!(found.member(r"a\b").is_some());
+        assert!(found.member(r"a\\b").is_none());
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn json() -> impl Strategy<Value = String> {
 fn mixed() -> impl Strategy<Value = String> {
     let member = prop_oneof![
         json().prop_map(|value| format!("\"a\":{value}")),
-        "-?[0-9]{1,20}|1[.]5|null".prop_map(|value| format!("\"b\":{value}")),
+        "-?(0|[1-9][0-9]{0,19})|1[.]5|null".prop_map(|value| format!("\"b\":{value}")),
         r#""[a-z\\n]{0,9}"|null"#.prop_map(|value| format!("\"c\":{}", value.replace("\\", "\\\\"))),
         json().prop_map(|value| format!("\"d\":[{value}]")),
         json().prop_map(|value| format!("\"e\":{{\"A\":{value}}}")),
@@ -115,7 +115,6 @@ proptest! {
         same::<BTreeMap<String, Choice>>(&text)?;
         same::<HashMap<i64, Value>>(&text)?;
         same::<HashMap<u8, Value>>(&text)?;
-        same::<HashMap<bool, Value>>(&text)?;
         same::<HashMap<Wrapped, Value>>(&text)?;
         same::<HashMap<Option<char>, Value>>(&text)?;
         same::<Vec<Value>>(&text)?;
@@ -224,4 +223,12 @@ fn trees_stand_as_members_of_types_also_where_serde_has_read_ahead() {
     assert_eq!(layout.info.to_string(), r#"{"x":1.0}"#);
     assert_eq!(layout.more["color"], tree(r#"{"auto":true,"of":[1,-2,2.5,null,"a\"b"]}"#));
     assert_eq!(tree(text).decode::<Layout>().unwrap(), layout);
+}
+
+#[test]
+fn names_may_stand_for_truth_values() {
+    // Not compared with text: there, serde_json 1.0.154 panics if such a name is not ASCII.
+    let names: BTreeMap<bool, u8> = tree(r#"{"true":1,"false":2}"#).decode().unwrap();
+    assert_eq!(names, BTreeMap::from([(false, 2), (true, 1)]));
+    assert!(tree(r#"{"é":1}"#).decode::<BTreeMap<bool, u8>>().is_err());
 }

@@ -65,16 +65,6 @@ pub(crate) fn escaped(text: &str) -> SmolStr {
     SmolStr::new(quoted.get(1..quoted.len() - 1).unwrap_or_default())
 }
 
-/// Returns whether the name that is written as `written` is `name`.
-pub(super) fn is_named(written: &str, name: &str) -> bool {
-    // An escape is longer than what it means.
-    if written.len() > name.len() {
-        memchr::memchr(b'\\', written.as_bytes()).is_some() && unescaped(written) == name
-    } else {
-        written == name && memchr::memchr(b'\\', name.as_bytes()).is_none()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -86,7 +76,6 @@ mod tests {
         fn means_what_serde_json_says(inside in r#"([a-zé€😀 ]|\\["\\/bfnrt]|\\u[0-9a-cA-C][0-9a-fA-F]{3}|\\ud83d\\ude0[0-9a-f]){0,8}"#) {
             let meant: String = serde_json::from_str(&format!("\"{inside}\"")).unwrap();
             prop_assert_eq!(unescaped(&inside), &*meant);
-            prop_assert!(is_named(&inside, &meant));
             let again = escaped(&meant);
             prop_assert_eq!(unescaped(&again), &*meant);
         }
@@ -97,13 +86,5 @@ mod tests {
         assert_eq!(unescaped(r"a\ud800b"), "a\u{fffd}b");
         assert_eq!(unescaped(r"\udc00\ud800\ud800\udc00"), "\u{fffd}\u{fffd}\u{10000}");
         assert_eq!(unescaped(r"\ud800\n"), "\u{fffd}\n");
-    }
-
-    #[test]
-    fn written_and_meant_names_are_told_apart() {
-        assert!(is_named(r"a\\b", r"a\b"));
-        assert!(!is_named(r"a\\b", r"a\\b"));
-        assert!(!is_named("a", "ab"));
-        assert!(!is_named("ab", "a"));
     }
 }
