@@ -129,7 +129,7 @@ impl Run {
                 assert!(self.connection.poll_transmit().is_none());
             }
             Step::End => {
-                self.connection.handle_close();
+                self.connection.handle_close(std::io::Error::other("end"));
                 self.ended = true;
             }
         }
@@ -141,7 +141,8 @@ impl Run {
         let deadline = (deadline % 2 == 1).then(|| self.now + Duration::from_secs(u64::from(deadline % 16)));
         let method = ["OpenDoc", "GetObject", "CreateChild", "Gét\n\"it\""][usize::from(method % 4)];
         let params = Raw::new(br#"["x",{"b":1,"a":[1e400]}]"#).expect("JSON");
-        let request = NewRequest { id, to: handle(to), method, params, deadline };
+        let delta = again & 8 != 0;
+        let request = NewRequest { id, to: handle(to), method, params, delta, deadline };
         self.calls += 1;
         match self.connection.request(request, self.calls) {
             Ok(()) => {

@@ -3,9 +3,14 @@
 use std::fmt;
 
 use qix_protocol::{
-    ProtocolError,
-    frame::{self, Envelope, Raw, client::Request, engine::Frame},
+    ProtocolError, columns,
+    frame::{
+        self, Envelope, Raw,
+        client::Request,
+        engine::{Frame, Kind, Response},
+    },
     is_json_line,
+    schema::{self, GenericObjectLayout},
 };
 use serde::{
     Deserialize, Deserializer,
@@ -29,7 +34,13 @@ pub fn frame(text: &[u8]) {
         value(raw);
     }
     envelope(text);
-    let _ = Frame::parse(text);
+    if let Ok(Frame { kind: Kind::Response(Response { result: Some(result), .. }), .. }) = Frame::parse(text)
+    {
+        // Nobody has looked inside yet.
+        let _ = schema::decode::<GenericObjectLayout>(result);
+        let _ = result.decode::<serde_json::Value>();
+        let _ = columns::pages(result);
+    }
     if let Ok(request) = Request::parse(text) {
         assert!(
             Envelope::parse(text).is_ok_and(|envelope| envelope.method.as_deref() == Some(&*request.method))
@@ -43,9 +54,14 @@ fn value(raw: Raw<'_>) {
         frame::members(raw).count();
         return;
     };
-    let ours = raw.decode::<serde_json::Value>();
-    let theirs = serde_json::from_str::<serde_json::Value>(text);
-    assert_eq!(ours.ok(), theirs.ok(), "decode: {text:?}");
+    // What serde_json refuses, such as half a surrogate pair, we may read.
+    if let Ok(theirs) = serde_json::from_str::<serde_json::Value>(text) {
+        assert_eq!(raw.decode().ok(), Some(theirs), "decode: {text:?}");
+    }
+    let typed = schema::decode::<GenericObjectLayout>(raw);
+    if let Ok(theirs) = serde_json::from_str::<GenericObjectLayout>(text) {
+        assert_eq!(typed, Ok(theirs), "typed: {text:?}");
+    }
     assert_eq!(raw.as_integer::<i64>(), integer(text), "integer: {text:?}");
     let inside: Vec<_> = frame::members(raw).map(|(name, value)| (name, value.as_bytes())).collect();
     if let Ok(Members(members)) = serde_json::from_str(text) {
@@ -68,10 +84,6 @@ fn integer(text: &str) -> Option<i64> {
 /// Compares each known member with what serde_json finds under its name.
 fn envelope(text: &[u8]) {
     let Ok(envelope) = Envelope::parse(text) else { return };
-    // A known name that is written with escapes is not recognised, which no engine and no client does.
-    if text.contains(&b'\\') {
-        return;
-    }
     let Ok(Members(members)) = serde_json::from_slice(text) else { return };
     let last = |name| {
         let found = members.iter().rfind(|(found, _)| found == name);

@@ -117,11 +117,15 @@ impl<T> Pending<T> {
         self.deadlines.first().copied()
     }
 
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (RequestId, T)> + use<'_, T> {
+    /// Takes out all calls that somebody waits for, the oldest first.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (RequestId, T)> + use<T> {
         self.live = 0;
         self.deadlines.clear();
         self.cancelled.clear();
-        self.entries.drain().filter_map(|(id, entry)| Some((id, entry.data?)))
+        let mut live: Vec<_> =
+            self.entries.drain().filter_map(|(id, entry)| Some((id, entry.data?))).collect();
+        live.sort_by_key(|(id, _)| *id);
+        live.into_iter()
     }
 }
 

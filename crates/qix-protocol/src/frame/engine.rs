@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Envelope, Raw};
-use crate::{ChangeSet, EngineError, Handle, ProtocolError, RequestId, scan};
+use crate::{ChangeSet, EngineError, ErrorCode, Handle, ProtocolError, RequestId, scan};
 
 /// One frame of the engine, classified, with the lists that ride on it.
 #[derive(Clone, Debug)]
@@ -93,7 +93,8 @@ fn decode_error(text: &[u8], error: Raw<'_>) -> Result<EngineError, ProtocolErro
     let mut found = EngineError::default();
     for (name, value) in super::members(error) {
         match &*name {
-            "code" => found.code = value.decode().unwrap_or_default(),
+            // A code that is no number of an error must not pass for no error, which is what 0 says.
+            "code" => found.code = value.decode().unwrap_or(ErrorCode::GENERIC_UNKNOWN),
             "parameter" => found.parameter = value.decode().unwrap_or_default(),
             "message" => found.message = value.decode().unwrap_or_default(),
             _ => {}
@@ -162,6 +163,18 @@ mod tests {
         }
         let deep = format!(r#"{{"result":{}{}}}"#, "[".repeat(257), "]".repeat(257));
         assert!(matches!(Frame::parse(deep.as_bytes()), Err(ProtocolError::TooDeep { offset: 266, .. })));
+    }
+
+    #[test]
+    fn code_that_cannot_be_read_is_not_taken_for_no_error() {
+        for code in ["1e400", "99999999999", "[]", "\"no name\""] {
+            let text = format!(r#"{{"id":1,"error":{{"code":{code},"message":"a\ud800b"}}}}"#);
+            let Kind::Response(response) = Frame::parse(text.as_bytes()).unwrap().kind else {
+                panic!("{code}")
+            };
+            let error = response.error.unwrap();
+            assert_eq!((error.code, &*error.message), (ErrorCode::GENERIC_UNKNOWN, "a\u{fffd}b"), "{code}");
+        }
     }
 
     #[test]

@@ -53,7 +53,10 @@ impl<'a> Envelope<'a> {
             let value = Raw::scanned(&text[item.value.clone()]);
             let wrong = || scan::fault(item.value.start);
             let present = (!value.is_null()).then_some(value);
-            match &text[item.name.clone()] {
+            let written = &text[item.name.clone()];
+            // Nobody writes these names with escapes, but everybody's parser would read them.
+            let escaped = written.contains(&b'\\').then(|| unescaped(written));
+            match escaped.as_ref().map_or(written, |name| name.as_bytes()) {
                 b"id" => envelope.id = present,
                 b"method" => {
                     envelope.method = present.map(|value| string(value).ok_or_else(wrong)).transpose()?
@@ -104,6 +107,13 @@ mod tests {
         assert_eq!(envelope.handle, Some(Handle::GLOBAL));
         assert_eq!(envelope.params.unwrap().as_bytes(), b"[1]");
         assert!(envelope.delta);
+    }
+
+    #[test]
+    fn names_may_be_written_with_escapes() {
+        let envelope = Envelope::parse(br#"{"\u0069d":2,"m\u0065thod":"x"}"#).unwrap();
+        assert_eq!(envelope.id.unwrap().as_integer(), Some(2u64));
+        assert_eq!(envelope.method.as_deref(), Some("x"));
     }
 
     #[test]
