@@ -127,7 +127,7 @@ fn data_pages(
                 }
                 _ => {
                     let share = numbers.next(1 << 31);
-                    let (percent, rest) = (share * 100 >> 31, numbers.next(1_000_000));
+                    let (percent, rest) = ((share * 100) >> 31, numbers.next(1_000_000));
                     format!(
                         r#"{{"qText":"{percent}%","qNum":0.{share:010}{rest:06},"qElemNumber":0,"qState":"L"}}"#
                     )
