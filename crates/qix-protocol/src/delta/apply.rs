@@ -12,9 +12,31 @@ use crate::{
 pub(super) struct Target {
     value: Option<Tree>,
     bytes: usize,
+    work: Work,
+}
+
+/// What the patches of one list have cost: elements moved, names compared, values measured.
+///
+/// A list in a frame of a megabyte can ask for hours of it, such as 40,000 insertions in front of a million elements.
+#[derive(Debug, Default)]
+struct Work(usize);
+
+impl Work {
+    /// More than 10,000 insertions into the longest page that an engine gives out, and less than a second.
+    const MOST: usize = 1 << 28;
+
+    fn spend(&mut self, steps: usize) -> Result<(), &'static str> {
+        self.0 += steps;
+        if self.0 <= Self::MOST { Ok(()) } else { Err("more work than one answer may cause") }
+    }
 }
 
 impl Target {
+    /// Begins a list of patches.
+    pub(super) fn begin(&mut self) {
+        self.work = Work::default();
+    }
+
     /// Returns the value as it is now.
     pub(super) fn value(&self) -> Option<&Tree> {
         self.value.as_ref()
@@ -28,6 +50,7 @@ impl Target {
     /// Puts a value at the path: `add` inserts into arrays, `replace` overwrites what is there.
     pub(super) fn set(&mut self, path: &str, value: Tree, insert: bool) -> Result<(), &'static str> {
         let measure = value.measure();
+        self.work.spend(measure.values())?;
         self.put(path, value, measure, insert)
     }
 
@@ -52,27 +75,32 @@ impl Target {
 
     fn put(&mut self, path: &str, value: Tree, measure: Measure, insert: bool) -> Result<(), &'static str> {
         if is_root(path) {
-            *self = Self { value: Some(value), bytes: measure.bytes };
+            self.value = Some(value);
+            self.bytes = measure.bytes;
             return Ok(());
         }
-        // Whatever walks a tree does so recursively.
-        if parts(path).count() + measure.depth > MAX_DEPTH {
+        // Whatever walks a tree does so recursively. One level is that of the out members.
+        if parts(path).count() + measure.depth >= MAX_DEPTH {
             return Err("nested too deep");
         }
-        let Self { value: root, bytes } = self;
+        let Self { value: root, bytes, work } = self;
         let mut at = root.as_mut().ok_or(NO_VALUE)?;
         let mut parts = parts(path);
         let mut part = parts.next().unwrap_or_default();
         for following in parts {
+            work.spend(at.names())?;
             at = enter_or_make(at, part, following, bytes)?;
             part = following;
         }
+        work.spend(at.names())?;
         *bytes += measure.bytes;
         match &mut at.0 {
             Node::Object(members) => match find(members, part) {
                 Some(place) => {
                     let old = std::mem::replace(Arc::make_mut(members).value_mut(place), value);
-                    *bytes -= old.measure().bytes;
+                    let old = old.measure();
+                    *bytes -= old.bytes;
+                    work.spend(old.values())?;
                 }
                 None => push(members, part, value, bytes),
             },
@@ -83,8 +111,15 @@ impl Target {
                 }
                 let elements = Arc::make_mut(elements);
                 match elements.get_mut(place) {
-                    Some(old) if !insert => *bytes -= std::mem::replace(old, value).measure().bytes,
-                    _ => elements.insert(place, value),
+                    Some(old) if !insert => {
+                        let old = std::mem::replace(old, value).measure();
+                        *bytes -= old.bytes;
+                        work.spend(old.values())?;
+                    }
+                    _ => {
+                        work.spend(elements.len() - place)?;
+                        elements.insert(place, value);
+                    }
                 }
             }
             Node::Scalar(_) => return Err(NO_CONTAINER),
@@ -93,14 +128,16 @@ impl Target {
     }
 
     fn take(&mut self, path: &str) -> Result<Option<(Tree, Measure)>, &'static str> {
-        let Self { value: root, bytes } = self;
+        let Self { value: root, bytes, work } = self;
         let mut at = root.as_mut().ok_or(NO_VALUE)?;
         let mut parts = parts(path);
         let mut part = parts.next().unwrap_or_default();
         for following in parts {
+            work.spend(at.names())?;
             at = enter(at, part)?;
             part = following;
         }
+        work.spend(at.len())?;
         let (taken, name) = match &mut at.0 {
             Node::Object(members) => {
                 let Some(place) = find(members, part) else { return Ok(None) };
@@ -115,6 +152,7 @@ impl Target {
         };
         let measure = taken.measure();
         *bytes -= measure.bytes + name;
+        work.spend(measure.values())?;
         Ok(Some((taken, measure)))
     }
 }

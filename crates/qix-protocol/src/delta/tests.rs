@@ -401,3 +401,31 @@ proptest! {
         let _ = baselines.apply(ONE, "M", raw(&any));
     }
 }
+
+#[test]
+fn list_of_patches_that_costs_hours_is_refused() {
+    let insert = r#"{"op":"add","path":"/0","value":1},"#;
+    let base = format!("[{}0]", "0,".repeat(400_000));
+    let refused = fault(&base, insert.repeat(20_000).trim_end_matches(','));
+    assert!(refused.ends_with("more work than one answer may cause"), "{refused}");
+    let there_and_back = r#"{"op":"move","from":"/a","path":"/b"},{"op":"move","from":"/b","path":"/a"},"#;
+    let base = format!(r#"{{"a":{base}}}"#);
+    let refused = fault(&base, there_and_back.repeat(2_000).trim_end_matches(','));
+    assert!(refused.ends_with("more work than one answer may cause"), "{refused}");
+}
+
+#[test]
+fn longest_page_can_be_filled_row_by_row() {
+    let patches = r#"{"op":"add","path":"/0","value":1},"#.repeat(10_000);
+    let filled = patched("[]", patches.trim_end_matches(',')).unwrap();
+    assert_eq!(filled.len(), 20_001);
+}
+
+#[test]
+fn what_was_patched_fits_a_frame_again() {
+    let path = |depth: usize| format!("{}/x", "/x".repeat(depth));
+    let add = |depth| format!(r#"{{"op":"add","path":"{}","value":[1]}}"#, path(depth));
+    let deepest = patched("{}", &add(252)).unwrap();
+    assert!(Raw::new(format!(r#"{{"q":{deepest}}}"#).as_bytes()).is_ok());
+    assert!(fault("{}", &add(254)).ends_with("nested too deep"));
+}

@@ -96,6 +96,11 @@ pub(crate) struct Measure {
 }
 
 impl Measure {
+    /// Returns about how many values that are.
+    pub(crate) fn values(self) -> usize {
+        self.bytes / size_of::<Tree>()
+    }
+
     /// Returns the memory that a name takes.
     pub(crate) fn of_name(written: &str) -> usize {
         const INSIDE: usize = 23;
@@ -227,6 +232,11 @@ impl Tree {
             Node::Array(elements) => elements,
             _ => &[],
         }
+    }
+
+    /// Returns how many names have to be compared to find a member.
+    pub(crate) fn names(&self) -> usize {
+        if self.is_object() { self.len() } else { 0 }
     }
 
     pub(crate) fn measure(&self) -> Measure {
