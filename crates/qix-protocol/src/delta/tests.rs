@@ -408,10 +408,6 @@ fn list_of_patches_that_costs_hours_is_refused() {
     let base = format!("[{}0]", "0,".repeat(400_000));
     let refused = fault(&base, insert.repeat(20_000).trim_end_matches(','));
     assert!(refused.ends_with("more work than one answer may cause"), "{refused}");
-    let there_and_back = r#"{"op":"move","from":"/a","path":"/b"},{"op":"move","from":"/b","path":"/a"},"#;
-    let base = format!(r#"{{"a":{base}}}"#);
-    let refused = fault(&base, there_and_back.repeat(2_000).trim_end_matches(','));
-    assert!(refused.ends_with("more work than one answer may cause"), "{refused}");
 }
 
 #[test]
