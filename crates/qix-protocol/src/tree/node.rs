@@ -4,7 +4,7 @@ use std::{borrow::Cow, sync::Arc};
 
 use smol_str::{SmolStr, format_smolstr};
 
-use super::text::{escaped, unescaped};
+use super::text::{backslash, escaped, unescaped};
 
 /// A JSON value that is cheap to clone, can be patched, and is written back as it came.
 ///
@@ -54,7 +54,7 @@ pub(crate) struct Members {
 impl Members {
     /// Returns the place of the member called `name`; of several the last, and rather one that is written without escapes.
     pub(crate) fn find(&self, name: &str) -> Option<usize> {
-        let escapes = |text: &str| memchr::memchr(b'\\', text.as_bytes()).is_some();
+        let escapes = |text: &str| backslash(text).is_some();
         // Nearly every name is written as it is meant, which is the cheap thing to compare.
         let plain = if escapes(name) { None } else { self.names.iter().rposition(|written| written == name) };
         plain

@@ -5,19 +5,37 @@ use std::borrow::Cow;
 use smol_str::SmolStr;
 
 /// Returns the string that is written as `inside`. An escaped surrogate without its partner becomes U+FFFD.
+#[inline]
 pub(crate) fn unescaped(inside: &str) -> Cow<'_, str> {
-    let Some(first) = memchr::memchr(b'\\', inside.as_bytes()) else { return Cow::Borrowed(inside) };
+    match backslash(inside) {
+        None => Cow::Borrowed(inside),
+        Some(first) => Cow::Owned(unescaped_from(inside, first)),
+    }
+}
+
+fn unescaped_from(inside: &str, first: usize) -> String {
     let (plain, mut rest) = inside.split_at(first);
     let mut out = String::with_capacity(inside.len());
     out.push_str(plain);
     while let Some(escape) = rest.strip_prefix('\\') {
         let (meant, after) = escaped_char(escape);
         out.push(meant);
-        let (plain, later) = after.split_at(memchr::memchr(b'\\', after.as_bytes()).unwrap_or(after.len()));
+        let (plain, later) = after.split_at(backslash(after).unwrap_or(after.len()));
         out.push_str(plain);
         rest = later;
     }
-    Cow::Owned(out)
+    out
+}
+
+/// Finds the first backslash.
+#[inline]
+pub(super) fn backslash(text: &str) -> Option<usize> {
+    // A name is found free of them before a search has begun in earnest.
+    const SHORT: usize = 32;
+    match text.as_bytes() {
+        short if short.len() < SHORT => short.iter().position(|byte| *byte == b'\\'),
+        long => memchr::memchr(b'\\', long),
+    }
 }
 
 /// Reads the escape whose backslash has been taken off; returns what it means and what follows.
