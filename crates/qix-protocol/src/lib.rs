@@ -53,6 +53,7 @@ mod greeting;
 mod handle;
 mod id;
 mod lineage;
+mod number;
 mod pending;
 mod reference;
 mod scan;

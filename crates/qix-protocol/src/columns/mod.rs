@@ -20,7 +20,6 @@
 //! ```
 
 mod cell;
-mod number;
 mod page;
 mod read;
 

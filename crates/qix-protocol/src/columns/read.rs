@@ -3,11 +3,12 @@
 use std::{borrow::Cow, ops::Range};
 
 use super::{
-    Area, CellMarks, CellState, Page, PageError, number,
+    Area, CellMarks, CellState, Page, PageError,
     page::{Cell, Span},
 };
 use crate::{
     escapes::{unescape, unescaped},
+    number,
     scan::{self, Fault},
     siblings::Piece,
 };

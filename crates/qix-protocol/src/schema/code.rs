@@ -1,6 +1,6 @@
 //! Codes as members of objects.
 
-use super::{Cursor, Json, Member};
+use super::{Cursor, Json, Member, member::is_whole};
 use crate::{ErrorCode, MessageCode, WarningCode, scan::Fault};
 
 macro_rules! codes {
@@ -11,7 +11,7 @@ macro_rules! codes {
             }
 
             fn set_f64(&mut self, value: f64) -> bool {
-                value.fract() == 0.0 && value.abs() < i64::MAX as f64 && self.set_i64(value as i64)
+                is_whole(value) && self.set_i64(value as i64)
             }
 
             fn set_str(&mut self, value: &str) -> bool {
@@ -22,10 +22,7 @@ macro_rules! codes {
                 if text.peek() == Some(b'"') {
                     return text.string(|text| self.set_str(text));
                 }
-                text.number(|digits| match digits.parse() {
-                    Ok(number) => self.set_i64(number),
-                    Err(_) => digits.parse().is_ok_and(|number| self.set_f64(number)),
-                })
+                text.integer(|number| self.set_i64(number))
             }
         }
     )*};

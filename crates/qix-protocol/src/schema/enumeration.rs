@@ -65,7 +65,7 @@ macro_rules! enumeration {
                 if text.peek() == Some(b'"') {
                     return text.string(|text| self.set_str(text));
                 }
-                text.number(|digits| digits.parse().is_ok_and(|number| self.set_i64(number)))
+                text.integer(|number| self.set_i64(number))
             }
 
             fn set_i64(&mut self, value: i64) -> bool {

@@ -108,7 +108,7 @@ impl Member for Double {
         if text.peek() == Some(b'"') {
             return text.string(|text| self.set_str(text));
         }
-        text.number(|digits| digits.parse().map(|number| self.0 = number).is_ok())
+        text.double(|number| self.set_f64(number))
     }
 
     fn set_i64(&mut self, value: i64) -> bool {
@@ -129,17 +129,16 @@ impl Member for Double {
     }
 }
 
+/// Whether a double is an integer all the same: engines may write `3.0`.
+pub(crate) fn is_whole(number: f64) -> bool {
+    number.fract() == 0.0 && number.abs() < i64::MAX as f64
+}
+
 macro_rules! integers {
     ($($int:ty),*) => {$(
         impl Member for $int {
             fn read_text(&mut self, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault> {
-                text.number(|digits| match digits.parse() {
-                    Ok(number) => {
-                        *self = number;
-                        true
-                    }
-                    Err(_) => digits.parse().is_ok_and(|number| self.set_f64(number)),
-                })
+                text.integer(|number| self.set_i64(number))
             }
 
             fn set_i64(&mut self, value: i64) -> bool {
@@ -151,9 +150,7 @@ macro_rules! integers {
             }
 
             fn set_f64(&mut self, value: f64) -> bool {
-                // Engines may write an integer as `3.0`.
-                let whole = value.fract() == 0.0 && value.abs() < i64::MAX as f64;
-                whole && self.set_i64(value as i64)
+                is_whole(value) && self.set_i64(value as i64)
             }
         }
     )*};

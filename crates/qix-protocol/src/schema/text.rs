@@ -3,10 +3,16 @@
 //! `serde_json` could do it, and does for everybody's types. Here the type knows which member comes next before it is read, and
 //! that is worth half of the time.
 
-use super::{Json, Member, Object, member::sibling};
+use std::borrow::Cow;
+
+use super::{
+    Json, Member, Object,
+    member::{is_whole, sibling},
+};
 use crate::{
     ProtocolError,
     frame::Raw,
+    number,
     scan::{self, Fault, MAX_DEPTH},
 };
 
@@ -25,7 +31,10 @@ pub struct Cursor<'a> {
 ///
 /// [`ProtocolError`] if the text is not one JSON value, or one of another kind than `T`, such as a text where `T` is an object.
 pub fn decode<T: Member>(text: Raw<'_>) -> Result<T, ProtocolError> {
-    let lossy = String::from_utf8_lossy(text.as_bytes());
+    let lossy = match str::from_utf8(text.as_bytes()) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(text.as_bytes()),
+    };
     let mut cursor = Cursor { text: &lossy, at: scan::space(lossy.as_bytes(), 0), depth: 0 };
     let mut value = T::default();
     let misfit = value.read_text(&mut cursor)?;
@@ -101,6 +110,50 @@ impl<'a> Cursor<'a> {
             }
         }
         self.misfit()
+    }
+
+    /// Steps over a number and gives it to `take`, or over any other value and hands it back.
+    #[inline]
+    pub(crate) fn double(&mut self, take: impl FnOnce(f64) -> bool) -> Result<Option<Json>, Fault> {
+        if let Some(b'-' | b'0'..=b'9') = self.peek() {
+            let (number, end) = number::double(self.text.as_bytes(), self.at)?;
+            // One that no double can hold is kept as it was written.
+            if number.is_finite() && take(number) {
+                self.at = end;
+                return Ok(None);
+            }
+        }
+        self.misfit()
+    }
+
+    /// Steps over an integer, which may be written as a double, and gives it to `take`, or over any other value and hands it
+    /// back.
+    #[inline]
+    pub(crate) fn integer(&mut self, take: impl FnOnce(i64) -> bool) -> Result<Option<Json>, Fault> {
+        let text = self.text.as_bytes();
+        let negative = self.peek() == Some(b'-');
+        let start = self.at + usize::from(negative);
+        let (number, end) = number::digits(text, start, 0);
+        let plain = matches!(end - start, 1..=18)
+            && (text[start] != b'0' || end - start == 1)
+            && !matches!(text.get(end), Some(b'.' | b'e' | b'E'));
+        if !plain {
+            return self.odd_integer(take);
+        }
+        // Eighteen digits fit.
+        let number = if negative { -(number as i64) } else { number as i64 };
+        if !take(number) {
+            return self.misfit();
+        }
+        self.at = end;
+        Ok(None)
+    }
+
+    fn odd_integer(&mut self, take: impl FnOnce(i64) -> bool) -> Result<Option<Json>, Fault> {
+        self.number(|digits| match digits.parse::<i64>() {
+            Ok(number) => take(number),
+            Err(_) => digits.parse().is_ok_and(|number: f64| is_whole(number) && take(number as i64)),
+        })
     }
 
     /// Steps over this word, if it is the next.

@@ -1,4 +1,4 @@
-//! Numbers of cells.
+//! Numbers, read straight from their text.
 
 use crate::scan::{self, Fault};
 
@@ -23,7 +23,7 @@ const EXACT: usize = 15;
 ///
 /// Too large for a double, such as `1e400`, is infinite.
 #[inline]
-pub(super) fn double(text: &[u8], at: usize) -> Result<(f64, usize), Fault> {
+pub(crate) fn double(text: &[u8], at: usize) -> Result<(f64, usize), Fault> {
     let negative = text.get(at) == Some(&b'-');
     let start = at + usize::from(negative);
     let (mut number, point) = digits(text, start, 0);
@@ -65,7 +65,7 @@ fn quotient(number: u64, by: u64) -> f64 {
 
 /// Reads an integer that starts at `at`, which may be written as a double; returns where it ends.
 #[inline]
-pub(super) fn integer(text: &[u8], at: usize) -> Result<(i32, usize), Fault> {
+pub(crate) fn integer(text: &[u8], at: usize) -> Result<(i32, usize), Fault> {
     let (number, end) = digits(text, at, 0);
     // Nearly all are a few digits and nothing else.
     if let 1..=9 = end - at
@@ -81,7 +81,7 @@ pub(super) fn integer(text: &[u8], at: usize) -> Result<(i32, usize), Fault> {
 
 /// Appends the digits from `at` on to `number`, which is of no use if there are too many; returns where they end.
 #[inline]
-fn digits(text: &[u8], mut at: usize, mut number: u64) -> (u64, usize) {
+pub(crate) fn digits(text: &[u8], mut at: usize, mut number: u64) -> (u64, usize) {
     while let Some(word) = text.get(at..).and_then(<[u8]>::first_chunk) {
         let (value, count) = up_to_eight(u64::from_le_bytes(*word));
         number = number.wrapping_mul(TENS[count]).wrapping_add(value);
