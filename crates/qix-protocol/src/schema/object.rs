@@ -18,7 +18,7 @@ use crate::scan::Fault;
 /// An object type of the schema. `object!` implements it.
 ///
 /// Missing members are defaults, unknown ones go to [`Extra`], and a member is written if it was read or is no default.
-pub trait Object: Default + PartialEq {
+pub trait Object: Default + PartialEq + Fields {
     /// The wire names of the fields, in the order of declaration.
     const FIELDS: &'static [&'static str];
 
@@ -34,10 +34,6 @@ pub trait Object: Default + PartialEq {
         map: &mut A,
     ) -> Result<Option<Json>, A::Error>;
 
-    /// Reads the value of a field straight from its text; returns it if it does not fit.
-    #[doc(hidden)]
-    fn read_field_text(&mut self, field: usize, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault>;
-
     /// Writes a field if `always` or if it is no default; returns whether it did.
     #[doc(hidden)]
     fn write_field<M: SerializeMap>(&self, field: usize, always: bool, map: &mut M)
@@ -48,6 +44,22 @@ pub trait Object: Default + PartialEq {
 
     /// Returns the members that are no fields, for change.
     fn extra_mut(&mut self) -> &mut Extra;
+}
+
+/// What reading text needs of an object, so that the reader is compiled once and not for each type.
+#[doc(hidden)]
+pub trait Fields {
+    /// Returns [`Object::FIELDS`].
+    fn names(&self) -> &'static [&'static str];
+
+    /// Returns the number of the field with this wire name.
+    fn field_named(&self, name: &str) -> Option<usize>;
+
+    /// Reads the value of a field; returns it if it does not fit.
+    fn read_field_text(&mut self, field: usize, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault>;
+
+    /// Sets the members that are no fields.
+    fn set_extra(&mut self, extra: Extra);
 }
 
 /// Reads the members of an object.
@@ -203,19 +215,6 @@ macro_rules! object {
                     }
                 }
 
-                fn read_field_text(
-                    &mut self,
-                    field: usize,
-                    text: &mut $crate::schema::Cursor<'_>,
-                ) -> Result<Option<$crate::schema::Json>, $crate::schema::Fault> {
-                    match field {
-                        $(field if field == Field::$field as usize => {
-                            $crate::schema::Member::read_text(&mut self.$field, text)
-                        })*
-                        _ => text.misfit(),
-                    }
-                }
-
                 fn write_field<M: serde::ser::SerializeMap>(
                     &self,
                     field: usize,
@@ -241,6 +240,33 @@ macro_rules! object {
 
                 fn extra_mut(&mut self) -> &mut $crate::schema::Extra {
                     &mut self.extra
+                }
+            }
+
+            impl $crate::schema::object::Fields for $name {
+                fn names(&self) -> &'static [&'static str] {
+                    <Self as $crate::schema::Object>::FIELDS
+                }
+
+                fn field_named(&self, name: &str) -> Option<usize> {
+                    <Self as $crate::schema::Object>::field(name)
+                }
+
+                fn read_field_text(
+                    &mut self,
+                    field: usize,
+                    text: &mut $crate::schema::Cursor<'_>,
+                ) -> Result<Option<$crate::schema::Json>, $crate::schema::Fault> {
+                    match field {
+                        $(field if field == Field::$field as usize => {
+                            $crate::schema::Member::read_text(&mut self.$field, text)
+                        })*
+                        _ => text.misfit(),
+                    }
+                }
+
+                fn set_extra(&mut self, extra: $crate::schema::Extra) {
+                    self.extra = extra;
                 }
             }
 

@@ -6,8 +6,9 @@
 use std::borrow::Cow;
 
 use super::{
-    Json, Member, Object,
+    Extra, Json, Member,
     member::{is_whole, sibling},
+    object::Fields,
 };
 use crate::{
     ProtocolError,
@@ -197,12 +198,14 @@ impl<'a> Cursor<'a> {
     }
 
     /// Reads an object, or steps over any other value and hands it back.
-    pub(crate) fn object<T: Object>(&mut self, object: &mut T) -> Result<Option<Json>, Fault> {
+    pub(crate) fn object(&mut self, object: &mut dyn Fields) -> Result<Option<Json>, Fault> {
         if self.peek() != Some(b'{') {
             return self.misfit();
         }
         self.enter()?;
         self.space();
+        let names = object.names();
+        let mut extra = Extra::default();
         let mut next = 0;
         let mut first = true;
         while !self.word("}") {
@@ -210,24 +213,30 @@ impl<'a> Cursor<'a> {
                 self.comma()?;
             }
             first = false;
-            if let Some(field) = self.name(object, &mut next)? {
+            let field = match self.expected(names, next) {
+                Some(field) => Some(field),
+                None => self.other_name(object, &mut extra)?,
+            };
+            if let Some(field) = field {
+                next = field + 1;
                 match object.read_field_text(field, self)? {
-                    None => object.extra_mut().note(field),
-                    Some(misfit) => object.extra_mut().push(T::FIELDS[field].into(), misfit),
+                    None => extra.note(field),
+                    Some(misfit) => extra.push(names[field].into(), misfit),
                 }
             }
             self.space();
         }
+        object.set_extra(extra);
         self.depth -= 1;
         Ok(None)
     }
 
-    /// Steps over a name and its colon and returns which field it names. A member that is no field is taken in whole.
+    /// Steps over a name and its colon if it is one of the next: members mostly come in the order of declaration, some left
+    /// out.
     #[inline]
-    fn name<T: Object>(&mut self, object: &mut T, next: &mut usize) -> Result<Option<usize>, Fault> {
-        // Members mostly come in the order of declaration, some left out.
+    fn expected(&mut self, names: &[&str], next: usize) -> Option<usize> {
         let rest = &self.text.as_bytes()[self.at..];
-        for (ahead, name) in T::FIELDS.iter().enumerate().skip(*next).take(3) {
+        for (ahead, name) in names.iter().enumerate().skip(next).take(3) {
             let end = name.len() + 1;
             if rest.len() > end + 1
                 && rest[0] == b'"'
@@ -237,14 +246,14 @@ impl<'a> Cursor<'a> {
             {
                 self.at += end + 2;
                 self.space();
-                *next = ahead + 1;
-                return Ok(Some(ahead));
+                return Some(ahead);
             }
         }
-        self.other_name(object, next)
+        None
     }
 
-    fn other_name<T: Object>(&mut self, object: &mut T, next: &mut usize) -> Result<Option<usize>, Fault> {
+    /// Steps over any name and its colon and returns which field it names. A member that is no field is taken in whole.
+    fn other_name(&mut self, object: &dyn Fields, extra: &mut Extra) -> Result<Option<usize>, Fault> {
         let escaped;
         let name = match self.plain_string() {
             Some(name) => name,
@@ -259,14 +268,13 @@ impl<'a> Cursor<'a> {
             return Err(Fault::at(self.at));
         }
         self.space();
-        if let Some(field) = T::field(name) {
-            *next = field + 1;
-            return Ok(Some(field));
+        let field = object.field_named(name);
+        if field.is_none() {
+            let start = self.at;
+            self.at = scan::value(self.text.as_bytes(), start)?;
+            extra.push(name.into(), Json::scanned(&self.text[start..self.at]));
         }
-        let start = self.at;
-        self.at = scan::value(self.text.as_bytes(), start)?;
-        object.extra_mut().push(name.into(), Json::scanned(&self.text[start..self.at]));
-        Ok(None)
+        Ok(field)
     }
 
     fn enter(&mut self) -> Result<(), Fault> {
