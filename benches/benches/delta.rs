@@ -10,8 +10,8 @@ use std::{
 
 use json_patch::PatchOperation;
 use qix_benches::{
-    layout,
     measure::{self, median, row, spread},
+    updates,
 };
 use qix_client::protocol::{
     Handle, Tree,
@@ -32,10 +32,10 @@ fn main() -> io::Result<()> {
     // The peer may use every core, for its garbage collector; we use one.
     let mut enigma = Enigma::start();
     measure::pin(0);
-    let layout = layout::layout();
+    let layout = updates::layout();
     measure::line(&format!(
         "delta: {} patches on a layout of {:.2} MB: medians of same-round ratios, and the lowest and highest\n",
-        layout::PATCHES,
+        updates::PATCHES,
         layout.len() as f64 / 1e6
     ));
     let mut ours = Ours::new(&layout);
@@ -172,7 +172,7 @@ struct Crates {
 impl Crates {
     fn new(layout: &str) -> Self {
         let value: Value = serde_json::from_str(layout).expect("a layout of ours is JSON");
-        let lists = (0..FRAMES).map(|seed| format!("[{}]", layout::patches(seed))).collect();
+        let lists = (0..FRAMES).map(|seed| format!("[{}]", updates::patches(seed))).collect();
         Self { held: value.clone(), value, lists }
     }
 
@@ -193,11 +193,11 @@ impl Crates {
 }
 
 fn root(layout: &str) -> String {
-    layout::frame(1, &format!(r#"{{"op":"add","path":"/","value":{layout}}}"#))
+    updates::frame(1, &format!(r#"{{"op":"add","path":"/","value":{layout}}}"#))
 }
 
 fn frames() -> Vec<String> {
-    (0..FRAMES).map(|seed| layout::frame(seed + 2, &layout::patches(seed))).collect()
+    (0..FRAMES).map(|seed| updates::frame(seed + 2, &updates::patches(seed))).collect()
 }
 
 /// enigma.js in a process of its own.
@@ -223,7 +223,7 @@ impl Enigma {
             }
         }
         let mut file = tempfile::NamedTempFile::new()?;
-        writeln!(file, "{}\n{}", root(&layout::layout()), frames().join("\n"))?;
+        writeln!(file, "{}\n{}", root(&updates::layout()), frames().join("\n"))?;
         let mut child = Command::new("node")
             .arg(folder.join("enigma-delta.mjs"))
             .arg(file.path())

@@ -8,8 +8,11 @@ use qix_benches::{
     peer::{Answer, DataResult, LayoutResult, RawEnvelope},
 };
 use qix_client::protocol::{
-    columns,
-    frame::engine::{Frame, Kind},
+    Connection, ConnectionConfig, Handle, NewRequest, columns,
+    frame::{
+        Raw,
+        engine::{Frame, Kind},
+    },
     schema::{self, Method, generic_object},
 };
 use serde::de::DeserializeOwned;
@@ -39,7 +42,50 @@ fn main() -> io::Result<()> {
     typed::<generic_object::GetLayout, LayoutResult>("layout of 0.3 MB", &layout);
     typed::<generic_object::GetLayout, LayoutResult>("layout of 11 MB", &large);
     typed::<generic_object::GetHyperCubeData, DataResult>("data of 11 MB", &large_data);
+    handles();
     Ok(())
+}
+
+/// Small calls of a connection that has opened 100,000 objects beside one that has opened one.
+fn handles() {
+    let mut few = opened(1);
+    let mut many = opened(100_000);
+    let mut ratios = Vec::new();
+    for _ in 0..ROUNDS {
+        let one = seconds(50_000, || call(&mut few, 1));
+        ratios.push(seconds(50_000, || call(&mut many, 1)) / one);
+    }
+    let ratio = median(ratios);
+    row("small call with 100,000 open handles: time × with one", ratio, "at most 1.10", ratio <= 1.1);
+}
+
+fn opened(objects: i32) -> Connection<()> {
+    let mut connection = Connection::new(ConnectionConfig::default());
+    for object in 1..=objects {
+        let reference = format!(r#"{{"qReturn":{{"qType":"GenericObject","qHandle":{object}}}}}"#);
+        answer(&mut connection, "CreateSessionObject", &format!(r#"[{{"n":{object}}}]"#), &reference);
+    }
+    connection
+}
+
+fn call(connection: &mut Connection<()>, object: i32) {
+    answer(connection, "GetLayout", "[]", r#"{"qLayout":{}}"#);
+    black_box(connection.lineage(Handle::new(object)));
+}
+
+fn answer(connection: &mut Connection<()>, method: &str, params: &str, result: &str) {
+    let id = connection.ids().reserve();
+    let params = Raw::new(params.as_bytes()).expect("JSON");
+    let request = NewRequest { id, to: Handle::new(1), method, params, delta: false, deadline: None };
+    connection.request(request, ()).expect("an open connection");
+    while let Some(text) = connection.poll_transmit() {
+        drop(black_box(text));
+    }
+    let text = format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{result}}}"#);
+    connection.handle_text(text.into()).expect("a frame");
+    while let Some(event) = connection.poll_event() {
+        drop(black_box(event));
+    }
 }
 
 const SMALL: &str = r#"{"jsonrpc":"2.0","id":7,"result":{"qReturn":{"qType":"GenericObject","qHandle":3,"qGenericType":"listbox","qGenericId":"LB02"}},"change":[3]}"#;

@@ -222,7 +222,7 @@ impl<S: Socket> Driver<S> {
             match event {
                 Event::Completed { data: reply, outcome, .. } => {
                     // A caller that went away has cancelled; its answer is of no use to anybody.
-                    let _ = reply.send(outcome.map_err(|error| Error::from(error)));
+                    let _ = reply.send(outcome.map_err(Error::from));
                 }
                 Event::Changes(changes) => self.shared.objects.apply(&changes),
                 Event::Notification(notification) => {

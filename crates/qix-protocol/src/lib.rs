@@ -2,7 +2,8 @@
 //!
 //! QIX is what Qlik engines speak: JSON-RPC 2.0 in WebSocket text messages, with handles for objects of the server, lists of
 //! changed handles on any frame, and answers that may be patches. This crate reads and writes [frames](frame), keeps the state
-//! of one socket in a [`Connection`], names objects by their [`Lineage`] and applies [`delta`] answers.
+//! of one socket in a [`Connection`], names objects by their [`Lineage`] and applies [`delta`] answers. The [`schema`] has the
+//! types and methods of the engine, [`columns`] reads the data of hypercubes without an allocation per cell.
 //!
 //! It knows no socket, task, clock or file: bytes and time are passed in. For a connected socket take `qix-transport`, for an
 //! asynchronous client `qix-client`.

@@ -4,27 +4,12 @@ use std::borrow::Cow;
 
 use smol_str::SmolStr;
 
+use crate::escapes;
+
 /// Returns the string that is written as `inside`. An escaped surrogate without its partner becomes U+FFFD.
 #[inline]
 pub(crate) fn unescaped(inside: &str) -> Cow<'_, str> {
-    match backslash(inside) {
-        None => Cow::Borrowed(inside),
-        Some(first) => Cow::Owned(unescaped_from(inside, first)),
-    }
-}
-
-fn unescaped_from(inside: &str, first: usize) -> String {
-    let (plain, mut rest) = inside.split_at(first);
-    let mut out = String::with_capacity(inside.len());
-    out.push_str(plain);
-    while let Some(escape) = rest.strip_prefix('\\') {
-        let (meant, after) = escaped_char(escape);
-        out.push(meant);
-        let (plain, later) = after.split_at(backslash(after).unwrap_or(after.len()));
-        out.push_str(plain);
-        rest = later;
-    }
-    out
+    if backslash(inside).is_none() { Cow::Borrowed(inside) } else { escapes::unescaped(inside.as_bytes()) }
 }
 
 /// Finds the first backslash.
@@ -36,42 +21,6 @@ pub(super) fn backslash(text: &str) -> Option<usize> {
         short if short.len() < SHORT => short.iter().position(|byte| *byte == b'\\'),
         long => memchr::memchr(b'\\', long),
     }
-}
-
-/// Reads the escape whose backslash has been taken off; returns what it means and what follows.
-fn escaped_char(escape: &str) -> (char, &str) {
-    let mut rest = escape.chars();
-    let meant = match rest.next() {
-        Some('b') => '\u{8}',
-        Some('f') => '\u{c}',
-        Some('n') => '\n',
-        Some('r') => '\r',
-        Some('t') => '\t',
-        Some('u') => return code_unit(rest.as_str()),
-        Some(other) => other,
-        None => char::REPLACEMENT_CHARACTER,
-    };
-    (meant, rest.as_str())
-}
-
-/// Reads the digits after `\u`, and the other half of the pair if they are the first half of one.
-fn code_unit(text: &str) -> (char, &str) {
-    let Some((high, rest)) = hex(text) else { return (char::REPLACEMENT_CHARACTER, text) };
-    if !(0xD800..0xDC00).contains(&high) {
-        return (char::from_u32(high).unwrap_or(char::REPLACEMENT_CHARACTER), rest);
-    }
-    match rest.strip_prefix("\\u").and_then(hex) {
-        Some((low @ 0xDC00..0xE000, rest)) => {
-            let both = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
-            (char::from_u32(both).unwrap_or(char::REPLACEMENT_CHARACTER), rest)
-        }
-        _ => (char::REPLACEMENT_CHARACTER, rest),
-    }
-}
-
-fn hex(text: &str) -> Option<(u32, &str)> {
-    let (digits, rest) = text.split_at_checked(4)?;
-    Some((u32::from_str_radix(digits, 16).ok()?, rest))
 }
 
 /// Writes a string as it stands between quotes, with as few escapes as JSON allows.
