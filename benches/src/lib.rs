@@ -5,7 +5,10 @@
 
 pub mod bare;
 pub mod child;
+pub mod layouts;
 pub mod measure;
+pub mod peer;
+pub mod updates;
 
 /// The engine's answer to a small call.
 pub const SMALL_RESULT: &str = r#"{"qVersion":{"qComponentVersion":"12.2528.0"}}"#;

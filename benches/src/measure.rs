@@ -37,10 +37,26 @@ pub async fn cost(work: impl Future<Output = ()>) -> Cost {
     Cost { wall: wall.elapsed(), cpu: cpu() - before }
 }
 
+/// Does `work` so many times and returns the CPU seconds of one.
+pub fn seconds(times: usize, mut work: impl FnMut()) -> f64 {
+    let before = cpu();
+    for _ in 0..times {
+        work();
+    }
+    (cpu() - before).as_secs_f64() / times as f64
+}
+
 /// Returns the middle value.
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Writes the lowest and the highest value.
+pub fn spread(values: &[f64]) -> String {
+    let lowest = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let highest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!("{lowest:.2}..{highest:.2}")
 }
 
 /// Prints one line of the table: what was measured, the ratio, and whether the budget is kept.

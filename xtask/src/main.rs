@@ -1,12 +1,13 @@
 //! The repository's own commands: `cargo xtask --help`.
 
-mod demo_recording;
-mod interop;
+mod fuzz;
+mod schema;
 mod tidy;
 
 use std::{
+    ffi::OsString,
     path::{Path, PathBuf},
-    process::ExitCode,
+    process::{Command, ExitCode},
 };
 
 use clap::Parser;
@@ -15,27 +16,64 @@ use clap::Parser;
 #[derive(Debug, Parser)]
 enum Task {
     /// Run enigma.js against the fake engine: straight, through the recorder, and from the recording
-    Interop(interop::Args),
+    #[command(disable_help_flag = true)]
+    Interop(Arguments),
+    /// Decode recorded layouts and frames, write them back, and patch those of one file into those of the next
+    #[command(disable_help_flag = true)]
+    Layouts(Arguments),
     /// Make the recording that `qix-proxy demo` embeds, from the fake engine
-    DemoRecording,
+    #[command(disable_help_flag = true)]
+    DemoRecording(Arguments),
+    /// Run each fuzz target for a while, where there is a nightly compiler
+    Fuzz(fuzz::Args),
     /// Check what no compiler checks: purity of qix-protocol, lengths of files, things said once
     Tidy,
+    /// Import an engine's interface, and generate Rust from it
+    #[command(subcommand)]
+    Schema(schema::Command),
+}
+
+/// What is passed on to another program as it is.
+#[derive(Debug, clap::Args)]
+struct Arguments {
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    arguments: Vec<OsString>,
 }
 
 /// What a task gives; the error is one sentence.
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let outcome = match Task::parse() {
-        Task::Interop(args) => interop::run(args).await,
-        Task::DemoRecording => demo_recording::run().await,
+        Task::Interop(Arguments { arguments }) => return example("interop", &arguments),
+        Task::Layouts(Arguments { arguments }) => return example("layouts", &arguments),
+        Task::DemoRecording(Arguments { arguments }) => return example("demo_recording", &arguments),
+        Task::Fuzz(args) => fuzz::run(&args),
         Task::Tidy => tidy::run(),
+        Task::Schema(command) => schema::run(command),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs an example of the package `qix-tests`, which may use all of the workspace while this program must not.
+fn example(name: &str, arguments: &[OsString]) -> ExitCode {
+    let status = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--package", "qix-tests", "--example", name, "--"])
+        .args(arguments)
+        .status();
+    match status {
+        // The example has said what is wrong.
+        Ok(status) => {
+            status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
+        }
+        Err(error) => {
+            say(&format!("error: cargo: {error}"));
             ExitCode::FAILURE
         }
     }

@@ -75,8 +75,8 @@ impl<S: Socket> Driver<S> {
         tracing::debug!(error = &cause as &dyn std::error::Error, "session ended");
         let cause = self.shared.end.get_or_init(|| cause).clone();
         self.shared.objects.end();
-        self.connection.handle_close();
-        self.dispatch(&cause);
+        self.connection.handle_close(cause.clone());
+        self.dispatch();
         self.commands.close();
         while let Ok(Command { reply, .. }) = self.commands.try_recv() {
             // The caller may be gone.
@@ -127,7 +127,7 @@ impl<S: Socket> Driver<S> {
             if handled.is_err() {
                 return Ok(());
             }
-            self.dispatch_open();
+            self.dispatch();
         }
         cx.waker().wake_by_ref();
         Ok(())
@@ -163,7 +163,7 @@ impl<S: Socket> Driver<S> {
             return;
         };
         let deadline = timeout.and_then(|timeout| now().checked_add(timeout));
-        let request = NewRequest { id, to, method: &method, params, deadline };
+        let request = NewRequest { id, to, method: &method, params, delta: false, deadline };
         if let Err((error, reply)) = self.connection.request(request, reply) {
             let kind = match error {
                 RequestError::Closed => ErrorKind::Closed,
@@ -212,21 +212,17 @@ impl<S: Socket> Driver<S> {
             }
             self.connection.handle_timeout(now());
             self.timer = None;
-            self.dispatch_open();
+            self.dispatch();
         }
     }
 
-    fn dispatch_open(&mut self) {
-        self.dispatch(&Error::new(ErrorKind::Closed));
-    }
-
-    /// Tells the application; `cause` is why calls fail that the end of the socket has hit.
-    fn dispatch(&mut self, cause: &Error) {
+    /// Tells the application.
+    fn dispatch(&mut self) {
         while let Some(event) = self.connection.poll_event() {
             match event {
                 Event::Completed { data: reply, outcome, .. } => {
                     // A caller that went away has cancelled; its answer is of no use to anybody.
-                    let _ = reply.send(outcome.map_err(|error| Error::of_call(error, cause)));
+                    let _ = reply.send(outcome.map_err(Error::from));
                 }
                 Event::Changes(changes) => self.shared.objects.apply(&changes),
                 Event::Notification(notification) => {

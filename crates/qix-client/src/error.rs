@@ -48,15 +48,6 @@ impl Error {
         Self::because(ErrorKind::Closed, cause)
     }
 
-    pub(crate) fn of_call(error: CallError, cause: &Error) -> Self {
-        match error {
-            CallError::Engine(error) => Self::because(ErrorKind::Engine, error),
-            CallError::TimedOut => Self::new(ErrorKind::TimedOut),
-            CallError::Closed => cause.clone(),
-            other => Self::because(ErrorKind::Protocol, other),
-        }
-    }
-
     pub(crate) fn in_method(mut self, method: Cow<'static, str>) -> Self {
         self.method = Some(method);
         self
@@ -80,8 +71,9 @@ impl Error {
     /// Returns whether the same call may succeed if it is simply made again: the engine gave it up because state changed, or
     /// a reload runs.
     pub fn is_retryable(&self) -> bool {
-        self.engine()
-            .is_some_and(|error| matches!(error.code, ErrorCode::ABORTED | ErrorCode::RELOAD_IN_PROGRESS))
+        self.engine().is_some_and(|error| {
+            matches!(error.code, ErrorCode::GENERIC_ABORTED | ErrorCode::RELOAD_IN_PROGRESS)
+        })
     }
 }
 
@@ -106,6 +98,21 @@ impl fmt::Display for Error {
 impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         self.source.as_deref().map(|source| source as _)
+    }
+}
+
+impl From<CallError> for Error {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::Engine(error) => Self::because(ErrorKind::Engine, error),
+            CallError::TimedOut => Self::new(ErrorKind::TimedOut),
+            CallError::NotFound(error) => Self::because(ErrorKind::NotFound, error),
+            CallError::Closed(cause) => match cause.get().downcast_ref::<Self>() {
+                Some(error) => error.clone(),
+                None => Self::because(ErrorKind::Closed, cause),
+            },
+            other => Self::because(ErrorKind::Protocol, other),
+        }
     }
 }
 

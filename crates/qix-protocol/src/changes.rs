@@ -27,8 +27,12 @@ impl ChangeSet {
     /// The engine lists a handle in both when an object dies while dirty. Close wins: a late change would send the
     /// application after a handle that is gone.
     pub(crate) fn let_close_win(&mut self) {
-        if !self.closed.is_empty() {
-            self.changed.retain(|handle| !self.closed.contains(handle));
+        if self.changed.is_empty() || self.closed.is_empty() {
+            return;
         }
+        // Sorted, as the two lists of one frame may have millions of handles each.
+        let mut closed = self.closed.clone();
+        closed.sort_unstable();
+        self.changed.retain(|handle| closed.binary_search(handle).is_err());
     }
 }

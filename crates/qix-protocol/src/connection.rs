@@ -1,19 +1,23 @@
 //! The state of one socket.
 
-use std::{collections::VecDeque, ops::Range, time::Instant};
+use std::{collections::VecDeque, ops::Range, sync::Arc, time::Instant};
 
 use bytes::{Bytes, BytesMut};
-use serde::Deserialize;
+use serde::Serialize;
 
 use crate::{
-    Answer, CallError, ConnectionConfig, Event, Handle, Lineage, Notification, ProtocolError, RequestError,
-    RequestId, RequestIds,
+    Answer, AuthenticationInformation, CallError, Cause, ConnectionConfig, Event, Handle, Lineage, NotFound,
+    Notification, ObjectReference, ProtocolError, RequestError, RequestId, RequestIds,
+    delta::Baselines,
     frame::{
-        Raw, client,
+        Raw,
+        client::{Head, Written},
         engine::{Frame, Kind, Response},
     },
-    lineage::{self, Lineages},
+    greeting::Greetings,
+    lineage::Lineages,
     pending::{Entry, Pending},
+    reference::{references, references_of},
 };
 
 /// The state of one socket, without the socket: requests go in, texts to send and events come out.
@@ -28,7 +32,8 @@ pub struct Connection<T> {
     ids: RequestIds,
     pending: Pending<T>,
     lineages: Lineages,
-    session_state: Option<String>,
+    baselines: Baselines,
+    greetings: Greetings,
     /// Where a request is written.
     line: Vec<u8>,
     /// Where it is kept until it was answered.
@@ -43,8 +48,10 @@ pub struct Connection<T> {
 const SCRATCH: usize = 4096;
 
 /// A request to be sent.
+///
+/// Parameters are text, as a [`Raw`], or anything that can be written as an array or object, as [`Typed`].
 #[derive(Clone, Copy, Debug)]
-pub struct NewRequest<'a> {
+pub struct NewRequest<'a, P = Raw<'a>> {
     /// An id from [`Connection::ids`].
     pub id: RequestId,
     /// The object.
@@ -52,9 +59,35 @@ pub struct NewRequest<'a> {
     /// The method, without its class.
     pub method: &'a str,
     /// The parameters: a JSON array or object.
-    pub params: Raw<'a>,
+    pub params: P,
+    /// Whether to ask for a delta answer: patches to the answer before it to the same method of the same object, which the
+    /// connection applies. Worth it for large results that change little.
+    pub delta: bool,
     /// When the caller gives up.
     pub deadline: Option<Instant>,
+}
+
+/// Parameters as a request carries them: [`Raw`] or [`Typed`].
+pub trait Params {
+    /// Writes the whole request.
+    #[doc(hidden)]
+    fn write(&self, head: &Head<'_>, out: &mut Vec<u8>) -> Result<Written, serde_json::Error>;
+}
+
+/// Parameters that are written as they are sent, such as those of the [schema](crate::schema).
+#[derive(Clone, Copy, Debug)]
+pub struct Typed<'a, P>(pub &'a P);
+
+impl Params for Raw<'_> {
+    fn write(&self, head: &Head<'_>, out: &mut Vec<u8>) -> Result<Written, serde_json::Error> {
+        Ok(head.write_raw(out, *self))
+    }
+}
+
+impl<P: Serialize> Params for Typed<'_, P> {
+    fn write(&self, head: &Head<'_>, out: &mut Vec<u8>) -> Result<Written, serde_json::Error> {
+        head.write(out, self.0)
+    }
 }
 
 impl<T> Connection<T> {
@@ -62,10 +95,11 @@ impl<T> Connection<T> {
     pub fn new(config: ConnectionConfig) -> Self {
         Self {
             pending: Pending::new(config.max_cancelled),
+            lineages: Lineages::new(config.max_handles),
+            baselines: Baselines::new(config.max_delta_bytes),
             config,
             ids: RequestIds::new(),
-            lineages: Lineages::new(),
-            session_state: None,
+            greetings: Greetings::default(),
             line: Vec::new(),
             scratch: BytesMut::new(),
             transmits: VecDeque::new(),
@@ -86,7 +120,12 @@ impl<T> Connection<T> {
 
     /// Returns the state that the latest `OnConnected` named, such as `SESSION_CREATED`; `None` before it came.
     pub fn session_state(&self) -> Option<&str> {
-        self.session_state.as_deref()
+        self.greetings.session_state.as_deref()
+    }
+
+    /// Returns what the latest `OnAuthenticationInformation` said; `None` before it came.
+    pub fn authentication(&self) -> Option<&AuthenticationInformation> {
+        self.greetings.authentication.as_ref()
     }
 
     /// Returns how many calls wait for their answer, cancelled ones not counted.
@@ -104,7 +143,11 @@ impl<T> Connection<T> {
     /// # Errors
     ///
     /// [`RequestError`], with the caller's data handed back.
-    pub fn request(&mut self, request: NewRequest<'_>, data: T) -> Result<(), (RequestError, T)> {
+    pub fn request<P: Params>(
+        &mut self,
+        request: NewRequest<'_, P>,
+        data: T,
+    ) -> Result<(), (RequestError, T)> {
         if self.ended {
             return Err((RequestError::Closed, data));
         }
@@ -114,8 +157,11 @@ impl<T> Connection<T> {
         if self.pending.contains(request.id) {
             return Err((RequestError::IdInUse(request.id), data));
         }
-        self.transmit(request, Some(data));
-        Ok(())
+        let mut data = Some(data);
+        match (self.transmit(request, &mut data), data) {
+            (Err(error), Some(data)) => Err((RequestError::Params(error.to_string().into()), data)),
+            _ => Ok(()),
+        }
     }
 
     /// Gives a call up: queues `CancelRequest` and hands the caller's data back. The late answer is still expected.
@@ -129,9 +175,17 @@ impl<T> Connection<T> {
             to: Handle::GLOBAL,
             method: "CancelRequest",
             params: Raw::scanned(params.as_bytes()),
+            delta: false,
             deadline: None,
         };
-        self.transmit(cancel, None);
+        // Text can always be written.
+        let _ = self.transmit(cancel, &mut None);
+        while let Some(forgotten) = self.pending.forget() {
+            // Its patches will be missed.
+            if forgotten.delta {
+                self.baselines.plain_answer(forgotten.to, &forgotten.method());
+            }
+        }
         Some(data)
     }
 
@@ -159,9 +213,7 @@ impl<T> Connection<T> {
                 }
             }
             Kind::Notification { method, params } => {
-                if method == "OnConnected" {
-                    self.latch_session_state(params);
-                }
+                self.greetings.latch(&method, params);
                 let params = params.map(|params| range(&text, params));
                 let notification = Notification::new(method.into_owned(), text.clone(), params);
                 self.events.push_back(Event::Notification(notification));
@@ -172,6 +224,7 @@ impl<T> Connection<T> {
         // caller resumes after the news, as with enigma.js and enigma-go.
         for handle in &changes.closed {
             self.lineages.closed(*handle);
+            self.baselines.closed(*handle);
         }
         if !changes.is_empty() {
             self.events.push_back(Event::Changes(changes));
@@ -191,16 +244,17 @@ impl<T> Connection<T> {
         }
     }
 
-    /// Takes in that the socket ended: everything pending fails, once, and nothing more is taken.
-    pub fn handle_close(&mut self) {
+    /// Takes in that the socket ended: everything pending fails, once, with this cause, and nothing more is taken.
+    pub fn handle_close(&mut self, cause: impl std::error::Error + Send + Sync + 'static) {
+        let cause = Cause(Arc::new(cause));
         self.ended = true;
         self.transmits.clear();
-        let failed = self.pending.drain();
-        self.events.extend(failed.map(|(id, data)| Event::Completed {
+        let failed = self.pending.drain().map(|(id, data)| Event::Completed {
             id,
             data,
-            outcome: Err(CallError::Closed),
-        }));
+            outcome: Err(CallError::Closed(cause.clone())),
+        });
+        self.events.extend(failed);
     }
 
     /// Returns the next text to send.
@@ -221,10 +275,15 @@ impl<T> Connection<T> {
         self.pending.first_deadline().map(|(deadline, _)| deadline)
     }
 
-    fn transmit(&mut self, request: NewRequest<'_>, data: Option<T>) {
-        let NewRequest { id, to, method, params, deadline } = request;
+    /// Writes a request and expects its answer; takes the data if it could be written.
+    fn transmit<P: Params>(
+        &mut self,
+        request: NewRequest<'_, P>,
+        data: &mut Option<T>,
+    ) -> Result<(), serde_json::Error> {
+        let NewRequest { id, to, method, params, delta, deadline } = request;
         self.line.clear();
-        let written = client::write(&mut self.line, id, to, method, params.as_bytes());
+        let written = params.write(&Head { id, to, method, delta }, &mut self.line)?;
         if self.scratch.capacity() < self.line.len() {
             self.scratch.reserve(SCRATCH.max(self.line.len()));
         }
@@ -234,8 +293,9 @@ impl<T> Connection<T> {
         }
         let text = self.scratch.split().freeze();
         self.transmits.push_back(text.clone());
-        let entry = Entry { data, to, text, method: written.method, params: written.params, deadline };
-        self.pending.insert(id, entry);
+        let Written { method, params } = written;
+        self.pending.insert(id, Entry { data: data.take(), to, text, method, params, delta, deadline });
+        Ok(())
     }
 
     fn answered(
@@ -245,31 +305,54 @@ impl<T> Connection<T> {
         response: Response<'_>,
         text: &Bytes,
     ) -> Option<Event<T>> {
-        if let (Some(result), None, false) = (response.result, &response.error, response.delta) {
-            for handle in lineage::referenced_handles(result) {
-                self.lineages.opened(handle, entry.to, &entry.method(), Some(entry.params()));
-            }
-        }
-        let outcome = match response {
-            Response { error: Some(error), .. } => Err(CallError::Engine(error)),
-            Response { delta: true, .. } => Err(CallError::UnexpectedDelta),
-            Response { result, .. } => {
-                Ok(Answer::new(text.clone(), result.map(|result| range(text, result))))
-            }
-        };
+        let outcome = self.outcome(&entry, response, text);
         // A cancelled call has nobody to tell.
         Some(Event::Completed { id, data: entry.data?, outcome })
     }
 
-    fn latch_session_state(&mut self, params: Option<Raw<'_>>) {
-        #[derive(Deserialize)]
-        struct Connected {
-            #[serde(rename = "qSessionState")]
-            state: String,
+    /// Takes in what the answer to a request says, whether or not somebody waits for it.
+    fn outcome(
+        &mut self,
+        entry: &Entry<T>,
+        response: Response<'_>,
+        text: &Bytes,
+    ) -> Result<Answer, CallError> {
+        if let Some(error) = response.error {
+            return Err(CallError::Engine(error));
         }
-        if let Some(Ok(connected)) = params.map(|params| params.decode::<Connected>()) {
-            self.session_state = Some(connected.state);
+        match response.result {
+            Some(result) if response.delta => {
+                let outs =
+                    self.baselines.apply(entry.to, &entry.method(), result).map_err(CallError::Delta)?;
+                self.opened(entry, references_of(&outs))?;
+                Ok(Answer::patched(text.clone(), outs))
+            }
+            result => {
+                if !self.baselines.is_empty() {
+                    self.baselines.plain_answer(entry.to, &entry.method());
+                }
+                if let Some(result) = result {
+                    self.opened(entry, references(result))?;
+                }
+                Ok(Answer::plain(text.clone(), result.map(|result| range(text, result))))
+            }
         }
+    }
+
+    /// Registers the objects that a call has opened.
+    fn opened(
+        &mut self,
+        entry: &Entry<T>,
+        references: impl Iterator<Item = ObjectReference>,
+    ) -> Result<(), CallError> {
+        let mut found = Ok(());
+        for reference in references {
+            if reference.is_null() {
+                found = Err(CallError::NotFound(NotFound));
+            }
+            self.lineages.opened(&reference, entry.to, &entry.method(), Some(entry.params()));
+        }
+        found
     }
 }
 

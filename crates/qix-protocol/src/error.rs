@@ -1,10 +1,10 @@
 //! What can go wrong on the wire, sorted by blame.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use serde::{Deserialize, Serialize};
 
-use crate::RequestId;
+use crate::{ErrorCode, NotFound, RequestId};
 
 /// Why text from the network is not what the protocol allows.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
@@ -37,7 +37,7 @@ pub enum ProtocolError {
 }
 
 /// Why a request was not taken.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
+#[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
     /// The connection has ended.
@@ -46,6 +46,9 @@ pub enum RequestError {
     /// The id was used before and its answer is still expected.
     #[error("request id {0} is in use")]
     IdInUse(RequestId),
+    /// The parameters cannot be written as JSON.
+    #[error("the parameters cannot be written: {0}")]
+    Params(Box<str>),
     /// As many calls are in flight as the configuration allows.
     #[error("{limit} calls are in flight, which is the limit")]
     TooManyPending {
@@ -64,57 +67,46 @@ pub enum CallError {
     /// The deadline passed; the call was cancelled.
     #[error("no answer before the deadline")]
     TimedOut,
+    /// The engine has no such object.
+    #[error(transparent)]
+    NotFound(NotFound),
     /// The connection ended first; whether the engine did the work is not known.
     #[error("the connection ended before the answer")]
-    Closed,
-    /// The engine answered with patches, which nobody had asked for.
-    #[error("delta answer to a request that asked for a plain one")]
-    UnexpectedDelta,
+    Closed(#[source] Cause),
+    /// The patches of a delta answer do not fit. The next delta answer to the same method of the same object starts anew, or
+    /// is an error too; a plain one always works.
+    #[error(transparent)]
+    Delta(ProtocolError),
 }
 
-/// The engine's number for an error; the same numbers stand in layouts as `qErrorCode`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
-#[serde(transparent)]
-pub struct ErrorCode(i32);
+/// Why a connection ended, shared by all calls that it took along. One cause equals itself only.
+#[derive(Clone, Debug)]
+pub struct Cause(pub(crate) Arc<dyn std::error::Error + Send + Sync>);
 
-impl ErrorCode {
-    /// The object does not exist.
-    pub const NOT_FOUND: Self = Self(2);
-    /// The engine gave the call up, because state changed or because it was cancelled.
-    pub const ABORTED: Self = Self(15);
-    /// The app is open already; `GetActiveDoc` returns it.
-    pub const APP_ALREADY_OPEN: Self = Self(1002);
-    /// There is no such app, or it may not be seen.
-    pub const APP_NOT_FOUND: Self = Self(1003);
-    /// The app is not valid; also what `GetActiveDoc` says when none is open.
-    pub const APP_INVALID: Self = Self(1007);
-    /// Another object holds the modal state.
-    pub const MODAL_OBJECT: Self = Self(6003);
-    /// More cells were asked for than one call may return.
-    pub const PAGES_TOO_LARGE: Self = Self(7009);
-    /// A reload runs.
-    pub const RELOAD_IN_PROGRESS: Self = Self(11000);
-    /// The frame was not JSON.
-    pub const PARSE_ERROR: Self = Self(-32700);
-    /// The class of the handle has no such method.
-    pub const METHOD_NOT_FOUND: Self = Self(-32601);
-    /// Wrong parameters, or on some builds an unknown handle.
-    pub const INVALID_PARAMETERS: Self = Self(-32602);
-
-    /// Wraps a number; any is kept.
-    pub const fn new(code: i32) -> Self {
-        Self(code)
-    }
-
-    /// Returns the number.
-    pub const fn get(self) -> i32 {
-        self.0
+impl Cause {
+    /// Returns what [`Connection::handle_close`](crate::Connection::handle_close) was given.
+    pub fn get(&self) -> &(dyn std::error::Error + Send + Sync + 'static) {
+        &*self.0
     }
 }
 
-impl fmt::Display for ErrorCode {
+impl PartialEq for Cause {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Cause {}
+
+impl fmt::Display for Cause {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Cause {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source()
     }
 }
 

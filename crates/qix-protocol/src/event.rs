@@ -1,11 +1,15 @@
 //! What a connection tells its driver.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use bytes::Bytes;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, Error as _};
 
-use crate::{CallError, ChangeSet, RequestId, frame::Raw};
+use crate::{
+    CallError, ChangeSet, RequestId, Tree,
+    frame::Raw,
+    schema::{self, Method},
+};
 
 /// Something that happened on a connection, in the order in which the application should hear of it.
 #[derive(Debug)]
@@ -32,12 +36,25 @@ pub enum Event<T> {
 #[derive(Clone, Debug)]
 pub struct Answer {
     frame: Bytes,
-    result: Range<usize>,
+    outs: Outs,
+}
+
+/// The out members of an answer.
+#[derive(Clone, Debug)]
+enum Outs {
+    /// Where they lie in the frame.
+    Text(Range<usize>),
+    /// What the patches of a delta answer made of them.
+    Tree(Tree),
 }
 
 impl Answer {
-    pub(crate) fn new(frame: Bytes, result: Option<Range<usize>>) -> Self {
-        Self { frame, result: result.unwrap_or(0..0) }
+    pub(crate) fn plain(frame: Bytes, result: Option<Range<usize>>) -> Self {
+        Self { frame, outs: Outs::Text(result.unwrap_or(0..0)) }
+    }
+
+    pub(crate) fn patched(frame: Bytes, outs: Tree) -> Self {
+        Self { frame, outs: Outs::Tree(outs) }
     }
 
     /// Returns the frame's text.
@@ -45,10 +62,29 @@ impl Answer {
         &self.frame
     }
 
-    /// Returns the out members as text; `{}` if the engine left the result out.
-    pub fn result(&self) -> Raw<'_> {
-        let text = &self.frame[self.result.clone()];
-        Raw::scanned(if matches!(text, b"" | b"null") { b"{}" } else { text })
+    /// Returns the out members as text: as they came, `{}` if the engine left the result out, or as the patches of a delta
+    /// answer made them.
+    pub fn text(&self) -> Cow<'_, [u8]> {
+        match &self.outs {
+            Outs::Text(range) => match &self.frame[range.clone()] {
+                b"" | b"null" => Cow::Borrowed(b"{}"),
+                text => Cow::Borrowed(text),
+            },
+            Outs::Tree(tree) => {
+                let mut text = Vec::new();
+                tree.write(&mut text);
+                Cow::Owned(text)
+            }
+        }
+    }
+
+    /// Returns the out members of a delta answer, shared with the state that the engine's next patches refer to: while the
+    /// tree is kept, they copy what they change.
+    pub fn tree(&self) -> Option<&Tree> {
+        match &self.outs {
+            Outs::Text(_) => None,
+            Outs::Tree(tree) => Some(tree),
+        }
     }
 
     /// Decodes the out members.
@@ -57,7 +93,22 @@ impl Answer {
     ///
     /// What `serde_json` has to say if the result does not fit `R`.
     pub fn decode<R: DeserializeOwned>(&self) -> Result<R, serde_json::Error> {
-        self.result().decode()
+        match &self.outs {
+            Outs::Text(_) => Raw::scanned(&self.text()).decode(),
+            Outs::Tree(tree) => tree.decode(),
+        }
+    }
+
+    /// Decodes what `M` returns, which is faster than [`decode`](Self::decode) for plain answers.
+    ///
+    /// # Errors
+    ///
+    /// A text if the result is no object, or no JSON.
+    pub fn output<M: Method>(&self) -> Result<M::Output, serde_json::Error> {
+        match &self.outs {
+            Outs::Text(_) => schema::decode(Raw::scanned(&self.text())).map_err(serde_json::Error::custom),
+            Outs::Tree(tree) => tree.decode(),
+        }
     }
 }
 

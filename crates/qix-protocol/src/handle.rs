@@ -29,34 +29,3 @@ impl fmt::Display for Handle {
         self.0.fmt(f)
     }
 }
-
-/// A reference to an open object, as out members of the engine's methods carry it.
-///
-/// A reference whose handle and type are both null says *not found*: it is a success on the wire.
-#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
-#[serde(default)]
-pub struct ObjectReference {
-    /// The class, such as `Doc` or `GenericObject`.
-    #[serde(rename = "qType")]
-    pub object_type: Option<String>,
-    /// The handle.
-    #[serde(rename = "qHandle")]
-    pub handle: Option<Handle>,
-    /// The author's type, such as `sheet`; old engines leave it out.
-    #[serde(rename = "qGenericType", skip_serializing_if = "Option::is_none")]
-    pub generic_type: Option<String>,
-    /// The id of the app or object; old engines and some session apps leave it out.
-    #[serde(rename = "qGenericId", skip_serializing_if = "Option::is_none")]
-    pub generic_id: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn null_reference_decodes_without_handle() {
-        let reference: ObjectReference = serde_json::from_str(r#"{"qType":null,"qHandle":null}"#).unwrap();
-        assert_eq!(reference, ObjectReference::default());
-    }
-}

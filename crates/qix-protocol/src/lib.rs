@@ -2,7 +2,8 @@
 //!
 //! QIX is what Qlik engines speak: JSON-RPC 2.0 in WebSocket text messages, with handles for objects of the server, lists of
 //! changed handles on any frame, and answers that may be patches. This crate reads and writes [frames](frame), keeps the state
-//! of one socket in a [`Connection`], names objects by their [`Lineage`] and applies [`delta`] answers.
+//! of one socket in a [`Connection`], names objects by their [`Lineage`] and applies [`delta`] answers. The [`schema`] has the
+//! types and methods of the engine, [`columns`] reads the data of hypercubes without an allocation per cell.
 //!
 //! It knows no socket, task, clock or file: bytes and time are passed in. For a connected socket take `qix-transport`, for an
 //! asynchronous client `qix-client`.
@@ -22,7 +23,7 @@
 //! let mut connection = Connection::new(ConnectionConfig::default());
 //! let id = connection.ids().reserve();
 //! let params = Raw::new(br#"["Sales"]"#)?;
-//! let open = NewRequest { id, to: Handle::GLOBAL, method: "OpenDoc", params, deadline: None };
+//! let open = NewRequest { id, to: Handle::GLOBAL, method: "OpenDoc", params, delta: false, deadline: None };
 //! connection.request(open, "mine").map_err(|(error, _)| error)?;
 //! assert_eq!(
 //!     connection.poll_transmit().unwrap(),
@@ -37,33 +38,50 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod canonical;
 mod changes;
-mod close_code;
+mod code;
+pub mod columns;
 mod config;
 mod connection;
 pub mod delta;
 mod error;
+mod escapes;
 mod event;
+mod fatal;
 pub mod frame;
+mod greeting;
 mod handle;
 mod id;
 mod lineage;
+mod number;
 mod pending;
+mod reference;
 mod scan;
+pub mod schema;
+mod session_state;
 mod siblings;
+mod skip;
 mod tree;
 
 #[cfg(test)]
 mod tests;
 
+pub use canonical::canonical_params;
 pub use changes::ChangeSet;
-pub use close_code::CloseCode;
+pub use code::{
+    Advice, CloseCode, CloseReason, ErrorCode, ErrorFamily, Judgement, MessageCode, Source, WarningCode,
+};
 pub use config::ConnectionConfig;
-pub use connection::{Connection, NewRequest};
-pub use error::{CallError, EngineError, ErrorCode, ProtocolError, RequestError};
+pub use connection::{Connection, NewRequest, Params, Typed};
+pub use error::{CallError, Cause, EngineError, ProtocolError, RequestError};
 pub use event::{Answer, Event, Notification};
-pub use handle::{Handle, ObjectReference};
+pub use fatal::is_fatal;
+pub use greeting::AuthenticationInformation;
+pub use handle::Handle;
 pub use id::{RequestId, RequestIds};
-pub use lineage::{Lineage, Lineages, canonical_params, referenced_handles};
+pub use lineage::{Lineage, Lineages};
+pub use reference::{NotFound, ObjectReference, references};
 pub use scan::{MAX_DEPTH, is_json_line};
+pub use session_state::SessionState;
 pub use tree::Tree;

@@ -1,37 +1,43 @@
 //! How each handle came to be: its path from Global.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     fmt,
     hash::{DefaultHasher, Hash, Hasher},
-    sync::{Arc, LazyLock},
+    sync::Arc,
 };
 
-use memchr::memmem;
-
-use crate::{
-    Handle,
-    frame::{Raw, members},
-    scan::MAX_DEPTH,
-    tree::Tree,
-};
+use crate::{Handle, ObjectReference, Tree, canonical_params, frame::Raw, scan::MAX_DEPTH};
 
 /// The path by which an object was opened, such as `OpenDoc("Sales") / GetObject("LB02")`.
 ///
 /// It survives reconnects, and is the same in two recordings of the same conversation, which a handle is not.
-/// Clones share their storage; comparing costs a comparison of two numbers unless they are equal.
+/// Clones share their storage, and comparing costs the comparison of a few numbers.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Lineage(Option<Arc<Step>>);
 
-#[derive(Debug, Eq, PartialEq)]
+/// A step from an object to one that it opened. Equal steps have equal hashes; what else is kept is to be shown.
+#[derive(Debug)]
 struct Step {
-    hash: u64,
+    hash: [u64; 2],
     depth: usize,
     parent: Lineage,
+    class: Box<str>,
     method: Box<str>,
     params: Box<str>,
     occurrence: u32,
 }
+
+impl PartialEq for Step {
+    fn eq(&self, other: &Self) -> bool {
+        self.hash == other.hash
+    }
+}
+
+impl Eq for Step {}
+
+/// The most bytes of parameters that are kept: a definition may be long, and a client may have opened 100,000 of them.
+const MOST_SHOWN: usize = 256;
 
 impl Lineage {
     /// The lineage of the object that is always open.
@@ -39,23 +45,37 @@ impl Lineage {
 
     /// Returns the lineage of what `method` opens on this object when it is called with `params`.
     ///
-    /// Parameters count in canonical form: the order of members and the way of escaping do not matter.
-    /// `occurrence` tells apart objects that were created by equal calls; it is 0 for objects that the call only finds.
-    pub fn child(&self, method: &str, params: Option<Raw<'_>>, occurrence: u32) -> Self {
-        let params = canonical_params(params).into_boxed_str();
+    /// Parameters count in [canonical form](canonical_params). `occurrence` tells apart objects that were created by equal
+    /// calls; it is 0 for objects that the call only finds. `class` is that of the opened object, such as `GenericObject`, or
+    /// empty if it is not known; it does not count when lineages are compared.
+    pub fn child(&self, method: &str, params: Option<Raw<'_>>, occurrence: u32, class: &str) -> Self {
+        self.step(method, &canonical_params(self.class(), method, params), occurrence, class)
+    }
+
+    fn step(&self, method: &str, params: &str, occurrence: u32, class: &str) -> Self {
         let mut hasher = DefaultHasher::new();
-        (self.hash_value(), method, &params, occurrence).hash(&mut hasher);
+        (self.hash_value(), method, params, occurrence).hash(&mut hasher);
+        let first = hasher.finish();
+        // Together they are long enough that no two paths of all recordings ever made meet by chance.
+        0u8.hash(&mut hasher);
+        let hash = [first, hasher.finish()];
         let depth = self.0.as_ref().map_or(0, |step| step.depth) + 1;
-        // What compares, shows or drops a lineage does so recursively. A path that is cut keeps the hash of the whole.
+        // What shows or drops a lineage does so recursively. A path that is cut keeps the hash of the whole.
         let parent = if depth < MAX_DEPTH { self.clone() } else { Self::GLOBAL };
         Self(Some(Arc::new(Step {
-            hash: hasher.finish(),
+            hash,
             depth,
             parent,
+            class: class.into(),
             method: method.into(),
-            params,
+            params: shown(params),
             occurrence,
         })))
+    }
+
+    /// Returns the class of the object, such as `Doc`; empty if it is not known.
+    pub fn class(&self) -> &str {
+        self.0.as_ref().map_or("Global", |step| &step.class)
     }
 
     /// Returns the object that this one was opened from; `None` for Global.
@@ -63,8 +83,8 @@ impl Lineage {
         self.0.as_ref().map(|step| &step.parent)
     }
 
-    fn hash_value(&self) -> u64 {
-        self.0.as_ref().map_or(0, |step| step.hash)
+    fn hash_value(&self) -> [u64; 2] {
+        self.0.as_ref().map_or([0; 2], |step| step.hash)
     }
 }
 
@@ -80,9 +100,7 @@ impl fmt::Display for Lineage {
         if step.parent.0.is_some() {
             write!(f, "{} / ", step.parent)?;
         }
-        let params =
-            step.params.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(&step.params);
-        write!(f, "{}({params})", step.method)?;
+        write!(f, "{}({})", step.method, step.params)?;
         match step.occurrence {
             0 | 1 => Ok(()),
             later => write!(f, "#{later}"),
@@ -90,24 +108,37 @@ impl fmt::Display for Lineage {
     }
 }
 
-/// Returns parameters in the form in which equal ones are equal texts; absent ones and `{}` are `[]`.
-pub fn canonical_params(params: Option<Raw<'_>>) -> String {
-    let canonical = params.map(|params| Tree::from(params).canonical());
-    canonical.filter(|params| params != "{}").unwrap_or_else(|| "[]".to_owned())
+/// The parameters as they are shown: without the brackets of the list, and cut if they are long.
+fn shown(params: &str) -> Box<str> {
+    let inside = params.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(params);
+    if inside.len() <= MOST_SHOWN {
+        return inside.into();
+    }
+    let end = (0..=MOST_SHOWN).rev().find(|end| inside.is_char_boundary(*end)).unwrap_or(0);
+    format!("{}…", &inside[..end]).into()
 }
 
 /// The lineages of the open handles of one socket.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Lineages {
     open: HashMap<Handle, Lineage>,
     /// How often equal calls have created objects, by the hash of their lineage.
-    created: HashMap<u64, u32>,
+    created: HashMap<[u64; 2], u32>,
+    /// The keys of `created`, oldest first.
+    definitions: VecDeque<[u64; 2]>,
+    max_handles: usize,
 }
 
 impl Lineages {
+    /// How many open handles have a lineage at most, unless another limit is given.
+    pub const MAX_HANDLES: usize = 1_000_000;
+
     /// Returns a socket's start: only Global is open.
-    pub fn new() -> Self {
-        Self::default()
+    ///
+    /// Beyond `max_handles` open handles, further ones have no lineage; beyond as many different definitions of created
+    /// objects, the oldest definition is counted anew.
+    pub fn new(max_handles: usize) -> Self {
+        Self { open: HashMap::new(), created: HashMap::new(), definitions: VecDeque::new(), max_handles }
     }
 
     /// Returns the lineage of an open handle.
@@ -115,22 +146,42 @@ impl Lineages {
         if handle == Handle::GLOBAL { Some(&Lineage::GLOBAL) } else { self.open.get(&handle) }
     }
 
-    /// Notes that a call on `on` opened `handle`, and returns the handle's lineage.
+    /// Notes that a call on `on` opened the object of `reference`.
     ///
-    /// A handle that is open already keeps the lineage it has: the same object reached twice is one object.
-    pub fn opened(&mut self, handle: Handle, on: Handle, method: &str, params: Option<Raw<'_>>) -> Lineage {
-        if let Some(known) = self.get(handle) {
-            return known.clone();
+    /// A handle that is open already keeps the lineage it has: the same object reached twice is one object. An app is known by
+    /// its id, so that `GetActiveDoc` leads to the app that `OpenDoc` has opened, on whichever socket, and passwords are no
+    /// part of its lineage. A null reference opens nothing.
+    pub fn opened(&mut self, reference: &ObjectReference, on: Handle, method: &str, params: Option<Raw<'_>>) {
+        let Some(handle) = reference.handle else { return };
+        if self.get(handle).is_some() || self.open.len() >= self.max_handles {
+            return;
         }
         let parent = self.get(on).cloned().unwrap_or_default();
-        let mut lineage = parent.child(method, params, 0);
-        if method.starts_with("Create") {
-            let count = self.created.entry(lineage.hash_value()).or_default();
-            *count += 1;
-            lineage = parent.child(method, params, *count);
+        let class = reference.object_type.as_deref().unwrap_or_default();
+        let lineage = if matches!(method, "OpenDoc" | "GetActiveDoc") {
+            parent.step("OpenDoc", &app_id(reference, method, params), 0, class)
+        } else if method.starts_with("Create") {
+            let params = canonical_params(parent.class(), method, params);
+            let occurrence = self.count(parent.step(method, &params, 0, class).hash_value());
+            parent.step(method, &params, occurrence, class)
+        } else {
+            parent.child(method, params, 0, class)
+        };
+        self.open.insert(handle, lineage);
+    }
+
+    fn count(&mut self, definition: [u64; 2]) -> u32 {
+        if !self.created.contains_key(&definition) {
+            self.definitions.push_back(definition);
+            if self.definitions.len() > self.max_handles
+                && let Some(oldest) = self.definitions.pop_front()
+            {
+                self.created.remove(&oldest);
+            }
         }
-        self.open.insert(handle, lineage.clone());
-        lineage
+        let count = self.created.entry(definition).or_default();
+        *count += 1;
+        *count
     }
 
     /// Notes that the engine closed `handle`.
@@ -139,65 +190,106 @@ impl Lineages {
     }
 }
 
-/// Results longer than this are not searched for references: a reference has four short members, and at most an info and an
-/// id beside it, while layouts and data, which hold none, are long.
-const LONGEST_REFERENCE: usize = 16 * 1024;
-
-/// Building the searcher costs more than searching a small result.
-static HANDLE_MEMBER: LazyLock<memmem::Finder<'_>> = LazyLock::new(|| memmem::Finder::new("\"qHandle\""));
-
-/// Returns the handles of the object references among the out members of a plain result.
-pub fn referenced_handles(result: Raw<'_>) -> impl Iterator<Item = Handle> {
-    let text = result.as_bytes();
-    let may_refer = text.len() <= LONGEST_REFERENCE && HANDLE_MEMBER.find(text).is_some();
-    may_refer.then_some(result).into_iter().flat_map(members).filter_map(|(_, out)| reference(out))
+impl Default for Lineages {
+    fn default() -> Self {
+        Self::new(Self::MAX_HANDLES)
+    }
 }
 
-fn reference(out: Raw<'_>) -> Option<Handle> {
-    let mut handle = None;
-    let mut typed = false;
-    for (name, value) in members(out) {
-        match &*name {
-            "qHandle" => handle = value.as_integer().map(Handle::new),
-            "qType" => typed = true,
-            _ => {}
-        }
-    }
-    handle.filter(|_| typed)
+/// The one parameter by which an app is known: the id that the engine gives, or the name by which it was opened.
+fn app_id(reference: &ObjectReference, method: &str, params: Option<Raw<'_>>) -> String {
+    let named = || {
+        let params = canonical_params("Global", method, params);
+        Tree::parse(params.as_bytes()).ok()?.element(0).cloned()
+    };
+    let id = reference.generic_id.as_deref().filter(|id| !id.is_empty()).map(Tree::string).or_else(named);
+    id.map_or_else(|| "[]".to_owned(), |id| format!("[{}]", id.canonical()))
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::strategy::Strategy;
+
     use super::*;
 
     fn raw(text: &str) -> Option<Raw<'_>> {
         Some(Raw::new(text.as_bytes()).unwrap())
     }
 
+    fn reference(handle: i32, class: &str, id: Option<&str>) -> ObjectReference {
+        ObjectReference {
+            object_type: Some(class.to_owned()),
+            handle: Some(Handle::new(handle)),
+            generic_id: id.map(str::to_owned),
+            ..ObjectReference::default()
+        }
+    }
+
+    /// A socket on which the app `Sales` is open under handle 1.
+    fn with_app() -> Lineages {
+        let mut lineages = Lineages::default();
+        lineages.opened(&reference(1, "Doc", Some("Sales")), Handle::GLOBAL, "OpenDoc", raw(r#"["Sales"]"#));
+        lineages
+    }
+
+    fn open(lineages: &mut Lineages, handle: i32, on: i32, method: &str, params: &str) -> Lineage {
+        lineages.opened(&reference(handle, "GenericObject", None), Handle::new(on), method, raw(params));
+        lineages.get(Handle::new(handle)).unwrap().clone()
+    }
+
     #[test]
     fn lineage_is_the_path_from_global() {
-        let mut lineages = Lineages::new();
-        lineages.opened(Handle::new(1), Handle::GLOBAL, "OpenDoc", raw(r#"["Sales"]"#));
-        let object = lineages.opened(Handle::new(2), Handle::new(1), "GetObject", raw(r#"[ "LB02" ]"#));
+        let mut lineages = with_app();
+        let object = open(&mut lineages, 2, 1, "GetObject", r#"[ "LB02" ]"#);
         assert_eq!(object.to_string(), r#"OpenDoc("Sales") / GetObject("LB02")"#);
         assert_eq!(object.parent().unwrap().parent().unwrap(), &Lineage::GLOBAL);
+        let child = open(&mut lineages, 3, 2, "GetChild", r#"["c"]"#);
+        assert_eq!(child.to_string(), r#"OpenDoc("Sales") / GetObject("LB02") / GetChild("c")"#);
+    }
+
+    #[test]
+    fn named_and_positional_parameters_open_the_same_object() {
+        let named = open(&mut with_app(), 7, 1, "GetObject", r#"{"qId":"LB02"}"#);
+        assert_eq!(named, open(&mut with_app(), 2, 1, "GetObject", r#"["LB02"]"#));
     }
 
     #[test]
     fn objects_created_by_equal_definitions_differ_by_occurrence() {
-        let mut lineages = Lineages::new();
-        let mut create = |handle, text| {
-            lineages.opened(Handle::new(handle), Handle::GLOBAL, "CreateSessionObject", raw(text)).to_string()
+        let mut lineages = with_app();
+        let mut create =
+            |handle, text| open(&mut lineages, handle, 1, "CreateSessionObject", text).to_string();
+        let first = r#"OpenDoc("Sales") / CreateSessionObject({"a":1,"b":2})"#;
+        assert_eq!(create(2, r#"[{"a":1,"b":2}]"#), first);
+        assert_eq!(create(3, r#"[{"b":2,"a":1}]"#), format!("{first}#2"));
+        assert_eq!(create(4, r#"{"qProp":{"b":2,"a":1}}"#), format!("{first}#3"));
+    }
+
+    #[test]
+    fn get_active_doc_leads_to_the_app_that_open_doc_opens() {
+        let open = |method, id, params| {
+            let mut lineages = Lineages::default();
+            lineages.opened(&reference(1, "Doc", id), Handle::GLOBAL, method, raw(params));
+            lineages.get(Handle::new(1)).unwrap().clone()
         };
-        assert_eq!(create(2, r#"[{"a":1,"b":2}]"#), r#"CreateSessionObject({"a":1,"b":2})"#);
-        assert_eq!(create(3, r#"[{"b":2,"a":1}]"#), r#"CreateSessionObject({"a":1,"b":2})#2"#);
+        let opened = open("OpenDoc", Some("Sales"), r#"["Sales","me","secret","",true]"#);
+        assert_eq!(opened, open("GetActiveDoc", Some("Sales"), "[]"));
+        assert_eq!(opened, open("OpenDoc", None, r#"{"qDocName":"Sales","qPassword":"secret"}"#));
+        assert_eq!(opened.to_string(), r#"OpenDoc("Sales")"#);
+    }
+
+    #[test]
+    fn long_definitions_are_shown_shortened_and_compared_whole() {
+        let text = |last| format!(r#"[{{"a":"{}{last}"}}]"#, "é".repeat(1000));
+        let create = |last| open(&mut with_app(), 2, 1, "CreateSessionObject", &text(last));
+        assert!(create('x') == create('x') && create('x') != create('y'));
+        assert!(create('x').to_string().len() < 400);
     }
 
     #[test]
     fn endless_paths_are_cut() {
         let grow = |last: &str| {
-            let path = (0..1_000_000).fold(Lineage::GLOBAL, |path, _| path.child("GetChild", None, 0));
-            path.child(last, None, 0)
+            let path = (0..1_000_000).fold(Lineage::GLOBAL, |path, _| path.child("GetChild", None, 0, ""));
+            path.child(last, None, 0, "")
         };
         let path = grow("a");
         assert!(path == grow("a") && path != grow("b"));
@@ -205,53 +297,45 @@ mod tests {
     }
 
     #[test]
-    fn empty_parameters_are_the_same_however_they_are_written() {
-        for text in ["[]", "[ ]", "{}", "{ }"] {
-            assert_eq!(canonical_params(raw(text)), "[]");
-        }
-        assert_eq!(canonical_params(None), "[]");
-    }
-
-    #[test]
     fn same_object_reached_twice_is_one_object() {
-        let mut lineages = Lineages::new();
-        let first = lineages.opened(Handle::new(2), Handle::GLOBAL, "CreateSessionObject", raw("[{}]"));
-        let again = lineages.opened(Handle::new(2), Handle::GLOBAL, "GetObject", raw(r#"["x"]"#));
-        assert_eq!(first, again);
+        let mut lineages = with_app();
+        let first = open(&mut lineages, 2, 1, "CreateSessionObject", "[{}]");
+        assert_eq!(first, open(&mut lineages, 2, 1, "GetObject", r#"["x"]"#));
         lineages.closed(Handle::new(2));
         assert!(lineages.get(Handle::new(2)).is_none());
     }
 
     #[test]
-    fn lineage_is_stable_under_reordering_of_independent_calls() {
-        let open = |order: [usize; 3]| {
-            let mut lineages = Lineages::new();
-            lineages.opened(Handle::new(1), Handle::GLOBAL, "OpenDoc", raw(r#"["a"]"#));
-            let calls = [r#"["x"]"#, r#"["y"]"#, r#"["z"]"#];
-            let mut found: Vec<_> = order
-                .iter()
-                .enumerate()
-                .map(|(at, call)| {
-                    lineages.opened(
-                        Handle::new(at as i32 + 2),
-                        Handle::new(1),
-                        "GetObject",
-                        raw(calls[*call]),
-                    )
-                })
-                .map(|lineage| lineage.to_string())
-                .collect();
-            found.sort();
-            found
-        };
-        assert_eq!(open([0, 1, 2]), open([2, 0, 1]));
+    fn lineages_are_kept_of_no_more_handles_than_the_limit() {
+        let mut lineages = Lineages::new(2);
+        for handle in 1..5 {
+            let params = format!(r#"["{handle}"]"#);
+            lineages.opened(&reference(handle, "Field", None), Handle::GLOBAL, "CreateX", raw(&params));
+        }
+        assert!(lineages.get(Handle::new(2)).is_some() && lineages.get(Handle::new(3)).is_none());
+        assert!(lineages.created.len() <= 2 && lineages.definitions.len() <= 2);
     }
 
     #[test]
-    fn references_are_found_among_out_members_and_null_ones_are_not() {
-        let found = |text| referenced_handles(Raw::new(text).unwrap()).map(Handle::get).collect::<Vec<_>>();
-        assert_eq!(found(br#"{"qInfo":{"qId":"x"},"qReturn":{"qType":"GenericObject","qHandle":3}}"#), [3]);
-        assert!(found(br#"{"qReturn":{"qType":null,"qHandle":null}}"#).is_empty());
-        assert!(found(br#"{"qLayout":{"a":{"qType":"x","qHandle":3}}}"#).is_empty());
+    fn lineage_is_stable_under_reordering_of_independent_calls() {
+        let calls = [
+            ("GetObject", r#"["x"]"#),
+            ("GetObject", r#"["y"]"#),
+            ("CreateSessionObject", r#"[{"a":1}]"#),
+            ("CreateSessionObject", r#"[{"a":2}]"#),
+            ("GetField", r#"["f"]"#),
+        ];
+        proptest::proptest!(|(order in proptest::sample::subsequence(vec![0, 1, 2, 3, 4], 5).prop_shuffle())| {
+            let mut lineages = with_app();
+            for (at, call) in order.iter().enumerate() {
+                let (method, params) = calls[*call];
+                let mut alone = with_app();
+                let handle = at as i32 + 2;
+                proptest::prop_assert_eq!(
+                    open(&mut lineages, handle, 1, method, params),
+                    open(&mut alone, 9, 1, method, params)
+                );
+            }
+        });
     }
 }

@@ -21,6 +21,8 @@ pub(crate) struct Entry<T> {
     pub(crate) text: Bytes,
     pub(crate) method: Range<usize>,
     pub(crate) params: Range<usize>,
+    /// Whether a delta answer was asked for.
+    pub(crate) delta: bool,
     pub(crate) deadline: Option<Instant>,
 }
 
@@ -71,7 +73,7 @@ impl<T> Pending<T> {
         }
         match entry.data {
             Some(_) => self.live += 1,
-            None => self.forget_later(id),
+            None => self.cancelled.push_back(id),
         }
         self.entries.insert(id, entry);
     }
@@ -96,30 +98,34 @@ impl<T> Pending<T> {
             self.deadlines.remove(&(deadline, id));
         }
         self.live -= 1;
-        self.forget_later(id);
+        self.cancelled.push_back(id);
         Some(data)
+    }
+
+    /// Forgets the oldest cancelled call beyond the limit.
+    pub(crate) fn forget(&mut self) -> Option<Entry<T>> {
+        while self.cancelled.len() > self.max_cancelled {
+            let oldest = self.cancelled.pop_front()?;
+            if self.entries.get(&oldest).is_some_and(|entry| entry.data.is_none()) {
+                return self.entries.remove(&oldest);
+            }
+        }
+        None
     }
 
     pub(crate) fn first_deadline(&self) -> Option<(Instant, RequestId)> {
         self.deadlines.first().copied()
     }
 
-    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (RequestId, T)> + use<'_, T> {
+    /// Takes out all calls that somebody waits for, the oldest first.
+    pub(crate) fn drain(&mut self) -> impl Iterator<Item = (RequestId, T)> + use<T> {
         self.live = 0;
         self.deadlines.clear();
         self.cancelled.clear();
-        self.entries.drain().filter_map(|(id, entry)| Some((id, entry.data?)))
-    }
-
-    fn forget_later(&mut self, id: RequestId) {
-        self.cancelled.push_back(id);
-        while self.cancelled.len() > self.max_cancelled {
-            if let Some(oldest) = self.cancelled.pop_front()
-                && self.entries.get(&oldest).is_some_and(|entry| entry.data.is_none())
-            {
-                self.entries.remove(&oldest);
-            }
-        }
+        let mut live: Vec<_> =
+            self.entries.drain().filter_map(|(id, entry)| Some((id, entry.data?))).collect();
+        live.sort_by_key(|(id, _)| *id);
+        live.into_iter()
     }
 }
 

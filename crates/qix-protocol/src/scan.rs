@@ -2,11 +2,11 @@
 //!
 //! Two rules hold in this file. Nothing recurses, so text from the network cannot exhaust the stack. And every byte that is
 //! stepped over was checked against the grammar of RFC 8259, so a range this scanner returns is one valid JSON value
-//! (UTF-8 aside, which the socket has checked).
+//! (UTF-8 aside, which the socket has checked). [`Items`] alone leaves objects and arrays within its container unchecked.
 
 use std::ops::Range;
 
-use crate::{ProtocolError, siblings::Siblings};
+use crate::{ProtocolError, siblings::Siblings, skip};
 
 /// Values nested deeper than this are refused. Engines nest a few dozen levels; `jq` gives up soon after this many.
 pub const MAX_DEPTH: usize = 256;
@@ -15,16 +15,16 @@ pub const MAX_DEPTH: usize = 256;
 ///
 /// One number, so that the scanner's results travel in registers: it returns one for every token.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(crate) struct Fault(usize);
+pub struct Fault(usize);
 
 impl Fault {
     const TOO_DEEP: usize = 1 << (usize::BITS - 1);
 
-    fn at(offset: usize) -> Self {
+    pub(crate) fn at(offset: usize) -> Self {
         Self(offset)
     }
 
-    fn too_deep(offset: usize) -> Self {
+    pub(crate) fn too_deep(offset: usize) -> Self {
         Self(offset | Self::TOO_DEEP)
     }
 }
@@ -178,7 +178,8 @@ fn next_name(
 
 /// The members of an object, or the elements of an array, one level deep.
 ///
-/// Built on text that may be anything; yields one error and then nothing when the text is not a valid container.
+/// Built on text that may be anything; yields one error and then nothing when the text is not a valid container. Names and
+/// scalars were checked; values that are containers themselves were stepped over by [structure](skip) alone.
 pub(crate) struct Items<'a> {
     text: &'a [u8],
     at: usize,
@@ -239,12 +240,7 @@ impl<'a> Items<'a> {
             (item_name, at) = name(self.text, at, &mut Seen::default())?;
         }
         let start = space(self.text, at);
-        let end = match self.text.get(start) {
-            // Most members are scalars, for which no nesting need be kept.
-            Some(b'"') => string(self.text, start, &mut 0)?,
-            Some(b'-' | b'0'..=b'9') => number(self.text, start)?,
-            _ => value(self.text, start)?,
-        };
+        let end = skim(self.text, start)?;
         self.at = end;
         Ok(Some(Item { name: item_name, value: start..end }))
     }
@@ -262,6 +258,20 @@ impl Iterator for Items<'_> {
             self.state = State::Done;
         }
         item
+    }
+}
+
+/// Steps over the value that starts at `at`, a container by its structure alone.
+#[inline]
+pub(crate) fn skim(text: &[u8], at: usize) -> Result<usize, Fault> {
+    match text.get(at) {
+        Some(b'"') => string(text, at, &mut 0),
+        Some(b'-' | b'0'..=b'9') => number(text, at),
+        Some(b'{' | b'[') => skip::container(text, at),
+        Some(b't') => literal(text, at, b"true"),
+        Some(b'f') => literal(text, at, b"false"),
+        Some(b'n') => literal(text, at, b"null"),
+        _ => Err(Fault::at(at)),
     }
 }
 
@@ -322,7 +332,7 @@ fn name(text: &[u8], at: usize, seen: &mut Seen) -> Result<(Range<usize>, usize)
 }
 
 #[inline]
-fn string(text: &[u8], start: usize, high: &mut u64) -> Result<usize, Fault> {
+pub(crate) fn string(text: &[u8], start: usize, high: &mut u64) -> Result<usize, Fault> {
     let mut at = start + 1;
     loop {
         at = plain(text, at, high);
@@ -343,7 +353,7 @@ fn string(text: &[u8], start: usize, high: &mut u64) -> Result<usize, Fault> {
 
 /// Steps over bytes that mean nothing special inside a string, eight at a time.
 #[inline]
-fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
+pub(crate) fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;
     let has_zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
@@ -371,9 +381,10 @@ fn plain(text: &[u8], mut at: usize, high: &mut u64) -> usize {
     at
 }
 
+/// Steps over the number that starts at `at`.
 #[inline]
-fn number(text: &[u8], mut at: usize) -> Result<usize, Fault> {
-    if text[at] == b'-' {
+pub(crate) fn number(text: &[u8], mut at: usize) -> Result<usize, Fault> {
+    if text.get(at) == Some(&b'-') {
         at += 1;
     }
     match text.get(at) {
@@ -411,7 +422,7 @@ fn digits(text: &[u8], mut at: usize) -> usize {
 }
 
 #[inline]
-fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, Fault> {
+pub(crate) fn literal(text: &[u8], at: usize, word: &[u8]) -> Result<usize, Fault> {
     match text.get(at..at + word.len()) {
         Some(found) if found == word => Ok(at + word.len()),
         _ => Err(Fault::at(at)),

@@ -25,12 +25,32 @@ pub(crate) struct Siblings {
     begun: [u8; MAX_DEPTH],
 }
 
+/// The text from a brace or comma to the colon behind a name, if it is short enough to be kept.
 #[derive(Clone, Copy, Default)]
-struct Piece {
+pub(crate) struct Piece {
     bytes: u128,
     /// Ones where the piece has bytes; none if there is no piece.
     mask: u128,
     length: usize,
+}
+
+impl Piece {
+    pub(crate) fn new(piece: &[u8]) -> Self {
+        if piece.len() > LONGEST {
+            return Self::default();
+        }
+        let mut bytes = [0; LONGEST];
+        bytes[..piece.len()].copy_from_slice(piece);
+        let mask = u128::MAX >> (8 * (LONGEST - piece.len()));
+        Self { bytes: u128::from_le_bytes(bytes), mask, length: piece.len() }
+    }
+
+    /// Returns where the piece ends, if it stands at `at`.
+    #[inline]
+    pub(crate) fn end(&self, text: &[u8], at: usize) -> Option<usize> {
+        let found = u128::from_le_bytes(*text.get(at..)?.first_chunk()?);
+        ((found ^ self.bytes) & self.mask == 0 && self.mask != 0).then_some(at + self.length)
+    }
 }
 
 impl Siblings {
@@ -51,10 +71,9 @@ impl Siblings {
     pub(crate) fn known(&mut self, text: &[u8], at: usize, depth: usize) -> Option<usize> {
         let begun = &mut self.begun[depth % MAX_DEPTH];
         let piece = &self.pieces[depth % LEVELS][usize::from(*begun) % NAMES];
-        let found = u128::from_le_bytes(text.get(at..at + LONGEST)?.try_into().ok()?);
-        let same = (found ^ piece.bytes) & piece.mask == 0 && piece.mask != 0;
-        *begun = begun.wrapping_add(u8::from(same));
-        same.then_some(at + piece.length)
+        let end = piece.end(text, at);
+        *begun = begun.wrapping_add(u8::from(end.is_some()));
+        end
     }
 
     /// Keeps a piece that was taken apart.
@@ -62,12 +81,6 @@ impl Siblings {
         let begun = &mut self.begun[depth % MAX_DEPTH];
         let kept = &mut self.pieces[depth % LEVELS][usize::from(*begun) % NAMES];
         *begun = begun.wrapping_add(1);
-        *kept = Piece::default();
-        if piece.len() <= LONGEST {
-            let mut bytes = [0; LONGEST];
-            bytes[..piece.len()].copy_from_slice(piece);
-            let mask = u128::MAX >> (8 * (LONGEST - piece.len()));
-            *kept = Piece { bytes: u128::from_le_bytes(bytes), mask, length: piece.len() };
-        }
+        *kept = Piece::new(piece);
     }
 }

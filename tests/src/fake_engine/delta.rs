@@ -5,8 +5,8 @@
 
 use serde_json::{Map, Value, json};
 
-/// Returns the patch list that makes a client with `baseline` hold `next`.
-pub(crate) fn patches(baseline: Option<&Value>, next: &Value) -> Vec<Value> {
+/// Returns the patch list that makes a client with `baseline` hold `next`, as an engine would send it.
+pub fn patches(baseline: Option<&Value>, next: &Value) -> Vec<Value> {
     let mut out = Vec::new();
     match baseline {
         None => out.push(root(next)),

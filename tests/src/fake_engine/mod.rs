@@ -39,5 +39,6 @@ mod table;
 mod tests;
 
 pub use config::{AnswerOrder, FakeEngineConfig, Greeting, NoDoc, Refusal, Reopen};
+pub use delta::patches;
 pub use engine::FakeEngine;
 pub use log::{Direction, LogEntry, Upgrade};

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Envelope, Raw};
-use crate::{ChangeSet, EngineError, Handle, ProtocolError, RequestId, scan};
+use crate::{ChangeSet, EngineError, ErrorCode, Handle, ProtocolError, RequestId, scan};
 
 /// One frame of the engine, classified, with the lists that ride on it.
 #[derive(Clone, Debug)]
@@ -84,14 +84,17 @@ fn handles(text: &[u8], list: Option<Raw<'_>>) -> Result<Vec<Handle>, ProtocolEr
 }
 
 fn decode_error(text: &[u8], error: Raw<'_>) -> Result<EngineError, ProtocolError> {
+    let start = offset(text, error);
+    if error.as_bytes().first() != Some(&b'{') {
+        return Err(scan::fault(start));
+    }
+    scan::value(text, start)?;
     // A member of the wrong type or null must not hide the error itself: each is read alone.
     let mut found = EngineError::default();
-    if error.as_bytes().first() != Some(&b'{') {
-        return Err(scan::fault(offset(text, error)));
-    }
     for (name, value) in super::members(error) {
         match &*name {
-            "code" => found.code = value.decode().unwrap_or_default(),
+            // A code that is no number of an error must not pass for no error, which is what 0 says.
+            "code" => found.code = value.decode().unwrap_or(ErrorCode::GENERIC_UNKNOWN),
             "parameter" => found.parameter = value.decode().unwrap_or_default(),
             "message" => found.message = value.decode().unwrap_or_default(),
             _ => {}
@@ -137,8 +140,41 @@ mod tests {
         let text = br#"{"id":1,"error":{"code":15,"message":null},"change":[1,2]}"#;
         let frame = Frame::parse(text).unwrap();
         let Kind::Response(response) = frame.kind else { panic!("not a response") };
-        assert_eq!(response.error.unwrap().code, crate::ErrorCode::ABORTED);
+        assert_eq!(response.error.unwrap().code, crate::ErrorCode::GENERIC_ABORTED);
         assert_eq!(frame.changes.changed, [Handle::new(1), Handle::new(2)]);
+    }
+
+    #[test]
+    fn malformed_result_is_a_matter_of_its_call_and_lists_beside_it_are_read() {
+        for result in [r#"{"a" 1}"#, "[1 2]", "{[}]", r#"{"qReturn":tru}"#, r#"{"a":"\x"}"#, "[01]"] {
+            let text = format!(r#"{{"id":1,"result":{result},"change":[3]}}"#);
+            let frame = Frame::parse(text.as_bytes()).unwrap();
+            let Kind::Response(response) = frame.kind else { panic!("not a response") };
+            assert_eq!(frame.changes.changed, [Handle::new(3)]);
+            assert_eq!(response.result.unwrap().as_bytes(), result.as_bytes());
+            assert!(response.result.unwrap().decode::<serde_json::Value>().is_err(), "{result}");
+        }
+    }
+
+    #[test]
+    fn result_that_does_not_end_or_nests_too_deep_is_a_matter_of_the_socket() {
+        for result in [r#"{"a":"}"#, "[", r#"{"a":[}"#, "tru", &"[".repeat(1_000_000)] {
+            assert!(Frame::parse(format!(r#"{{"id":1,"result":{result}}}"#).as_bytes()).is_err());
+        }
+        let deep = format!(r#"{{"result":{}{}}}"#, "[".repeat(257), "]".repeat(257));
+        assert!(matches!(Frame::parse(deep.as_bytes()), Err(ProtocolError::TooDeep { offset: 266, .. })));
+    }
+
+    #[test]
+    fn code_that_cannot_be_read_is_not_taken_for_no_error() {
+        for code in ["1e400", "99999999999", "[]", "\"no name\""] {
+            let text = format!(r#"{{"id":1,"error":{{"code":{code},"message":"a\ud800b"}}}}"#);
+            let Kind::Response(response) = Frame::parse(text.as_bytes()).unwrap().kind else {
+                panic!("{code}")
+            };
+            let error = response.error.unwrap();
+            assert_eq!((error.code, &*error.message), (ErrorCode::GENERIC_UNKNOWN, "a\u{fffd}b"), "{code}");
+        }
     }
 
     #[test]
@@ -148,6 +184,7 @@ mod tests {
             r#"{"close":{}}"#,
             r#"{"change":[99999999999]}"#,
             r#"{"id":1,"error":"no"}"#,
+            r#"{"id":1,"error":{"code":1 "message":"no"}}"#,
         ] {
             assert!(Frame::parse(text.as_bytes()).is_err(), "{text}");
         }

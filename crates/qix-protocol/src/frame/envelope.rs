@@ -2,13 +2,16 @@
 
 use std::borrow::Cow;
 
-use super::raw::{Raw, unescaped};
-use crate::{Handle, ProtocolError, scan};
+use super::Raw;
+use crate::{Handle, ProtocolError, escapes::unescaped, scan};
 
 /// The members of a frame that the protocol knows, each as it was written.
 ///
 /// Members may stand in any order; of a repeated one the last counts, as in every JSON parser of the field. Unknown members
 /// are kept: [`members`](super::members) of the frame's text returns them all.
+///
+/// The frame itself was read as JSON; objects and arrays in it were stepped over by their brackets and strings alone, so that a
+/// large `result` costs little. They end where they seem to, and need not be valid: see [`Raw`].
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct Envelope<'a> {
@@ -39,7 +42,8 @@ impl<'a> Envelope<'a> {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`] if the text is not one JSON object, or if `method`, `handle` or `delta` has the wrong type.
+    /// [`ProtocolError`] if the text is not one object with names and values, if brackets or strings in it do not end or nest
+    /// too deep, or if `method`, `handle` or `delta` has the wrong type.
     pub fn parse(text: &'a [u8]) -> Result<Self, ProtocolError> {
         let mut envelope = Self::default();
         let mut items =
@@ -49,7 +53,10 @@ impl<'a> Envelope<'a> {
             let value = Raw::scanned(&text[item.value.clone()]);
             let wrong = || scan::fault(item.value.start);
             let present = (!value.is_null()).then_some(value);
-            match &text[item.name.clone()] {
+            let written = &text[item.name.clone()];
+            // Nobody writes these names with escapes, but everybody's parser would read them.
+            let escaped = written.contains(&b'\\').then(|| unescaped(written));
+            match escaped.as_ref().map_or(written, |name| name.as_bytes()) {
                 b"id" => envelope.id = present,
                 b"method" => {
                     envelope.method = present.map(|value| string(value).ok_or_else(wrong)).transpose()?
@@ -100,6 +107,13 @@ mod tests {
         assert_eq!(envelope.handle, Some(Handle::GLOBAL));
         assert_eq!(envelope.params.unwrap().as_bytes(), b"[1]");
         assert!(envelope.delta);
+    }
+
+    #[test]
+    fn names_may_be_written_with_escapes() {
+        let envelope = Envelope::parse(br#"{"\u0069d":2,"m\u0065thod":"x"}"#).unwrap();
+        assert_eq!(envelope.id.unwrap().as_integer(), Some(2u64));
+        assert_eq!(envelope.method.as_deref(), Some("x"));
     }
 
     #[test]

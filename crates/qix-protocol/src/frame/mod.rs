@@ -1,10 +1,11 @@
 //! Frames: one complete JSON-RPC text message each.
 
 pub mod client;
+#[cfg(test)]
+mod dialects;
 pub mod engine;
 mod envelope;
 mod raw;
 
 pub use envelope::Envelope;
-pub(crate) use raw::unescaped;
 pub use raw::{Raw, elements, members};

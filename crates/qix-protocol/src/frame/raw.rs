@@ -2,11 +2,19 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
-use crate::{ProtocolError, scan};
+use crate::{
+    ProtocolError,
+    escapes::{unescaped, without_lone_surrogates},
+    scan,
+};
 
-/// One JSON value as it was written, known to be valid.
+/// One JSON value as it was written.
+///
+/// Made by [`new`](Self::new), and taken out of such a one, it is valid JSON. Taken out of a frame, only a scalar is: an object
+/// or array is known to end where its brackets say and to nest at most [`MAX_DEPTH`](crate::MAX_DEPTH) levels, and what is
+/// wrong in it comes to light when it is decoded. So one call's malformed result is that call's error, not the end of the socket.
 #[derive(Clone, Copy, Eq, PartialEq)]
 pub struct Raw<'a>(&'a [u8]);
 
@@ -20,7 +28,7 @@ impl<'a> Raw<'a> {
         Ok(Self(&text[scan::document(text)?]))
     }
 
-    /// Wraps text that the scanner has already checked.
+    /// Wraps a scalar that the scanner has checked, or a container that it has stepped over.
     pub(crate) fn scanned(text: &'a [u8]) -> Self {
         Self(text)
     }
@@ -30,17 +38,23 @@ impl<'a> Raw<'a> {
         self.0
     }
 
-    /// Decodes the value.
+    /// Decodes the value. Half a surrogate pair, which engines pass on from corrupt data, is read as U+FFFD.
     ///
     /// # Errors
     ///
-    /// What `serde_json` has to say if the value does not fit `T`.
-    pub fn decode<T: Deserialize<'a>>(&self) -> Result<T, serde_json::Error> {
-        // One look at the whole is cheaper than one at each string, which `from_slice` would take.
-        match str::from_utf8(self.0) {
-            Ok(text) => serde_json::from_str(text),
-            Err(_) => serde_json::from_slice(self.0),
-        }
+    /// What `serde_json` has to say if the value does not fit `T`, or is not JSON.
+    pub fn decode<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        decode(self.0).or_else(|error| match without_lone_surrogates(self.0) {
+            Some(replaced) => decode(&replaced),
+            None => Err(error),
+        })
+    }
+
+    /// Returns the member called `name`, the last if there are several; `None` if the value is no object or has none.
+    ///
+    /// What stands before it is stepped over, so that a small part of a large value is found at little cost.
+    pub fn member(&self, name: &str) -> Option<Self> {
+        members(*self).filter(|(found, _)| found == name).last().map(|(_, value)| value)
     }
 
     /// Returns whether the value is `null`.
@@ -72,7 +86,17 @@ impl fmt::Debug for Raw<'_> {
     }
 }
 
+fn decode<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
+    // One look at the whole is cheaper than one at each string, which `from_slice` would take.
+    match str::from_utf8(text) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(text),
+    }
+}
+
 /// Returns the members of the object in `value`, in order, names unescaped; nothing if it is no object.
+///
+/// Members that are objects or arrays are stepped over by their brackets alone. Ends at the first fault.
 pub fn members<'a>(value: Raw<'a>) -> impl Iterator<Item = (Cow<'a, str>, Raw<'a>)> {
     let text = value.as_bytes();
     scan::Items::new(text, 0)
@@ -83,7 +107,7 @@ pub fn members<'a>(value: Raw<'a>) -> impl Iterator<Item = (Cow<'a, str>, Raw<'a
         .map(|item| (unescaped(&text[item.name]), Raw::scanned(&text[item.value])))
 }
 
-/// Returns the elements of the array in `value`, in order; nothing if it is no array.
+/// Returns the elements of the array in `value`, in order; nothing if it is no array. Ends at the first fault.
 pub fn elements<'a>(value: Raw<'a>) -> impl Iterator<Item = Raw<'a>> {
     let text = value.as_bytes();
     scan::Items::new(text, 0)
@@ -92,19 +116,6 @@ pub fn elements<'a>(value: Raw<'a>) -> impl Iterator<Item = Raw<'a>> {
         .flatten()
         .map_while(Result::ok)
         .map(|item| Raw::scanned(&text[item.value]))
-}
-
-/// Returns the string whose inside, as written between the quotes, is `inside`.
-pub(crate) fn unescaped(inside: &[u8]) -> Cow<'_, str> {
-    if memchr::memchr(b'\\', inside).is_none() {
-        return String::from_utf8_lossy(inside);
-    }
-    let quoted = [b"\"", inside, b"\""].concat();
-    match serde_json::from_slice(&quoted) {
-        Ok(text) => Cow::Owned(text),
-        // Only a lone surrogate gets here; the escape stays as it was written.
-        Err(_) => Cow::Owned(String::from_utf8_lossy(inside).into_owned()),
-    }
 }
 
 #[cfg(test)]
@@ -120,8 +131,29 @@ mod tests {
     }
 
     #[test]
-    fn lone_surrogate_in_a_name_does_not_panic() {
-        let value = Raw::new(br#"{"\ud800":1}"#).unwrap();
-        assert_eq!(members(value).next().unwrap().0, "\\ud800");
+    fn lone_surrogates_are_read_as_the_replacement_character_in_names_too() {
+        let value = Raw::new(br#"{"\ud800":"a\udc00\ud83d\ude00","b":[1]}"#).unwrap();
+        assert_eq!(members(value).next().unwrap().0, "\u{fffd}");
+        let decoded: serde_json::Value = value.decode().unwrap();
+        assert_eq!(decoded, serde_json::json!({"\u{fffd}": "a\u{fffd}😀", "b": [1]}));
+        assert!(value.decode::<Vec<u8>>().is_err());
+    }
+
+    #[test]
+    fn member_is_the_last_of_its_name_and_large_ones_before_it_are_stepped_over() {
+        let text = format!(r#"{{"x":[{}1],"a":{{"b":[2 2]}},"\u0061":3}}"#, "[[]],".repeat(1000));
+        let value = Raw::scanned(text.as_bytes());
+        assert_eq!(value.member("a").unwrap().as_bytes(), b"3");
+        assert!(value.member("b").is_none());
+    }
+
+    #[test]
+    fn numbers_are_integers_or_not() {
+        let integer = |text: &'static str| Raw::new(text.as_bytes()).unwrap().as_integer::<u64>();
+        assert_eq!(integer("9007199254740993"), Some((1 << 53) + 1));
+        assert_eq!(integer("18446744073709551615"), Some(u64::MAX));
+        for text in ["-1", "1.0", "1e3", "18446744073709551616", "\"1\"", "[1]", "null"] {
+            assert_eq!(integer(text), None, "{text}");
+        }
     }
 }

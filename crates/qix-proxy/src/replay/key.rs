@@ -22,8 +22,8 @@ impl Key {
     /// Makes the key of a request to the object with this lineage.
     pub(super) fn new(lineage: Lineage, request: &Request<'_>, requests: &RecentRequests) -> Self {
         let params = match request.params {
-            Some(params) if names_a_request(&request.method) => requests.named_in(params),
-            params => canonical_params(params),
+            Some(params) if names_a_request(&request.method) => requests.named_in(&request.method, params),
+            params => canonical_params(lineage.class(), &request.method, params),
         };
         Self { lineage, method: (&*request.method).into(), params: params.into() }
     }
@@ -48,7 +48,7 @@ impl fmt::Display for Key {
 
 /// The lineage that stands for a handle which nothing opened, so that a client that guesses handles gets what was recorded.
 pub(super) fn guessed(handle: Handle) -> Lineage {
-    Lineage::GLOBAL.child(&format!("handle {handle}"), None, 0)
+    Lineage::GLOBAL.child(&format!("handle {handle}"), None, 0, "")
 }
 
 /// Methods whose first parameter is the id of another request.
@@ -74,20 +74,19 @@ impl RecentRequests {
     }
 
     /// Returns canonical parameters with the id replaced by the method of the request it names.
-    fn named_in(&self, params: Raw<'_>) -> String {
-        let mut tree = Tree::from(params);
-        let id = match &mut tree {
-            Tree::Array(elements) => elements.first_mut(),
-            Tree::Object(_) => tree.member_mut("qRequestId"),
-            Tree::Scalar(_) => None,
+    fn named_in(&self, method: &str, params: Raw<'_>) -> String {
+        let Ok(mut tree) = Tree::parse(params.as_bytes()) else {
+            return canonical_params("Global", method, Some(params));
         };
+        let id = if tree.is_array() { tree.element_mut(0) } else { tree.member_mut("qRequestId") };
         if let Some(id) = id
-            && let Tree::Scalar(text) = &*id
+            && let Some(text) = id.scalar()
         {
-            let found = self.0.iter().rev().find(|(known, _)| known == text);
+            let found = self.0.iter().rev().find(|(known, _)| **known == *text.as_bytes());
             *id = Tree::string(&format!("@{}", found.map_or("", |(_, method)| method)));
         }
-        tree.canonical()
+        let text = tree.to_string();
+        canonical_params("Global", method, Raw::new(text.as_bytes()).ok())
     }
 }
 

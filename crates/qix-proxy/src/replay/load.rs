@@ -12,7 +12,7 @@ use qix_protocol::{
         engine::{Frame, Kind, Response},
         members,
     },
-    referenced_handles,
+    references,
 };
 
 use super::{
@@ -257,8 +257,8 @@ impl Listener {
         Self {
             tape,
             latest: None,
-            lineages: Lineages::new(),
-            baselines: Baselines::new(),
+            lineages: Lineages::default(),
+            baselines: Baselines::default(),
             requests: RecentRequests::default(),
             outstanding: Vec::new(),
         }
@@ -320,15 +320,15 @@ impl Listener {
         let Some(result) = response.result else { return Ok(Body::Odd(None)) };
         let materialised;
         let plain = if response.delta {
-            materialised = self.baselines.apply(request.to, &request.method, result)?;
-            Raw::new(&materialised)?
+            materialised = self.baselines.apply(request.to, &request.method, result)?.to_string();
+            Raw::new(materialised.as_bytes())?
         } else {
             self.baselines.plain_answer(request.to, &request.method);
             result
         };
         let params = request.params.as_deref().map(Raw::new).transpose()?;
-        for handle in referenced_handles(plain) {
-            self.lineages.opened(handle, request.to, &request.method, params);
+        for reference in references(plain) {
+            self.lineages.opened(&reference, request.to, &request.method, params);
         }
         if plain.as_bytes().first() != Some(&b'{') {
             return Ok(Body::Odd(Some(Bytes::copy_from_slice(plain.as_bytes()))));

@@ -46,12 +46,15 @@ impl Template {
 
 #[cfg(test)]
 mod tests {
+    use qix_protocol::ObjectReference;
+
     use super::*;
 
     #[test]
     fn only_handles_of_references_are_filled_in() {
-        let mut lineages = Lineages::new();
-        lineages.opened(Handle::new(3), Handle::GLOBAL, "GetObject", None);
+        let mut lineages = Lineages::default();
+        let reference = ObjectReference { handle: Some(Handle::new(3)), ..ObjectReference::default() };
+        lineages.opened(&reference, Handle::GLOBAL, "GetObject", None);
         let render = |text: &str| {
             let mut out = Vec::new();
             let value = Raw::new(text.as_bytes()).unwrap();

@@ -336,7 +336,12 @@ fn corrupt_delta_is_reported_and_the_rest_is_replayed() {
         1< {"id":2,"result":{}}
         "#,
     );
-    assert_eq!(report.left_out, ["entry 3: delta patch 0 of q cannot be applied: no such element"]);
+    assert_eq!(
+        report.left_out,
+        [
+            "entry 3: delta patch 0 of q cannot be applied: no value to change: none was sent, or it was dropped"
+        ]
+    );
     assert_eq!(report.unanswered, 1);
     assert_eq!(hears(&mut Player::new(tapes, 0), r#"{"id":1,"method":"N"}"#).len(), 1);
 }

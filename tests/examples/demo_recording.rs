@@ -1,4 +1,6 @@
-//! Makes the recording that `qix-proxy demo` embeds.
+//! Makes the recording that `qix-proxy demo` embeds: `cargo xtask demo-recording`.
+
+use std::{path::Path, process::ExitCode};
 
 use qix_client::{
     Session,
@@ -8,10 +10,19 @@ use qix_proxy::{RecordConfig, RecordProxy, demo};
 use qix_tests::fake_engine::{FakeEngine, FakeEngineConfig};
 use tokio::sync::oneshot;
 
-use crate::{Outcome, root, say};
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
 
-pub(crate) async fn run() -> Outcome {
-    let folder = root().join("crates/qix-proxy/assets");
+async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates/qix-proxy/assets").canonicalize()?;
     let fresh = tempfile::Builder::new().prefix("demo").tempdir_in(&folder)?;
     let file = fresh.path().join("demo.qixrec");
     let engine = FakeEngine::start(FakeEngineConfig::default()).await?;
@@ -40,4 +51,9 @@ pub(crate) async fn run() -> Outcome {
     std::fs::rename(&file, &target)?;
     say(&format!("{} answers in {}", answers.len(), target.display()));
     Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "a developer reads it")]
+fn say(line: &str) {
+    println!("{line}");
 }

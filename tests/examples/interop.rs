@@ -1,12 +1,13 @@
-//! Runs a client that nobody here wrote, three times, and compares what it got.
+//! Runs a client that nobody here wrote, three times, and compares what it got: `cargo xtask interop`.
 
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{Command, ExitCode, Stdio},
     time::Duration,
 };
 
+use clap::Parser;
 use qix_tests::fake_engine::{FakeEngine, FakeEngineConfig};
 use serde_json::Value;
 use tokio::{
@@ -15,13 +16,16 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Outcome, root, say};
-
 /// No step takes longer, or something hangs.
 const LIMIT: Duration = Duration::from_secs(120);
 
-#[derive(Debug, clap::Args)]
-pub(crate) struct Args {
+/// What a step gives; the error is one sentence.
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+/// Run enigma.js against the fake engine: straight, through the recorder, and from the recording
+#[derive(Debug, Parser)]
+#[command(bin_name = "cargo xtask interop")]
+struct Args {
     /// Use what `npm ci` has installed before
     #[arg(long)]
     offline: bool,
@@ -30,13 +34,24 @@ pub(crate) struct Args {
     keep: Option<PathBuf>,
 }
 
-pub(crate) async fn run(args: Args) -> Outcome {
-    let folder = root().join("tests/interop");
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Args::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(args: Args) -> Outcome {
+    let folder = scripts();
     if !args.offline {
         succeed(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(&folder))?;
     }
     succeed(
-        Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "qix-proxy"]).current_dir(root()),
+        Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "qix-proxy"]).current_dir(&folder),
     )?;
     let results = tempfile::tempdir()?;
     let recording = args.keep.unwrap_or_else(|| results.path().join("interop.qixrec"));
@@ -75,13 +90,7 @@ async fn drive(
 ) -> Result<Values, Box<dyn std::error::Error>> {
     let file = results.join(format!("{}.json", name.replace(' ', "-")));
     let mut command = tokio::process::Command::new("node");
-    command
-        .arg("enigma.mjs")
-        .arg(url)
-        .arg("--json")
-        .arg(&file)
-        .args(options)
-        .current_dir(root().join("tests/interop"));
+    command.arg("enigma.mjs").arg(url).arg("--json").arg(&file).args(options).current_dir(scripts());
     let output =
         timeout(LIMIT, command.kill_on_drop(true).output()).await.map_err(|_| format!("{name}: hangs"))??;
     let text = String::from_utf8_lossy(&output.stdout);
@@ -145,10 +154,21 @@ impl Proxy {
     }
 }
 
-/// Where cargo has put the binary: beside this one.
+/// Where cargo has put the binary: one folder above the examples.
 fn binary() -> PathBuf {
     let here = std::env::current_exe().unwrap_or_default();
-    here.with_file_name(format!("qix-proxy{}", std::env::consts::EXE_SUFFIX))
+    let above = here.parent().and_then(Path::parent).unwrap_or(Path::new("."));
+    above.join(format!("qix-proxy{}", std::env::consts::EXE_SUFFIX))
+}
+
+/// The folder of the client's scripts.
+fn scripts() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("interop")
+}
+
+#[expect(clippy::print_stdout, reason = "a developer reads it")]
+fn say(line: &str) {
+    println!("{line}");
 }
 
 fn succeed(command: &mut Command) -> Outcome {
