@@ -228,7 +228,7 @@ impl<S: Socket> Driver<S> {
                 Event::Notification(notification) => {
                     tracing::debug!(method = notification.method, "notification");
                     if let Some(state) = self.connection.session_state() {
-                        self.shared.connected.send_replace(Some(state.to_owned()));
+                        self.shared.connected.send_replace(Some(state.as_str().to_owned()));
                     }
                 }
                 Event::Orphan(text) => tracing::warn!(bytes = text.len(), "answer to no request"),

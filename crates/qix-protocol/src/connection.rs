@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::{
     Answer, AuthenticationInformation, CallError, Cause, ConnectionConfig, Event, Handle, Lineage, NotFound,
-    Notification, ObjectReference, ProtocolError, RequestError, RequestId, RequestIds,
+    Notification, ObjectReference, ProtocolError, RequestError, RequestId, RequestIds, SessionState,
     delta::Baselines,
     frame::{
         Raw,
@@ -118,9 +118,9 @@ impl<T> Connection<T> {
         self.lineages.get(handle)
     }
 
-    /// Returns the state that the latest `OnConnected` named, such as `SESSION_CREATED`; `None` before it came.
-    pub fn session_state(&self) -> Option<&str> {
-        self.greetings.session_state.as_deref()
+    /// Returns the state that the latest `OnConnected` named; `None` before it came.
+    pub fn session_state(&self) -> Option<&SessionState> {
+        self.greetings.session_state.as_ref()
     }
 
     /// Returns what the latest `OnAuthenticationInformation` said; `None` before it came.

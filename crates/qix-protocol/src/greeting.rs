@@ -2,12 +2,12 @@
 
 use serde::Deserialize;
 
-use crate::frame::Raw;
+use crate::{SessionState, frame::Raw};
 
 /// The latest greetings of a socket, kept so that whoever looks later misses nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Greetings {
-    pub(crate) session_state: Option<String>,
+    pub(crate) session_state: Option<SessionState>,
     pub(crate) authentication: Option<AuthenticationInformation>,
 }
 
@@ -34,7 +34,7 @@ impl Greetings {
         #[derive(Deserialize)]
         struct Connected {
             #[serde(rename = "qSessionState")]
-            state: String,
+            state: SessionState,
         }
         let Some(params) = params else { return };
         match method {
@@ -68,7 +68,7 @@ mod tests {
         say("OnAuthenticationInformation", r#"{"userId":"me","userDirectory":"D","mustAuthenticate":false}"#);
         say("OnConnected", "[]");
         let after = say("OnAuthenticationInformation", "7");
-        assert_eq!(after.session_state.as_deref(), Some("SESSION_CREATED"));
+        assert_eq!(after.session_state, Some(SessionState::Created));
         let known = after.authentication.unwrap();
         assert_eq!((known.user_id.as_deref(), known.must_authenticate), (Some("me"), false));
         let login = say("OnAuthenticationInformation", r#"{"loginUri":"/login","mustAuthenticate":true}"#);

@@ -37,7 +37,7 @@ fn greeting_may_follow_the_first_answer() {
     pair.engine_says(r#"{"id":1,"result":{}}"#).unwrap();
     pair.engine_says(GREETING).unwrap();
     assert_eq!(pair.heard(), ["EngineVersion: {}", HEARD]);
-    assert_eq!(pair.client.session_state(), Some("SESSION_CREATED"));
+    assert_eq!(pair.client.session_state(), Some(&SessionState::Created));
 }
 
 #[test]

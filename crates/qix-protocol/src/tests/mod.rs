@@ -15,7 +15,7 @@ use bytes::Bytes;
 
 use crate::{
     CallError, ChangeSet, Connection, ConnectionConfig, Event, Handle, NewRequest, ProtocolError,
-    RequestError, RequestId, Typed,
+    RequestError, RequestId, SessionState, Typed,
     frame::Raw,
     schema::{Method, global},
 };
@@ -358,7 +358,7 @@ fn on_connected_is_latched_and_other_notifications_pass() {
     assert_eq!(pair.client.session_state(), None);
     pair.engine_says(r#"{"method":"OnConnected","params":{"qSessionState":"SESSION_ATTACHED"}}"#).unwrap();
     pair.engine_says(r#"{"method":"OnSomethingNew"}"#).unwrap();
-    assert_eq!(pair.client.session_state(), Some("SESSION_ATTACHED"));
+    assert_eq!(pair.client.session_state(), Some(&SessionState::Attached));
     assert_eq!(pair.heard(), [r#"OnConnected {"qSessionState":"SESSION_ATTACHED"}"#, "OnSomethingNew null"]);
 }
 
