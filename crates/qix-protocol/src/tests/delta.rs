@@ -82,6 +82,36 @@ fn patches_of_a_forgotten_call_are_missed_and_the_value_with_them() {
 }
 
 #[test]
+fn parameters_are_no_part_of_what_patches_refer_to() {
+    let mut pair = Pair::new();
+    let mut get = |params: &str, patches: &str| {
+        let id = pair.client.ids().reserve();
+        let request = NewRequest {
+            id,
+            to: Handle::new(1),
+            method: "GetObject",
+            params: raw(params),
+            delta: true,
+            deadline: None,
+        };
+        pair.client.request(request, "GetObject").unwrap();
+        pair.engine_says(&format!(r#"{{"id":{id},"delta":true,"result":{{"qReturn":[{patches}]}}}}"#))
+            .unwrap();
+        pair.heard().remove(0)
+    };
+    get(
+        r#"["A"]"#,
+        r#"{"op":"add","path":"/","value":{"qType":"GenericObject","qHandle":2,"qGenericId":"A"}}"#,
+    );
+    let other = get(
+        r#"["B"]"#,
+        r#"{"op":"replace","path":"/qHandle","value":3},{"op":"replace","path":"/qGenericId","value":"B"}"#,
+    );
+    assert_eq!(other, r#"GetObject: {"qReturn":{"qType":"GenericObject","qHandle":3,"qGenericId":"B"}}"#);
+    assert_eq!(pair.client.lineage(Handle::new(3)).unwrap().to_string(), r#"GetObject("B")"#);
+}
+
+#[test]
 fn error_between_two_delta_answers_changes_nothing() {
     let mut pair = Pair::new();
     let first = pair.delta_call(3, "GetLayout");
