@@ -63,20 +63,26 @@ fn opened(objects: i32) -> Connection<()> {
     let mut connection = Connection::new(ConnectionConfig::default());
     for object in 1..=objects {
         let reference = format!(r#"{{"qReturn":{{"qType":"GenericObject","qHandle":{object}}}}}"#);
-        answer(&mut connection, "CreateSessionObject", &format!(r#"[{{"n":{object}}}]"#), &reference);
+        answer(
+            &mut connection,
+            Handle::GLOBAL,
+            "CreateSessionObject",
+            &format!(r#"[{{"n":{object}}}]"#),
+            &reference,
+        );
     }
     connection
 }
 
 fn call(connection: &mut Connection<()>, object: i32) {
-    answer(connection, "GetLayout", "[]", r#"{"qLayout":{}}"#);
+    answer(connection, Handle::new(1), "GetLayout", "[]", r#"{"qLayout":{}}"#);
     black_box(connection.lineage(Handle::new(object)));
 }
 
-fn answer(connection: &mut Connection<()>, method: &str, params: &str, result: &str) {
+fn answer(connection: &mut Connection<()>, to: Handle, method: &str, params: &str, result: &str) {
     let id = connection.ids().reserve();
     let params = Raw::new(params.as_bytes()).expect("JSON");
-    let request = NewRequest { id, to: Handle::new(1), method, params, delta: false, deadline: None };
+    let request = NewRequest { id, to, method, params, delta: false, deadline: None };
     connection.request(request, ()).expect("an open connection");
     while let Some(text) = connection.poll_transmit() {
         drop(black_box(text));

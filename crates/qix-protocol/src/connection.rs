@@ -191,7 +191,9 @@ impl<T> Connection<T> {
 
     /// Hands the data of a call back that could not be sent. No answer is expected.
     pub fn abandon(&mut self, id: RequestId) -> Option<T> {
-        self.pending.take(id)?.data
+        let entry = self.pending.take(id)?;
+        self.transmits.retain(|text| text.as_ptr() != entry.text.as_ptr());
+        entry.data
     }
 
     /// Takes in one text message.
@@ -201,18 +203,28 @@ impl<T> Connection<T> {
     /// [`ProtocolError`] if the text is no frame of an engine. Nothing has happened then; whether to go on is the driver's
     /// choice, since some intermediaries put a page of HTML into the conversation.
     pub fn handle_text(&mut self, text: Bytes) -> Result<(), ProtocolError> {
+        if self.ended {
+            return Ok(());
+        }
         let Frame { kind, mut changes } = Frame::parse(&text)?;
         changes.let_close_win();
         let mut completed = None;
-        match kind {
+        match self.answer_if_expected(kind) {
             Kind::Response(response) => {
+                let delta = response.delta;
                 let entry = response.request_id().and_then(|id| Some((id, self.pending.take(id)?)));
                 match entry {
                     Some((id, entry)) => completed = self.answered(id, entry, response, &text),
-                    None => self.events.push_back(Event::Orphan(text.clone())),
+                    None => {
+                        if delta {
+                            // Nobody knows to which value the engine's next patches refer.
+                            self.baselines.clear();
+                        }
+                        self.events.push_back(Event::Orphan(text.clone()));
+                    }
                 }
             }
-            Kind::Notification { method, params } => {
+            Kind::Notification { method, params, .. } => {
                 self.greetings.latch(&method, params);
                 let params = params.map(|params| range(&text, params));
                 let notification = Notification::new(method.into_owned(), text.clone(), params);
@@ -231,6 +243,16 @@ impl<T> Connection<T> {
         }
         self.events.extend(completed);
         Ok(())
+    }
+
+    /// Takes a frame with a `method` for the answer that it is if its id is that of a call.
+    fn answer_if_expected<'a>(&self, kind: Kind<'a>) -> Kind<'a> {
+        let Kind::Notification { id: id @ Some(_), .. } = kind else { return kind };
+        let response = Response { id, result: None, error: None, delta: false };
+        match response.request_id() {
+            Some(id) if self.pending.contains(id) => Kind::Response(response),
+            _ => kind,
+        }
     }
 
     /// Takes in that time has passed: calls whose deadline is not after `now` are cancelled and fail.
@@ -283,7 +305,8 @@ impl<T> Connection<T> {
     ) -> Result<(), serde_json::Error> {
         let NewRequest { id, to, method, params, delta, deadline } = request;
         self.line.clear();
-        let written = params.write(&Head { id, to, method, delta }, &mut self.line)?;
+        let head = Head { id, to, method, delta };
+        let written = params.write(&head, &mut self.line)?;
         if self.scratch.capacity() < self.line.len() {
             self.scratch.reserve(SCRATCH.max(self.line.len()));
         }
@@ -294,7 +317,9 @@ impl<T> Connection<T> {
         let text = self.scratch.split().freeze();
         self.transmits.push_back(text.clone());
         let Written { method, params } = written;
-        self.pending.insert(id, Entry { data: data.take(), to, text, method, params, delta, deadline });
+        let occurrence = self.lineages.requested(to, head.method, Some(Raw::scanned(&text[params.clone()])));
+        let entry = Entry { data: data.take(), to, text, method, params, occurrence, delta, deadline };
+        self.pending.insert(id, entry);
         Ok(())
     }
 
@@ -321,7 +346,7 @@ impl<T> Connection<T> {
             return Err(CallError::Engine(error));
         }
         match response.result {
-            Some(result) if response.delta => {
+            Some(result) if response.delta && !result.is_null() => {
                 let outs =
                     self.baselines.apply(entry.to, &entry.method(), result).map_err(CallError::Delta)?;
                 self.opened(entry, references_of(&outs))?;
@@ -350,7 +375,8 @@ impl<T> Connection<T> {
             if reference.is_null() {
                 found = Err(CallError::NotFound(NotFound));
             }
-            self.lineages.opened(&reference, entry.to, &entry.method(), Some(entry.params()));
+            let params = Some(entry.params());
+            self.lineages.opened(&reference, entry.to, &entry.method(), params, entry.occurrence);
         }
         found
     }

@@ -53,12 +53,7 @@ impl Lineage {
     }
 
     fn step(&self, method: &str, params: &str, occurrence: u32, class: &str) -> Self {
-        let mut hasher = DefaultHasher::new();
-        (self.hash_value(), method, params, occurrence).hash(&mut hasher);
-        let first = hasher.finish();
-        // Together they are long enough that no two paths of all recordings ever made meet by chance.
-        0u8.hash(&mut hasher);
-        let hash = [first, hasher.finish()];
+        let hash = hash(&(self.hash_value(), method, params, occurrence));
         let depth = self.0.as_ref().map_or(0, |step| step.depth) + 1;
         // What shows or drops a lineage does so recursively. A path that is cut keeps the hash of the whole.
         let parent = if depth < MAX_DEPTH { self.clone() } else { Self::GLOBAL };
@@ -108,6 +103,20 @@ impl fmt::Display for Lineage {
     }
 }
 
+/// Two hashes, together long enough that no two paths of all recordings ever made meet by chance.
+fn hash(value: &impl Hash) -> [u64; 2] {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    let first = hasher.finish();
+    0u8.hash(&mut hasher);
+    [first, hasher.finish()]
+}
+
+/// Whether each call of the method may open another object, even with equal parameters.
+fn creates(method: &str) -> bool {
+    method.starts_with("Create") || method.starts_with("GetOrCreate")
+}
+
 /// The parameters as they are shown: without the brackets of the list, and cut if they are long.
 fn shown(params: &str) -> Box<str> {
     let inside = params.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(params);
@@ -122,7 +131,7 @@ fn shown(params: &str) -> Box<str> {
 #[derive(Debug)]
 pub struct Lineages {
     open: HashMap<Handle, Lineage>,
-    /// How often equal calls have created objects, by the hash of their lineage.
+    /// How often equal calls have asked to create an object, by the hash of the call.
     created: HashMap<[u64; 2], u32>,
     /// The keys of `created`, oldest first.
     definitions: VecDeque<[u64; 2]>,
@@ -146,26 +155,41 @@ impl Lineages {
         if handle == Handle::GLOBAL { Some(&Lineage::GLOBAL) } else { self.open.get(&handle) }
     }
 
-    /// Notes that a call on `on` opened the object of `reference`.
+    /// Notes that a call is made, and returns what [`opened`](Self::opened) wants to know of it: how many equal calls have asked
+    /// to create an object so far, this one counted; 0 if the method creates none.
+    ///
+    /// Calls count in the order in which they are made: answers may overtake each other.
+    pub fn requested(&mut self, on: Handle, method: &str, params: Option<Raw<'_>>) -> u32 {
+        if !creates(method) {
+            return 0;
+        }
+        let class = self.get(on).map_or("", Lineage::class);
+        self.count(hash(&(on, method, canonical_params(class, method, params))))
+    }
+
+    /// Notes that a call on `on` opened the object of `reference`; `occurrence` is what [`requested`](Self::requested) returned
+    /// for the call.
     ///
     /// A handle that is open already keeps the lineage it has: the same object reached twice is one object. An app is known by
     /// its id, so that `GetActiveDoc` leads to the app that `OpenDoc` has opened, on whichever socket, and passwords are no
-    /// part of its lineage. A null reference opens nothing.
-    pub fn opened(&mut self, reference: &ObjectReference, on: Handle, method: &str, params: Option<Raw<'_>>) {
-        let Some(handle) = reference.handle else { return };
+    /// part of its lineage. A null reference opens nothing, and what an object of unknown lineage opens has none either.
+    pub fn opened(
+        &mut self,
+        reference: &ObjectReference,
+        on: Handle,
+        method: &str,
+        params: Option<Raw<'_>>,
+        occurrence: u32,
+    ) {
+        let (Some(handle), Some(parent)) = (reference.handle, self.get(on).cloned()) else { return };
         if self.get(handle).is_some() || self.open.len() >= self.max_handles {
             return;
         }
-        let parent = self.get(on).cloned().unwrap_or_default();
         let class = reference.object_type.as_deref().unwrap_or_default();
         let lineage = if matches!(method, "OpenDoc" | "GetActiveDoc") {
             parent.step("OpenDoc", &app_id(reference, method, params), 0, class)
-        } else if method.starts_with("Create") {
-            let params = canonical_params(parent.class(), method, params);
-            let occurrence = self.count(parent.step(method, &params, 0, class).hash_value());
-            parent.step(method, &params, occurrence, class)
         } else {
-            parent.child(method, params, 0, class)
+            parent.child(method, params, occurrence, class)
         };
         self.open.insert(handle, lineage);
     }
@@ -228,12 +252,20 @@ mod tests {
     /// A socket on which the app `Sales` is open under handle 1.
     fn with_app() -> Lineages {
         let mut lineages = Lineages::default();
-        lineages.opened(&reference(1, "Doc", Some("Sales")), Handle::GLOBAL, "OpenDoc", raw(r#"["Sales"]"#));
+        lineages.opened(
+            &reference(1, "Doc", Some("Sales")),
+            Handle::GLOBAL,
+            "OpenDoc",
+            raw(r#"["Sales"]"#),
+            0,
+        );
         lineages
     }
 
     fn open(lineages: &mut Lineages, handle: i32, on: i32, method: &str, params: &str) -> Lineage {
-        lineages.opened(&reference(handle, "GenericObject", None), Handle::new(on), method, raw(params));
+        let occurrence = lineages.requested(Handle::new(on), method, raw(params));
+        let reference = reference(handle, "GenericObject", None);
+        lineages.opened(&reference, Handle::new(on), method, raw(params), occurrence);
         lineages.get(Handle::new(handle)).unwrap().clone()
     }
 
@@ -265,10 +297,33 @@ mod tests {
     }
 
     #[test]
+    fn occurrences_are_counted_in_the_order_of_calls_and_not_of_answers() {
+        let mut lineages = with_app();
+        let on = Handle::new(1);
+        let calls = [0; 2].map(|_| lineages.requested(on, "CreateSessionObject", raw("[{}]")));
+        for (handle, occurrence) in [(7, calls[1]), (8, calls[0])] {
+            let reference = reference(handle, "GenericObject", None);
+            lineages.opened(&reference, on, "CreateSessionObject", raw("[{}]"), occurrence);
+        }
+        let shown = |handle| lineages.get(Handle::new(handle)).unwrap().to_string();
+        assert!(shown(7).ends_with("#2") && shown(8).ends_with(')'), "{} {}", shown(7), shown(8));
+        let mut lineages = with_app();
+        let first = open(&mut lineages, 2, 1, "GetOrCreateObject", "[{}]");
+        assert_ne!(first, open(&mut lineages, 3, 1, "GetOrCreateObject", "[{}]"));
+    }
+
+    #[test]
+    fn what_an_unknown_object_opens_is_unknown() {
+        let mut lineages = with_app();
+        lineages.opened(&reference(9, "GenericObject", None), Handle::new(5), "GetChild", raw(r#"["x"]"#), 0);
+        assert!(lineages.get(Handle::new(9)).is_none());
+    }
+
+    #[test]
     fn get_active_doc_leads_to_the_app_that_open_doc_opens() {
         let open = |method, id, params| {
             let mut lineages = Lineages::default();
-            lineages.opened(&reference(1, "Doc", id), Handle::GLOBAL, method, raw(params));
+            lineages.opened(&reference(1, "Doc", id), Handle::GLOBAL, method, raw(params), 0);
             lineages.get(Handle::new(1)).unwrap().clone()
         };
         let opened = open("OpenDoc", Some("Sales"), r#"["Sales","me","secret","",true]"#);
@@ -310,7 +365,9 @@ mod tests {
         let mut lineages = Lineages::new(2);
         for handle in 1..5 {
             let params = format!(r#"["{handle}"]"#);
-            lineages.opened(&reference(handle, "Field", None), Handle::GLOBAL, "CreateX", raw(&params));
+            let occurrence = lineages.requested(Handle::GLOBAL, "CreateX", raw(&params));
+            let reference = reference(handle, "Field", None);
+            lineages.opened(&reference, Handle::GLOBAL, "CreateX", raw(&params), occurrence);
         }
         assert!(lineages.get(Handle::new(2)).is_some() && lineages.get(Handle::new(3)).is_none());
         assert!(lineages.created.len() <= 2 && lineages.definitions.len() <= 2);

@@ -21,6 +21,8 @@ pub(crate) struct Entry<T> {
     pub(crate) text: Bytes,
     pub(crate) method: Range<usize>,
     pub(crate) params: Range<usize>,
+    /// What [`Lineages::requested`](crate::Lineages::requested) said of it.
+    pub(crate) occurrence: u32,
     /// Whether a delta answer was asked for.
     pub(crate) delta: bool,
     pub(crate) deadline: Option<Instant>,
@@ -41,8 +43,9 @@ impl<T> Entry<T> {
 pub(crate) struct Pending<T> {
     entries: HashMap<RequestId, Entry<T>, BuildHasherDefault<IdHasher>>,
     deadlines: BTreeSet<(Instant, RequestId)>,
-    /// In the order of cancelling; may name entries that were answered since.
+    /// Entries without data, oldest first; may name some that were answered since.
     cancelled: VecDeque<RequestId>,
+    /// How many entries somebody waits for.
     live: usize,
     max_cancelled: usize,
 }
@@ -104,9 +107,17 @@ impl<T> Pending<T> {
 
     /// Forgets the oldest cancelled call beyond the limit.
     pub(crate) fn forget(&mut self) -> Option<Entry<T>> {
-        while self.cancelled.len() > self.max_cancelled {
+        // Each cancelled call has a `CancelRequest` beside it whose answer nobody waits for either.
+        let most = self.max_cancelled.saturating_mul(2);
+        let waits = |entries: &HashMap<_, Entry<T>, _>, id: &RequestId| {
+            entries.get(id).is_some_and(|entry| entry.data.is_none())
+        };
+        if self.cancelled.len() > most.saturating_mul(2) {
+            self.cancelled.retain(|id| waits(&self.entries, id));
+        }
+        while self.entries.len() - self.live > most {
             let oldest = self.cancelled.pop_front()?;
-            if self.entries.get(&oldest).is_some_and(|entry| entry.data.is_none()) {
+            if waits(&self.entries, &oldest) {
                 return self.entries.remove(&oldest);
             }
         }

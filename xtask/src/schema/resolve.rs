@@ -119,7 +119,7 @@ impl<'a> Schema<'a> {
         let (rust, borrows) = match &node {
             Node::Boolean => ("bool".to_owned(), false),
             Node::Integer | Node::Int8 | Node::Int32 | Node::Int64 | Node::Byte => ("i64".to_owned(), false),
-            Node::Number | Node::Double => ("f64".to_owned(), false),
+            Node::Number | Node::Double => ("Double".to_owned(), false),
             Node::String | Node::Base64 => ("&'a str".to_owned(), true),
             Node::Array(item) => (format!("&'a [{}]", owned(item)?), true),
             Node::Named(name) => match self.types.get(name.as_str()).map(|of| &of.shape) {

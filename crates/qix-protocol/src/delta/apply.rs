@@ -15,11 +15,11 @@ pub(super) struct Target {
     work: Work,
 }
 
-/// What the patches of one list have cost: elements moved, names compared, values measured.
+/// What the patches of one answer have cost: elements moved, names compared, values measured.
 ///
-/// A list in a frame of a megabyte can ask for hours of it, such as 40,000 insertions in front of a million elements.
+/// An answer of a megabyte can ask for hours of it, such as 40,000 insertions in front of a million elements.
 #[derive(Debug, Default)]
-struct Work(usize);
+pub(super) struct Work(usize);
 
 impl Work {
     /// More than 10,000 insertions into the longest page that an engine gives out, and less than a second.
@@ -32,9 +32,9 @@ impl Work {
 }
 
 impl Target {
-    /// Begins a list of patches.
-    pub(super) fn begin(&mut self) {
-        self.work = Work::default();
+    /// Goes on with the work that an answer has caused so far; returns what was there before.
+    pub(super) fn work(&mut self, work: Work) -> Work {
+        std::mem::replace(&mut self.work, work)
     }
 
     /// Returns the value as it is now.

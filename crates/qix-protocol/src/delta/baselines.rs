@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{apply::Target, patch};
+use super::{
+    apply::{Target, Work},
+    patch,
+};
 use crate::{
     Handle, ProtocolError,
     frame::Raw,
@@ -97,11 +100,12 @@ impl Baselines {
         }
         let mut plain = Members::default();
         let mut fault = None;
+        let mut work = Work::default();
         let mut first = true;
         while parser.next(first, b'}')? {
             first = false;
             let member = unescaped(parser.name()?);
-            match self.apply_member(handle, method, &member, &mut parser)? {
+            match self.apply_member(handle, method, &member, &mut parser, &mut work)? {
                 Ok(value) => plain.push(escaped(&member), value),
                 Err((index, why)) => {
                     let member = member.into_owned();
@@ -119,9 +123,12 @@ impl Baselines {
         method: &str,
         member: &str,
         parser: &mut Parser<'_>,
+        work: &mut Work,
     ) -> Result<Result<Tree, patch::Fault>, ProtocolError> {
         let mut baseline = self.take(handle, method, member);
+        baseline.target.work(std::mem::take(work));
         let outcome = patch::apply_list(parser, &mut baseline.target)?;
+        *work = baseline.target.work(Work::default());
         if outcome.is_ok() {
             self.keep(handle, baseline);
         }
@@ -138,21 +145,28 @@ impl Baselines {
         self.forget(handle, |_| true);
     }
 
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        *self = Self::new(self.limit);
+    }
+
     /// Takes a baseline out, or makes one without a value.
     fn take(&mut self, handle: Handle, method: &str, member: &str) -> Baseline {
-        let baselines = self.of_handle.entry(handle).or_default();
-        let found = baselines.iter().position(|found| &*found.method == method && &*found.member == member);
-        let Some(found) = found else {
-            return Baseline {
-                method: method.into(),
-                member: member.into(),
-                target: Target::default(),
-                answered: 0,
-            };
+        let of_method = |found: &Baseline| &*found.method == method && &*found.member == member;
+        let baselines = self.of_handle.get_mut(&handle);
+        let found = baselines.and_then(|baselines| {
+            let found = baselines.iter().position(of_method)?;
+            Some(baselines.swap_remove(found))
+        });
+        let Some(baseline) = found else {
+            let target = Target::default();
+            return Baseline { method: method.into(), member: member.into(), target, answered: 0 };
         };
-        let baseline = baselines.swap_remove(found);
         self.by_age.remove(&baseline.answered);
         self.bytes -= baseline.bytes();
+        if self.of_handle.get(&handle).is_some_and(Vec::is_empty) {
+            self.of_handle.remove(&handle);
+        }
         baseline
     }
 

@@ -26,7 +26,6 @@ pub(super) fn apply_list(
         parser.value()?;
         return Ok(Err((0, "not a list of patches")));
     }
-    target.begin();
     let mut outcome = Ok(());
     let mut index = 0;
     while parser.next(index == 0, b']')? {

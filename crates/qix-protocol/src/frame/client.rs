@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, ops::Range};
 
-use serde::Serialize;
+use serde::{Serialize, ser::Error as _};
 
 use super::{Envelope, Raw};
 use crate::{Handle, ProtocolError, RequestId, scan};
@@ -71,7 +71,7 @@ impl Head<'_> {
     ///
     /// # Errors
     ///
-    /// What `serde_json` has to say if the parameters cannot be JSON; `out` is then as it was.
+    /// What `serde_json` has to say if the parameters cannot be JSON, or are neither array nor object; `out` is then as it was.
     pub fn write<P: Serialize + ?Sized>(
         &self,
         out: &mut Vec<u8>,
@@ -80,8 +80,14 @@ impl Head<'_> {
         let start = out.len();
         let method = self.begin(out, 0);
         let params_start = out.len();
-        match serde_json::to_writer(&mut *out, params) {
-            Ok(()) => Ok(end(out, start, method, params_start)),
+        let written = serde_json::to_writer(&mut *out, params);
+        let listed = matches!(out.get(params_start), Some(b'[' | b'{'));
+        match written {
+            Ok(()) if listed => Ok(end(out, start, method, params_start)),
+            Ok(()) => {
+                out.truncate(start);
+                Err(serde_json::Error::custom("parameters are an array or an object"))
+            }
             Err(error) => {
                 out.truncate(start);
                 Err(error)

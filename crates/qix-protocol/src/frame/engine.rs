@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{Envelope, Raw};
-use crate::{ChangeSet, EngineError, ErrorCode, Handle, ProtocolError, RequestId, scan};
+use crate::{ChangeSet, EngineError, ErrorCode, Handle, ProtocolError, RequestId, scan, schema::Double};
 
 /// One frame of the engine, classified, with the lists that ride on it.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub enum Kind<'a> {
     Response(Response<'a>),
     /// News with a name, such as `OnConnected`.
     Notification {
+        /// An id, which none was seen to have: with that of a call in flight, the frame is the call's answer.
+        id: Option<Raw<'a>>,
         /// The name.
         method: Cow<'a, str>,
         /// What it says; shapes differ by name.
@@ -54,7 +56,7 @@ impl Response<'_> {
 impl<'a> Frame<'a> {
     /// Reads and classifies one frame.
     ///
-    /// A frame with an id is an answer even if it also has a `method`; one without is a notification if it has a `method`.
+    /// A frame with a `method` and neither `result` nor `error` is a notification, any other with an id an answer.
     ///
     /// # Errors
     ///
@@ -66,10 +68,10 @@ impl<'a> Frame<'a> {
             closed: handles(text, envelope.close)?,
             suspended: handles(text, envelope.suspend)?,
         };
-        let error = envelope.error.map(|error| decode_error(text, error)).transpose()?;
+        let error = envelope.error.map(decode_error);
         let kind = match (envelope.id, envelope.method) {
-            (None, Some(method)) if envelope.result.is_none() && error.is_none() => {
-                Kind::Notification { method, params: envelope.params }
+            (id, Some(method)) if envelope.result.is_none() && error.is_none() => {
+                Kind::Notification { id, method, params: envelope.params }
             }
             (None, None) if envelope.result.is_none() && error.is_none() => Kind::Push,
             (id, _) => Kind::Response(Response { id, result: envelope.result, error, delta: envelope.delta }),
@@ -80,27 +82,34 @@ impl<'a> Frame<'a> {
 
 fn handles(text: &[u8], list: Option<Raw<'_>>) -> Result<Vec<Handle>, ProtocolError> {
     let Some(list) = list else { return Ok(Vec::new()) };
-    list.decode().map_err(|_| scan::fault(offset(text, list)))
+    let whole =
+        |number: Double| Some(number.get()).filter(|number| number.fract() == 0.0 && number.abs() < 2e9);
+    // Nobody was seen to write `3.0`, but a list that cannot be read costs the whole conversation.
+    let tolerant = |list: Raw<'_>| -> Option<Vec<Handle>> {
+        let numbers: Vec<Double> = list.decode().ok()?;
+        numbers.into_iter().map(|number| whole(number).map(|number| Handle::new(number as i32))).collect()
+    };
+    list.decode().ok().or_else(|| tolerant(list)).ok_or_else(|| scan::fault(offset(text, list)))
 }
 
-fn decode_error(text: &[u8], error: Raw<'_>) -> Result<EngineError, ProtocolError> {
-    let start = offset(text, error);
+fn decode_error(error: Raw<'_>) -> EngineError {
+    // A code that is no number of an error must not pass for no error, which is what 0 says.
+    let code = |value: Raw<'_>| value.decode().unwrap_or(ErrorCode::GENERIC_UNKNOWN);
     if error.as_bytes().first() != Some(&b'{') {
-        return Err(scan::fault(start));
+        let message = error.decode().unwrap_or_else(|_| format!("{error:?}"));
+        return EngineError { code: ErrorCode::GENERIC_UNKNOWN, parameter: String::new(), message };
     }
-    scan::value(text, start)?;
     // A member of the wrong type or null must not hide the error itself: each is read alone.
     let mut found = EngineError::default();
     for (name, value) in super::members(error) {
         match &*name {
-            // A code that is no number of an error must not pass for no error, which is what 0 says.
-            "code" => found.code = value.decode().unwrap_or(ErrorCode::GENERIC_UNKNOWN),
+            "code" => found.code = code(value),
             "parameter" => found.parameter = value.decode().unwrap_or_default(),
             "message" => found.message = value.decode().unwrap_or_default(),
             _ => {}
         }
     }
-    Ok(found)
+    found
 }
 
 fn offset(text: &[u8], part: Raw<'_>) -> usize {
@@ -178,14 +187,32 @@ mod tests {
     }
 
     #[test]
+    fn error_that_is_no_object_is_an_error_all_the_same() {
+        for (error, message) in [(r#""no""#, "no"), ("[1]", "[1]"), (r#"{"message":"no" "code":1}"#, "no")] {
+            let text = format!(r#"{{"id":1,"error":{error}}}"#);
+            let Kind::Response(response) = Frame::parse(text.as_bytes()).unwrap().kind else {
+                panic!("{error}")
+            };
+            assert_eq!(response.error.unwrap().message, message);
+        }
+    }
+
+    #[test]
+    fn frame_with_method_and_without_outcome_is_a_notification_whatever_its_id() {
+        let frame = Frame::parse(br#"{"id":7,"method":"OnConnected","params":{}}"#).unwrap();
+        assert!(matches!(frame.kind, Kind::Notification { id: Some(_), .. }));
+        assert_eq!(kind(r#"{"id":7,"method":"GetLayout","result":{}}"#), "response");
+    }
+
+    #[test]
+    fn handles_may_be_written_as_doubles() {
+        let frame = Frame::parse(br#"{"change":[3.0,4e0,5]}"#).unwrap();
+        assert_eq!(frame.changes.changed, [3, 4, 5].map(Handle::new));
+    }
+
+    #[test]
     fn lists_of_anything_but_handles_are_malformed() {
-        for text in [
-            r#"{"change":["1"]}"#,
-            r#"{"close":{}}"#,
-            r#"{"change":[99999999999]}"#,
-            r#"{"id":1,"error":"no"}"#,
-            r#"{"id":1,"error":{"code":1 "message":"no"}}"#,
-        ] {
+        for text in [r#"{"change":["1"]}"#, r#"{"close":{}}"#, r#"{"change":[99999999999]}"#] {
             assert!(Frame::parse(text.as_bytes()).is_err(), "{text}");
         }
     }

@@ -89,9 +89,19 @@ impl fmt::Debug for Raw<'_> {
 fn decode<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
     // One look at the whole is cheaper than one at each string, which `from_slice` would take.
     match str::from_utf8(text) {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(text),
+        Ok(text) => whole(serde_json::Deserializer::from_str(text)),
+        Err(_) => whole(serde_json::Deserializer::from_slice(text)),
     }
+}
+
+fn whole<'a, R: serde_json::de::Read<'a>, T: DeserializeOwned>(
+    mut deserializer: serde_json::Deserializer<R>,
+) -> Result<T, serde_json::Error> {
+    // No text gets here that nests deeper than `MAX_DEPTH`, which is more than serde_json's own limit.
+    deserializer.disable_recursion_limit();
+    let value = T::deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
 }
 
 /// Returns the members of the object in `value`, in order, names unescaped; nothing if it is no object.

@@ -13,17 +13,18 @@ macro_rules! enumeration {
         #[non_exhaustive]
         pub enum $name {
             $($(#[$option_meta])* $option,)*
+            /// Not given, which is the default and is not written.
+            Unset,
             /// A text that this version of the schema does not know.
             Other(Box<String>),
         }
 
         impl $name {
-            const OPTIONS: &'static [Self] = &[$(Self::$option),*];
-
             /// Reads any of the forms; texts that are none are kept.
             pub fn new(text: &str) -> Self {
                 match text {
                     $($short $(| $long)* => Self::$option,)*
+                    "" => Self::Unset,
                     other => Self::Other(Box::new(other.to_owned())),
                 }
             }
@@ -40,6 +41,7 @@ macro_rules! enumeration {
             pub fn as_str(&self) -> &str {
                 match self {
                     $(Self::$option => $short,)*
+                    Self::Unset => "",
                     Self::Other(text) => text,
                 }
             }
@@ -47,7 +49,7 @@ macro_rules! enumeration {
 
         impl Default for $name {
             fn default() -> Self {
-                Self::OPTIONS.first().cloned().unwrap_or_else(|| Self::new(""))
+                Self::Unset
             }
         }
 
@@ -70,6 +72,10 @@ macro_rules! enumeration {
 
             fn set_i64(&mut self, value: i64) -> bool {
                 Self::from_number(value).map(|option| *self = option).is_some()
+            }
+
+            fn set_f64(&mut self, value: f64) -> bool {
+                $crate::schema::is_whole(value) && self.set_i64(value as i64)
             }
 
             fn set_str(&mut self, value: &str) -> bool {

@@ -6,7 +6,8 @@ use super::Json;
 ///
 /// Authors put members of their own into properties, and layouts hand them on; newer engines add some. Also kept here are
 /// members whose value has another type than the schema says, such as an expression in the place of a text, or `null`: the field
-/// then has its default, and the value is found under its wire name.
+/// then has its default, and the value is found under its wire name. It is written as long as the field has its default; so an
+/// expression can be put in the place of a text.
 ///
 /// An object that was read also remembers which of its members were written and in what order, so that writing it again gives
 /// an equal text. That memory does not count when objects are compared.
@@ -96,6 +97,15 @@ impl Extra {
         let rest = self.rest_mut();
         rest.sequence.push(FIELDS + rest.members.len());
         rest.members.push((name, value));
+    }
+
+    /// Appends the value of a field that does not fit it.
+    pub(crate) fn push_misfit(&mut self, field: usize, name: &str, value: Json) {
+        if self.was_read(field) {
+            self.rest_mut().sequence.retain(|slot| *slot != field);
+            self.present &= !(1 << field);
+        }
+        self.push(name.into(), value);
     }
 
     /// Returns whether a field was read.

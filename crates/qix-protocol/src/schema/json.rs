@@ -9,7 +9,7 @@ use serde::{
 };
 use serde_json::value::RawValue;
 
-use crate::{ProtocolError, frame::Raw, scan};
+use crate::{ProtocolError, frame::Raw, scan, tree::RAW_VALUE};
 
 /// A JSON value kept as the text it was written in: digits, escapes and the order of members survive.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -102,19 +102,25 @@ impl Serialize for Json {
     }
 }
 
-/// The name under which serde_json hands a value out as text, if one asks for a newtype of that name.
-///
-/// Asking through `RawValue` itself would do the same, but fails inside `#[serde(flatten)]` and untagged enums, where values
-/// have lost their text. Asked this way, such a place hands the value out piece by piece, and the text is written anew.
-const AS_TEXT: &str = "$serde_json::private::RawValue";
-
 impl<'de> Deserialize<'de> for Json {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_newtype_struct(AS_TEXT, Reader)
+        // Asking through `RawValue` itself would do the same, but fails inside `#[serde(flatten)]` and untagged enums, where
+        // values have lost their text. Asked this way, such a place hands the value out piece by piece, and the text is
+        // written anew.
+        deserializer.deserialize_newtype_struct(RAW_VALUE, Reader { text: true })
     }
 }
 
-pub(crate) struct Reader;
+/// Takes a value in, whatever it is.
+pub(crate) struct Reader {
+    /// Whether a map may be serde_json's way of handing out text.
+    text: bool,
+}
+
+impl Reader {
+    /// Writes a value as it comes, piece by piece.
+    pub(crate) const PIECES: Self = Self { text: false };
+}
 
 impl<'de> Visitor<'de> for Reader {
     type Value = Json;
@@ -124,7 +130,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
-        deserializer.deserialize_any(self)
+        deserializer.deserialize_any(Self::PIECES)
     }
 
     fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
@@ -156,7 +162,7 @@ impl<'de> Visitor<'de> for Reader {
     }
 
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Json, D::Error> {
-        deserializer.deserialize_any(self)
+        deserializer.deserialize_any(Self::PIECES)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Json, A::Error> {
@@ -166,7 +172,7 @@ impl<'de> Visitor<'de> for Reader {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
         let mut text = String::from("{");
         while let Some(name) = map.next_key::<String>()? {
-            if name == AS_TEXT {
+            if self.text && name == RAW_VALUE {
                 return map.next_value::<Box<str>>().map(Json);
             }
             if text.len() > 1 {
@@ -194,6 +200,21 @@ mod tests {
             assert_eq!(json.as_str(), text);
             assert_eq!(serde_json::to_string(&[json]).unwrap(), format!("[{text}]"));
         }
+    }
+
+    #[test]
+    fn object_that_looks_like_the_token_of_serde_json_is_an_object() {
+        let text = r#"{"a":{"$serde_json::private::RawValue":"]["}}"#;
+        let tree = crate::Tree::parse(text.as_bytes()).unwrap();
+        assert_eq!(tree.decode::<BTreeMap<String, Json>>().unwrap()["a"].as_str(), &text[5..text.len() - 1]);
+        let mut text = Json::default();
+        let misfit = crate::schema::Member::set_map(
+            &mut text,
+            serde::de::value::MapDeserializer::new([("$serde_json::private::RawValue", "][")].into_iter())
+                as serde::de::value::MapDeserializer<'_, _, serde_json::Error>,
+        );
+        assert!(misfit.unwrap().is_none());
+        assert_eq!(text.as_str(), r#"{"$serde_json::private::RawValue":"]["}"#);
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub trait Member: Default + PartialEq + Serialize {
     ///
     /// Those of the text itself.
     fn set_seq<'de, A: SeqAccess<'de>>(&mut self, seq: A) -> Result<Option<Json>, A::Error> {
-        json::Reader.visit_seq(seq).map(Some)
+        json::Reader::PIECES.visit_seq(seq).map(Some)
     }
 
     /// Takes an object; returns it if it does not fit.
@@ -70,7 +70,7 @@ pub trait Member: Default + PartialEq + Serialize {
     ///
     /// Those of the text itself.
     fn set_map<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<Option<Json>, A::Error> {
-        json::Reader.visit_map(map).map(Some)
+        json::Reader::PIECES.visit_map(map).map(Some)
     }
 }
 
@@ -192,12 +192,12 @@ impl Member for Json {
     }
 
     fn set_seq<'de, A: SeqAccess<'de>>(&mut self, seq: A) -> Result<Option<Json>, A::Error> {
-        *self = json::Reader.visit_seq(seq)?;
+        *self = json::Reader::PIECES.visit_seq(seq)?;
         Ok(None)
     }
 
     fn set_map<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<Option<Json>, A::Error> {
-        *self = json::Reader.visit_map(map)?;
+        *self = json::Reader::PIECES.visit_map(map)?;
         Ok(None)
     }
 }
@@ -326,11 +326,11 @@ impl<'de, T: Member> Visitor<'de> for Fill<'_, T> {
     }
 
     fn visit_bool<E: serde::de::Error>(self, value: bool) -> Result<Option<Json>, E> {
-        if self.0.set_bool(value) { Ok(None) } else { json::Reader.visit_bool(value).map(Some) }
+        if self.0.set_bool(value) { Ok(None) } else { json::Reader::PIECES.visit_bool(value).map(Some) }
     }
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Option<Json>, E> {
-        if self.0.set_i64(value) { Ok(None) } else { json::Reader.visit_i64(value).map(Some) }
+        if self.0.set_i64(value) { Ok(None) } else { json::Reader::PIECES.visit_i64(value).map(Some) }
     }
 
     fn visit_u64<E: serde::de::Error>(self, value: u64) -> Result<Option<Json>, E> {
@@ -338,19 +338,19 @@ impl<'de, T: Member> Visitor<'de> for Fill<'_, T> {
             Ok(value) => self.0.set_i64(value),
             Err(_) => self.0.set_u64(value),
         };
-        if fits { Ok(None) } else { json::Reader.visit_u64(value).map(Some) }
+        if fits { Ok(None) } else { json::Reader::PIECES.visit_u64(value).map(Some) }
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Option<Json>, E> {
-        if self.0.set_f64(value) { Ok(None) } else { json::Reader.visit_f64(value).map(Some) }
+        if self.0.set_f64(value) { Ok(None) } else { json::Reader::PIECES.visit_f64(value).map(Some) }
     }
 
     fn visit_str<E: serde::de::Error>(self, value: &str) -> Result<Option<Json>, E> {
-        if self.0.set_str(value) { Ok(None) } else { json::Reader.visit_str(value).map(Some) }
+        if self.0.set_str(value) { Ok(None) } else { json::Reader::PIECES.visit_str(value).map(Some) }
     }
 
     fn visit_unit<E: serde::de::Error>(self) -> Result<Option<Json>, E> {
-        json::Reader.visit_unit().map(Some)
+        json::Reader::PIECES.visit_unit().map(Some)
     }
 
     fn visit_none<E: serde::de::Error>(self) -> Result<Option<Json>, E> {

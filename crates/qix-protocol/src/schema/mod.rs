@@ -41,6 +41,7 @@ pub(crate) use extra::FIELDS;
 pub use generated::*;
 pub use json::Json;
 pub use member::Member;
+pub(crate) use member::is_whole;
 pub use method::{Kind, Method, MethodInfo, NoOutput, NoParams, ParamInfo, Stability};
 pub use object::Object;
 pub(crate) use object::object;

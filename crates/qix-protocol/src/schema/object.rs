@@ -58,6 +58,9 @@ pub trait Fields {
     /// Reads the value of a field; returns it if it does not fit.
     fn read_field_text(&mut self, field: usize, text: &mut Cursor<'_>) -> Result<Option<Json>, Fault>;
 
+    /// Makes a field its default: of a repeated member the last counts.
+    fn reset_field(&mut self, field: usize);
+
     /// Sets the members that are no fields.
     fn set_extra(&mut self, extra: Extra);
 }
@@ -70,9 +73,12 @@ pub(crate) fn read<'de, T: Object, A: MapAccess<'de>>(object: &mut T, mut map: A
         match name {
             Found::Field(field) => {
                 next = field + 1;
+                if object.extra().was_read(field) {
+                    object.reset_field(field);
+                }
                 match object.read_field(field, &mut map)? {
                     None => object.extra_mut().note(field),
-                    Some(misfit) => object.extra_mut().push(T::FIELDS[field].into(), misfit),
+                    Some(misfit) => object.extra_mut().push_misfit(field, T::FIELDS[field], misfit),
                 }
             }
             Found::Other(name) => {
@@ -92,16 +98,19 @@ pub(crate) fn write<T: Object, S: Serializer>(object: &T, serializer: S) -> Resu
     for slot in extra.slots(T::FIELDS.len()) {
         let (field, other) = match slot {
             Slot::Field(field) => (Some(field), None),
-            // A field that was set since wins over the value that did not fit it.
             Slot::Other(name, value) => (T::field(name), Some((name, value))),
         };
         let done = match field {
             Some(field) if written & (1 << field) != 0 => continue,
-            Some(field) if object.write_field(field, extra.was_read(field), &mut map)? => {
-                written |= 1 << field;
-                true
+            Some(field) => {
+                // What is among the others under the name of a field takes the place of its default.
+                let always =
+                    other.is_none() && extra.was_read(field) && extra.get(T::FIELDS[field]).is_none();
+                let done = object.write_field(field, always, &mut map)?;
+                written |= u64::from(done) << field;
+                done
             }
-            _ => false,
+            None => false,
         };
         if let (false, Some((name, value))) = (done, other) {
             map.serialize_entry(name, value)?;
@@ -262,6 +271,15 @@ macro_rules! object {
                             $crate::schema::Member::read_text(&mut self.$field, text)
                         })*
                         _ => text.misfit(),
+                    }
+                }
+
+                fn reset_field(&mut self, field: usize) {
+                    match field {
+                        $(field if field == Field::$field as usize => {
+                            self.$field = object!(@default $($default)?);
+                        })*
+                        _ => {}
                     }
                 }
 

@@ -69,7 +69,7 @@ impl Member for ObjectReference {
     }
 
     fn set_map<'de, A: MapAccess<'de>>(&mut self, map: A) -> Result<Option<Json>, A::Error> {
-        let value = json::Reader.visit_map(map)?;
+        let value = json::Reader::PIECES.visit_map(map)?;
         Ok(Some(value).filter(|value| !set(self, value)))
     }
 }

@@ -133,7 +133,10 @@ fn enumerations_read_short_long_and_numeric_forms_and_write_the_short_one() {
         assert_eq!(state, State::Selected, "{text}");
         assert_eq!(serde_json::to_string(&state).unwrap(), r#""S""#);
     }
-    assert_eq!(State::default(), State::Locked);
+    assert_eq!(State::default(), State::Unset);
+    let cell = Cell { state: State::Locked, ..Cell::default() };
+    assert_eq!(serde_json::to_string(&cell).unwrap(), r#"{"qState":"L"}"#);
+    assert_eq!(serde_json::from_str::<State>("1.0").unwrap(), State::Selected);
 }
 
 #[test]
@@ -166,6 +169,25 @@ fn the_last_of_repeated_members_counts() {
         super::decode(Raw::new(br#"{"qAlways":true,"x":1,"qAlways":false,"x":2}"#).unwrap()).unwrap();
     assert!(!page.always);
     assert_eq!(page.extra.get("x").unwrap().as_str(), "2");
+    let text = r#"{"qSize":{"qcx":1},"qMatrix":[[{}]],"qAlways":false,"qSize":{"qcy":2},"qMatrix":[[],[]],"qAlways":null}"#;
+    for page in [
+        super::decode::<Page>(Raw::new(text.as_bytes()).unwrap()).unwrap(),
+        serde_json::from_str(text).unwrap(),
+        crate::Tree::parse(text.as_bytes()).unwrap().decode().unwrap(),
+    ] {
+        assert_eq!((page.size.cx, page.size.cy, page.matrix.len(), page.always), (0, 2, 2, true));
+        assert_eq!(page.extra.get("qAlways"), Some(&Json::default()));
+        assert!(serde_json::to_string(&page).unwrap().ends_with(r#""qMatrix":[[],[]],"qAlways":null}"#));
+    }
+}
+
+#[test]
+fn expression_can_be_put_in_the_place_of_a_value() {
+    let mut page: Page = serde_json::from_str(r#"{"qAlways":true,"qSize":{"qcx":1}}"#).unwrap();
+    page.extra_mut().insert("qAlways", Json::new(r#"{"qValueExpression":"=1"}"#).unwrap());
+    page.extra_mut().insert("qSize", Json::default());
+    let written = serde_json::to_string(&page).unwrap();
+    assert_eq!(written, r#"{"qSize":{"qcx":1},"qAlways":{"qValueExpression":"=1"}}"#);
 }
 
 #[test]

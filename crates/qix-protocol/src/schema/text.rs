@@ -26,7 +26,10 @@ pub struct Cursor<'a> {
     depth: usize,
 }
 
-/// Decodes a value of the schema, faster than `serde_json` would; the result is the same.
+/// Decodes a value of the schema, faster than `serde_json` would.
+///
+/// It also reads what `serde_json` refuses, half a surrogate pair and numbers that no double can hold; the result is the same
+/// otherwise.
 ///
 /// # Errors
 ///
@@ -173,6 +176,7 @@ impl<'a> Cursor<'a> {
         }
         self.enter()?;
         self.space();
+        list.clear();
         while !self.word("]") {
             if !list.is_empty() {
                 self.comma()?;
@@ -219,9 +223,12 @@ impl<'a> Cursor<'a> {
             };
             if let Some(field) = field {
                 next = field + 1;
+                if extra.was_read(field) {
+                    object.reset_field(field);
+                }
                 match object.read_field_text(field, self)? {
                     None => extra.note(field),
-                    Some(misfit) => extra.push(names[field].into(), misfit),
+                    Some(misfit) => extra.push_misfit(field, names[field], misfit),
                 }
             }
             self.space();

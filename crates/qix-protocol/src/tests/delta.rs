@@ -88,7 +88,7 @@ fn parameters_are_no_part_of_what_patches_refer_to() {
         let id = pair.client.ids().reserve();
         let request = NewRequest {
             id,
-            to: Handle::new(1),
+            to: Handle::GLOBAL,
             method: "GetObject",
             params: raw(params),
             delta: true,
@@ -109,6 +109,30 @@ fn parameters_are_no_part_of_what_patches_refer_to() {
     );
     assert_eq!(other, r#"GetObject: {"qReturn":{"qType":"GenericObject","qHandle":3,"qGenericId":"B"}}"#);
     assert_eq!(pair.client.lineage(Handle::new(3)).unwrap().to_string(), r#"GetObject("B")"#);
+}
+
+#[test]
+fn late_patches_of_a_forgotten_call_are_never_taken_for_others() {
+    let mut pair = Pair::with(ConnectionConfig::default().max_cancelled(0));
+    let first = pair.delta_call(3, "GetLayout");
+    pair.patched(first, ROOT);
+    let forgotten = pair.delta_call(3, "GetLayout");
+    pair.client.cancel(forgotten);
+    let fresh = pair.delta_call(3, "GetLayout");
+    pair.patched(fresh, ROOT);
+    // The engine goes on from this answer, of which nobody knows any more to what it belongs.
+    pair.patched(forgotten, MORE);
+    let last = pair.delta_call(3, "GetLayout");
+    pair.patched(last, "");
+    assert!(pair.heard().last().unwrap().starts_with("GetLayout failed: delta patch"));
+}
+
+#[test]
+fn delta_answer_without_a_result_is_an_empty_one() {
+    let mut pair = Pair::new();
+    let id = pair.delta_call(3, "GetLayout");
+    pair.engine_says(&format!(r#"{{"id":{id},"delta":true,"result":null}}"#)).unwrap();
+    assert_eq!(pair.heard(), ["GetLayout: {}"]);
 }
 
 #[test]

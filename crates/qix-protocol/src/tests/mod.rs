@@ -219,7 +219,7 @@ fn cancelling_queues_cancel_request_and_still_expects_the_late_answer() {
 
 #[test]
 fn oldest_cancelled_calls_are_forgotten_first() {
-    let mut pair = Pair::with(ConnectionConfig::default().max_cancelled(2));
+    let mut pair = Pair::with(ConnectionConfig::default().max_cancelled(1));
     let first = pair.call(Handle::GLOBAL, "A", "[]");
     pair.client.cancel(first);
     let second = pair.call(Handle::GLOBAL, "B", "[]");
@@ -277,6 +277,45 @@ fn calls_in_flight_are_limited() {
     );
     pair.engine_says(r#"{"id":1,"result":{}}"#).unwrap();
     assert!(pair.try_call(Handle::GLOBAL, "B", "[]", None).is_ok());
+}
+
+#[test]
+fn nothing_is_taken_in_after_the_end() {
+    let mut pair = Pair::new();
+    pair.client.handle_close(io::Error::other("cable"));
+    pair.engine_says(r#"{"method":"OnConnected","params":{"qSessionState":"SESSION_CREATED"},"change":[1]}"#)
+        .unwrap();
+    assert!(pair.events().is_empty() && pair.client.session_state().is_none());
+}
+
+#[test]
+fn greeting_with_an_id_is_latched_and_one_with_that_of_a_call_is_its_answer() {
+    let mut pair = Pair::new();
+    let id = pair.call(Handle::GLOBAL, "A", "[]");
+    let say = |id: u64| format!(r#"{{"id":{id},"method":"OnConnected","params":{{"qSessionState":"X"}}}}"#);
+    pair.engine_says(&say(99)).unwrap();
+    assert!(pair.client.session_state().is_some());
+    pair.engine_says(&say(id.get())).unwrap();
+    assert_eq!(pair.heard(), [r#"OnConnected {"qSessionState":"X"}"#, "A: {}"]);
+}
+
+#[test]
+fn abandoned_call_is_not_sent() {
+    let mut pair = Pair::new();
+    let id = pair.call(Handle::GLOBAL, "A", "[]");
+    pair.call(Handle::GLOBAL, "B", "[]");
+    assert_eq!(pair.client.abandon(id), Some("A"));
+    assert!(matches!(&*pair.sent(), [only] if only.contains("\"B\"")));
+}
+
+#[test]
+fn parameters_that_are_neither_array_nor_object_are_refused() {
+    let mut pair = Pair::new();
+    let id = pair.client.ids().reserve();
+    let request =
+        NewRequest { id, to: Handle::GLOBAL, method: "A", params: Typed(&5), delta: false, deadline: None };
+    let (error, _) = pair.client.request(request, "A").unwrap_err();
+    assert_eq!(error.to_string(), "the parameters cannot be written: parameters are an array or an object");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use super::{Node, Tree, unescaped};
 
 /// The name by which `serde_json::value::RawValue` asks for text instead of a value. It is no promise of `serde_json`'s; a
 /// test here holds it.
-pub(super) const RAW_VALUE: &str = "$serde_json::private::RawValue";
+pub(crate) const RAW_VALUE: &str = "$serde_json::private::RawValue";
 
 impl Tree {
     /// Decodes the value; strings without escapes can be borrowed.

@@ -14,6 +14,7 @@ mod tests;
 mod text;
 mod write;
 
+pub(crate) use de::RAW_VALUE;
 pub use node::Tree;
 pub(crate) use node::{Measure, Members, Node};
 pub(crate) use parse::Parser;

@@ -118,6 +118,7 @@ struct Outstanding {
     to: Handle,
     method: String,
     params: Option<Bytes>,
+    occurrence: u32,
 }
 
 impl Loader {
@@ -174,12 +175,14 @@ impl Loader {
             Ok(request) => {
                 let key = Key::new(listener.lineage_of(request.handle), &request, &listener.requests);
                 listener.requests.remember(&request);
+                let occurrence = listener.lineages.requested(request.handle, &request.method, request.params);
                 listener.outstanding.push(Outstanding {
                     id: request.id.map(|id| text.slice_ref(id.as_bytes())),
                     call,
                     to: request.handle,
                     method: request.method.into_owned(),
                     params: request.params.map(|params| text.slice_ref(params.as_bytes())),
+                    occurrence,
                 });
                 key
             }
@@ -328,7 +331,7 @@ impl Listener {
         };
         let params = request.params.as_deref().map(Raw::new).transpose()?;
         for reference in references(plain) {
-            self.lineages.opened(&reference, request.to, &request.method, params);
+            self.lineages.opened(&reference, request.to, &request.method, params, request.occurrence);
         }
         if plain.as_bytes().first() != Some(&b'{') {
             return Ok(Body::Odd(Some(Bytes::copy_from_slice(plain.as_bytes()))));

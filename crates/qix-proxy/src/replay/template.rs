@@ -54,7 +54,7 @@ mod tests {
     fn only_handles_of_references_are_filled_in() {
         let mut lineages = Lineages::default();
         let reference = ObjectReference { handle: Some(Handle::new(3)), ..ObjectReference::default() };
-        lineages.opened(&reference, Handle::GLOBAL, "GetObject", None);
+        lineages.opened(&reference, Handle::GLOBAL, "GetObject", None, 0);
         let render = |text: &str| {
             let mut out = Vec::new();
             let value = Raw::new(text.as_bytes()).unwrap();

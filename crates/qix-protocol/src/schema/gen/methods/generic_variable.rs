@@ -163,7 +163,7 @@ params! {
         /// `qText`: string.
         required text: &'a str = "qText",
         /// `qNum`: number.
-        required num: f64 = "qNum",
+        required num: Double = "qNum",
     }
 }
 
@@ -195,7 +195,7 @@ params! {
     /// Parameters of [`SetNumValue`].
     pub struct SetNumValueParams {
         /// `qVal`: number.
-        required val: f64 = "qVal",
+        required val: Double = "qVal",
     }
 }
 

@@ -18,7 +18,7 @@ params! {
         /// `qs`: string.
         required s: &'a str = "qs",
         /// `qd`: number.
-        required d: f64 = "qd",
+        required d: Double = "qd",
     }
 }
 
