@@ -62,7 +62,7 @@ pub use auth::{Auth, ClientIdentity, IdentityError, QlikUser, Secret};
 pub use config::Limits;
 pub use connect::Connect;
 pub use dial::Dialer;
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointBuilder, EndpointError};
 pub use error::{ConnectError, Refusal, SetupError, Stage};
 pub use headers::{HeaderError, Headers};
 pub use memory::{MemoryAcceptor, MemoryConnect, MemorySocket};
