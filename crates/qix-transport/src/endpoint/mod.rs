@@ -19,7 +19,7 @@ use percent_encoding::utf8_percent_encode;
 
 pub use self::{builder::EndpointBuilder, error::EndpointError};
 use self::{
-    target::{Target, decode, glued_query, pairs, same_parameter, split_query},
+    target::{Target, decode, glued_query, is_parameter, pairs, split_query},
     url::{Parts, UNWRITABLE, UNWRITABLE_BY_HAND, path_and_query},
 };
 use crate::{redact::COMPONENT, redact_url};
@@ -115,7 +115,7 @@ impl Endpoint {
         let mut separator = '?';
         let query = query.unwrap_or_default().split('&').filter(|pair| {
             let kept = pair.split_once('=').map_or(*pair, |(name, _)| name);
-            !pair.is_empty() && !same_parameter(kept, name)
+            !pair.is_empty() && !is_parameter(kept, name)
         });
         for pair in query {
             text.extend([separator.encode_utf8(&mut [0; 4]), pair]);
@@ -188,7 +188,7 @@ impl Endpoint {
     /// Returns the decoded value of a query parameter; the case of the name does not matter. May be a secret.
     pub fn parameter(&self, name: &str) -> Option<Cow<'_, str>> {
         let (_, query) = split_query(self.path_and_query());
-        pairs(query).find(|(found, _)| same_parameter(found, name)).map(|(_, value)| decode(value))
+        pairs(query).find(|(found, _)| is_parameter(found, name)).map(|(_, value)| decode(value))
     }
 
     fn target(&self) -> Target<'_> {

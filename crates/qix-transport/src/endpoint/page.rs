@@ -1,6 +1,6 @@
 //! Finds the engine behind the address of a page.
 
-use super::target::{pairs, same_parameter};
+use super::target::{is_parameter, pairs};
 
 /// Returns the engine's path behind a page of the Qlik client, or nothing if the path is that of no such page.
 ///
@@ -14,7 +14,7 @@ pub(super) fn engine_path(page: &str) -> Option<String> {
         return Some(format!("{prefix}/app/{app}"));
     }
     if let Some(prefix) = path.trim_end_matches('/').strip_suffix("/single") {
-        let (_, app) = pairs(query).find(|(name, _)| same_parameter(name, "appid"))?;
+        let (_, app) = pairs(query).find(|(name, _)| is_parameter(name, "appid"))?;
         // A slash would end the app's place in the path.
         return Some(format!("{prefix}/app/{}", app.replace('/', "%2F")));
     }

@@ -82,9 +82,9 @@ pub(super) fn decode(raw: &str) -> Cow<'_, str> {
     percent_decode_str(raw).decode_utf8_lossy()
 }
 
-/// Returns whether two raw names mean the same parameter: documents spell `qlikTicket` and `QlikTicket`.
-pub(super) fn same_parameter(one: &str, other: &str) -> bool {
-    decode(one).eq_ignore_ascii_case(&decode(other))
+/// Returns whether a raw name means the parameter `name`: documents spell `qlikTicket` and `QlikTicket`.
+pub(super) fn is_parameter(raw: &str, name: &str) -> bool {
+    decode(raw).eq_ignore_ascii_case(name)
 }
 
 fn is_known_parameter(name: &str) -> bool {

@@ -184,6 +184,8 @@ fn with_parameter_replaces_those_of_the_same_name() {
     ] {
         assert_eq!(parse(url).with_parameter("qlikTicket", "a&b").unwrap().expose_url(), expected);
     }
+    let literal = parse("ws://h/").with_parameter("%61", "x").unwrap();
+    assert_eq!((literal.parameter("%61").as_deref(), literal.parameter("a")), (Some("x"), None));
     assert_eq!(parse("ws://h/").with_parameter("", "x").unwrap_err(), EndpointError::Parameter);
 }
 
