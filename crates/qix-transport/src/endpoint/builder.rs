@@ -1,6 +1,6 @@
 //! Makes the URL of an engine out of parts, one constructor per deployment.
 
-use std::net::Ipv6Addr;
+use std::{fmt, net::Ipv6Addr};
 
 use percent_encoding::{AsciiSet, utf8_percent_encode};
 
@@ -8,7 +8,7 @@ use super::{
     Endpoint, EndpointError, page,
     url::{Parts, UNWRITABLE_BY_HAND, path_and_query},
 };
-use crate::{Secret, redact::COMPONENT};
+use crate::{Secret, redact::COMPONENT, redact_url};
 
 /// What must not stand in a route, besides what cannot be sent.
 const NOT_PATH: &AsciiSet = &UNWRITABLE_BY_HAND.add(b'?').add(b'#');
@@ -56,7 +56,7 @@ impl Endpoint {
 /// Collects the parts of a URL. All of them are plain text and are encoded here, once, by the rule of JavaScript's
 /// `encodeURIComponent`, which Qlik's own clients use.
 ///
-/// `Debug` shows no value of a query parameter.
+/// `Debug` shows no value of a query parameter, also not where one was put into another part.
 ///
 /// ```
 /// use qix_transport::Endpoint;
@@ -68,7 +68,7 @@ impl Endpoint {
 /// assert_eq!(endpoint.to_string(), "ws://localhost:4848/app/C%3A%5CApps%5CSales.qvf");
 /// # Ok::<(), qix_transport::EndpointError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[must_use = "an endpoint is made by build()"]
 pub struct EndpointBuilder {
     address: String,
@@ -85,7 +85,7 @@ pub struct EndpointBuilder {
 }
 
 /// What follows the prefix.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Place {
     App(String),
     Route(String),
@@ -260,6 +260,25 @@ impl EndpointBuilder {
             return format!("{scheme}://[{address}]");
         }
         format!("{scheme}://{address}")
+    }
+}
+
+impl fmt::Debug for EndpointBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (word, place) = match &self.place {
+            Place::App(app) => ("app", app),
+            Place::Route(route) => ("route", route),
+        };
+        f.debug_struct("EndpointBuilder")
+            .field("address", &redact_url(&self.address_url()))
+            .field("tls", &self.tls)
+            .field("port", &self.port.or(self.own_port))
+            .field("prefix", &self.prefix.as_deref().map(redact_url))
+            .field(word, &redact_url(place))
+            .field("identity", &self.identity.as_deref().map(redact_url))
+            .field("ttl", &self.ttl)
+            .field("parameters", &self.parameters)
+            .finish()
     }
 }
 
@@ -503,12 +522,20 @@ mod tests {
     }
 
     #[test]
-    fn debug_hides_the_values_of_parameters() {
+    fn debug_hides_parameters_and_what_was_put_in_the_wrong_place() {
         let builder = Endpoint::cloud("h")
             .csrf_token("s3cret")
             .reload_uri("https://h/?qlikTicket=s3cret")
             .ticket("s3cret");
         let shown = format!("{builder:?} {:?}", builder.clone().build().unwrap());
         assert!(!shown.contains("s3cret"), "{shown}");
+        for builder in [
+            Endpoint::cloud("ada:s3cret@h"),
+            Endpoint::cloud("https://h/hub?qlikTicket=s3cret"),
+            Endpoint::cloud("h").route("x?qlikTicket=s3cret"),
+            Endpoint::cloud("h").app("x&qlik-csrf-token=s3cret"),
+        ] {
+            assert!(!format!("{builder:?}").contains("s3cret"), "{builder:?}");
+        }
     }
 }
