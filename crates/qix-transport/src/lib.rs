@@ -39,6 +39,7 @@
 //! ```
 
 mod auth;
+mod closed;
 mod config;
 mod connect;
 mod dial;
@@ -59,16 +60,17 @@ mod ws;
 mod ws_connect;
 
 pub use auth::{Auth, ClientIdentity, IdentityError, QlikUser, Secret};
+pub use closed::{Closed, ClosedBy};
 pub use config::Limits;
 pub use connect::Connect;
 pub use dial::Dialer;
-pub use endpoint::{Endpoint, EndpointError};
+pub use endpoint::{Endpoint, EndpointBuilder, EndpointError};
 pub use error::{ConnectError, Refusal, SetupError, Stage};
 pub use headers::{HeaderError, Headers};
 pub use memory::{MemoryAcceptor, MemoryConnect, MemorySocket};
-pub use qix_protocol::CloseCode;
+pub use qix_protocol::{Advice, CloseCode, CloseReason};
 pub use redact::{is_secret_parameter, redact_url};
-pub use socket::{Closed, ClosedBy, Message, Socket};
+pub use socket::{Message, Socket};
 pub use socket_ext::SocketExt;
 pub use stream::Stream;
 pub use tls::{TlsError, TlsSettings};

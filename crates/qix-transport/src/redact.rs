@@ -28,21 +28,32 @@ const SECRET_PARAMETERS: &[&str] = &[
     "accesstoken",
     "api_key",
     "apikey",
+    "assertion",
+    "client_assertion",
     "client_secret",
     "code",
     "code_verifier",
+    "csrf-token",
+    "csrf_token",
+    "csrftoken",
+    "device_code",
     "id_token",
     "jwt",
     "password",
+    "proxyticket",
     "qlik-csrf-token",
     "qlikticket",
     "refresh_token",
+    "samlresponse",
+    "secret",
     "state",
     "subject_token",
     "ticket",
     "token",
+    "x-qlik-proxysession",
     "x-qlik-session",
     "x-qlik-ticket",
+    "x-qlik-xrfkey",
     "xrfkey",
 ];
 
@@ -75,14 +86,13 @@ pub fn redact_url(url: &str) -> String {
 }
 
 fn redact(text: &str, depth: u8) -> Cow<'_, str> {
-    let text = mask_user_info(text);
     let mut out = String::with_capacity(text.len());
-    let mut rest = text.as_ref();
+    let mut rest = text;
     while !rest.is_empty() {
         let end = rest.find(['/', '?', '&', '#', ';']).unwrap_or(rest.len());
         let (piece, tail) = rest.split_at(end);
         rest = match piece.split_once('=') {
-            Some((name, _)) if is_secret_parameter(name) => {
+            Some((name, _)) if ends_in_secret_name(name) => {
                 out.extend([name, "=", MASK]);
                 // A secret may itself hold any of the other delimiters, as base64 and tickets do.
                 &rest[rest.find('&').unwrap_or(rest.len())..]
@@ -101,7 +111,25 @@ fn redact(text: &str, depth: u8) -> Cow<'_, str> {
             rest = &rest[delimiter.len_utf8()..];
         }
     }
-    if out == text { text } else { Cow::Owned(out) }
+    // Last, because a secret may hold an `@`, which would make a user of the parameter's name.
+    let out = mask_user_info(&out);
+    if out == text { Cow::Borrowed(text) } else { Cow::Owned(out.into_owned()) }
+}
+
+/// Returns whether `text`, which stands before a `=`, is a secret parameter's name, or ends in one behind encoded delimiters.
+fn ends_in_secret_name(text: &str) -> bool {
+    let mut text = Cow::Borrowed(text);
+    for _ in 0..=MAX_DEPTH {
+        if is_secret_parameter(text.rsplit(['/', '?', '&', '#', ';', '=']).next().unwrap_or_default()) {
+            return true;
+        }
+        if !text.contains('%') {
+            return false;
+        }
+        text = Cow::Owned(percent_decode_str(&text).decode_utf8_lossy().into_owned());
+    }
+    // Nobody encodes a name so often without wanting to hide it.
+    true
 }
 
 /// Redacts what a percent-encoded value holds, and leaves the value alone if that is nothing.
@@ -149,6 +177,8 @@ fn mask_user_info(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn check(url: &str, expected: &str) {
@@ -163,16 +193,8 @@ mod tests {
 
     #[test]
     fn every_credential_parameter_is_masked() {
-        for name in [
-            "qlikTicket",
-            "QlikTicket",
-            "qlik-csrf-token",
-            "accessToken",
-            "access_token",
-            "xrfkey",
-            "code",
-            "state",
-        ] {
+        let spelled = ["qlikTicket", "QlikTicket", "accessToken", "X-Qlik-Xrfkey", "SAMLResponse"];
+        for name in SECRET_PARAMETERS.iter().copied().chain(spelled) {
             check(
                 &format!("wss://h/app/x?a=1&{name}=s3cret&b=2"),
                 &format!("wss://h/app/x?a=1&{name}=***&b=2"),
@@ -209,15 +231,48 @@ mod tests {
     }
 
     #[test]
+    fn ticket_nested_in_a_login_uri_is_masked_encoded_or_not() {
+        check(
+            "/x?loginUri=https%3A%2F%2Fh%2Fform%2F%3FtargetId%3D1%26QlikTicket%3Dabc",
+            "/x?loginUri=https%3A%2F%2Fh%2Fform%2F%3FtargetId%3D1%26QlikTicket%3D***",
+        );
+        check(
+            "/x?loginUri=https://h/form/?a=1&qlikTicket=abc",
+            "/x?loginUri=https://h/form/?a=1&qlikTicket=***",
+        );
+        check("/x?loginUri=https://h/?xrfkey=abc&b=1", "/x?loginUri=https://h/?xrfkey=***&b=1");
+    }
+
+    #[test]
+    fn reload_uri_inside_a_login_uri_is_opened_too() {
+        check(
+            "/x?loginUri=https%3A%2F%2Fh%2F%3FreloadUri%3Dhttps%253A%252F%252Fg%252F%253Fcode%253Dabc%2526d%253D1",
+            "/x?loginUri=https%3A%2F%2Fh%2F%3FreloadUri%3Dhttps%253A%252F%252Fg%252F%253Fcode%253D***%2526d%253D1",
+        );
+        // Encoded more often than the URL around it, as by clients that do not look first.
+        check(
+            "/x?reloadUri=https%253A%252F%252Fh%252F%253Fjwt%253Dabc",
+            "/x?reloadUri=https%253A%252F%252Fh%252F%253Fjwt%253D***",
+        );
+    }
+
+    #[test]
     fn user_and_password_are_masked() {
         check("wss://ada:p@ss@host:1/app", "wss://***@host:1/app");
         check("/x?reloadUri=https%3A%2F%2Fada%3Apw%40h%2F", "/x?reloadUri=https%3A%2F%2F***%40h%2F");
         check("/x?u=https://ada:pw@h/", "/x?u=https://***@h/");
+        check("/x?u=https://h&qlikTicket=a@b", "/x?u=https://h&qlikTicket=***");
     }
 
     #[test]
     fn token_glued_to_a_path_without_question_mark_is_masked() {
         check("wss://h/app/x&qlik-csrf-token=abc", "wss://h/app/x&qlik-csrf-token=***");
+    }
+
+    #[test]
+    fn secret_behind_an_encoded_question_mark_is_masked() {
+        check("/app/x%3FqlikTicket=abc", "/app/x%3FqlikTicket=***");
+        check("/app/x%253Fa%253D1%2526qlikTicket=abc&b=1", "/app/x%253Fa%253D1%2526qlikTicket=***&b=1");
     }
 
     #[test]
@@ -235,5 +290,16 @@ mod tests {
         }
         let redacted = redact_url(&url);
         assert!(redacted.contains(MASK) && !redacted.contains("abc"), "{redacted}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_redaction_panic_or_hides_a_ticket(
+            before in prop_oneof!["\\PC*", "(code=|u=|a|%|%25|3D|26|//|[@?&#/;=])*"],
+            after in "(u=|a|%|%26|//|[@?#/;=])*",
+        ) {
+            let redacted = redact_url(&format!("{before}&qlikTicket={after}s3cret"));
+            prop_assert!(!redacted.contains("s3cret"), "{}", redacted);
+        }
     }
 }

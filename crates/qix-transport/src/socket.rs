@@ -1,13 +1,11 @@
 //! What a connected socket can do.
 
-use std::{
-    fmt, io,
-    sync::Arc,
-    task::{Context, Poll},
-};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use qix_protocol::CloseCode;
+
+use crate::Closed;
 
 /// One whole message, fragments already joined.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -68,68 +66,5 @@ impl<S: Socket + ?Sized> Socket for Box<S> {
 
     fn poll_close(&mut self, cx: &mut Context<'_>, code: CloseCode, reason: &str) -> Poll<Closed> {
         (**self).poll_close(cx, code, reason)
-    }
-}
-
-/// Who ended a socket.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-#[non_exhaustive]
-pub enum ClosedBy {
-    /// The peer sent a close frame.
-    Peer,
-    /// This side closed.
-    Us,
-    /// The connection broke, or broke the rules.
-    Connection,
-}
-
-/// How a socket ended. Cheap to clone, so that every pending call can have it.
-#[derive(Clone, Debug)]
-pub struct Closed {
-    /// The close code; [`CloseCode::NO_STATUS`] and [`CloseCode::ABNORMAL`] stand for a missing one.
-    pub code: CloseCode,
-    /// The peer's reason, as it came; often JSON on Qlik Cloud, often empty.
-    pub reason: Arc<str>,
-    /// Who ended it.
-    pub by: ClosedBy,
-    /// What broke, if the connection did.
-    pub error: Option<Arc<io::Error>>,
-}
-
-impl Closed {
-    /// Describes an end by close frame, or by this side.
-    pub fn new(code: CloseCode, reason: impl Into<Arc<str>>, by: ClosedBy) -> Self {
-        Self { code, reason: reason.into(), by, error: None }
-    }
-
-    /// Describes a broken connection.
-    pub fn broken(error: io::Error) -> Self {
-        Self {
-            code: CloseCode::ABNORMAL,
-            reason: "".into(),
-            by: ClosedBy::Connection,
-            error: Some(Arc::new(error)),
-        }
-    }
-}
-
-impl fmt::Display for Closed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let by = match self.by {
-            ClosedBy::Peer => "by the peer",
-            ClosedBy::Us => "by this side",
-            ClosedBy::Connection => "by the connection",
-        };
-        write!(f, "socket closed {by} with {}", self.code)?;
-        if !self.reason.is_empty() {
-            write!(f, ": {}", self.reason)?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for Closed {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        self.error.as_deref().map(|error| error as _)
     }
 }
