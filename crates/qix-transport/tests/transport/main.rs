@@ -5,5 +5,7 @@
 mod close;
 mod connect;
 mod messages;
+mod site;
 mod support;
 mod tls;
+mod trust;
