@@ -24,7 +24,9 @@ openssl x509 -req -in server.csr -CA short_root.pem -CAkey short_root_key.pem -C
 # A client with an RSA key, as the QMC issues it, in every form.
 openssl genrsa -out client_pkcs8.pem 2048
 openssl req -new -key client_pkcs8.pem -subj /CN=QlikClient -out client.csr
-openssl x509 -req -in client.csr -CA v1_root.pem -CAkey v1_root_key.pem -CAcreateserial -days $days -out client.pem
+echo "extendedKeyUsage=clientAuth" >client.ext
+openssl x509 -req -in client.csr -CA v1_root.pem -CAkey v1_root_key.pem -CAcreateserial -days $days \
+    -extfile client.ext -out client.pem
 openssl rsa -in client_pkcs8.pem -traditional -out client_pkcs1.pem
 openssl pkcs8 -topk8 -in client_pkcs8.pem -passout $password -out client_pbes2_aes.pem
 openssl pkcs8 -topk8 -in client_pkcs8.pem -passout $password -v2 des3 -v2prf hmacWithSHA1 -out client_pbes2_3des.pem

@@ -4,6 +4,7 @@
 
 mod close;
 mod connect;
+mod identity;
 mod messages;
 mod site;
 mod support;

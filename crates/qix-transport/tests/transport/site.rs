@@ -53,20 +53,9 @@ impl Site {
         TlsSettings::default().ca_pem(self.ca.pem().as_bytes()).unwrap()
     }
 
-    pub(crate) fn acceptor(&self, (cert, key): (String, String), ask_for_client: bool) -> TlsAcceptor {
-        let provider = Arc::new(ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap();
-        let builder = if ask_for_client {
-            let mut roots = RootCertStore::empty();
-            roots.add(self.ca.der().clone()).unwrap();
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            builder.with_client_cert_verifier(verifier.build().unwrap())
-        } else {
-            builder.with_no_client_auth()
-        };
-        TlsAcceptor::from(Arc::new(builder.with_cert_resolver(shown(&cert, &key))))
+    /// Shows a certificate and wants one of this site.
+    pub(crate) fn acceptor(&self, (cert, key): (String, String)) -> TlsAcceptor {
+        acceptor(&cert, &key, self.ca.der())
     }
 
     /// Serves one WebSocket with a certificate for `name`.
@@ -78,6 +67,20 @@ impl Site {
         let (cert, key) = self.issue(name, change);
         serve(&cert, &key, rustls::ALL_VERSIONS).await
     }
+}
+
+/// Shows a certificate and wants one that `root` issued.
+pub(crate) fn acceptor(cert: &str, key: &str, root: &CertificateDer<'static>) -> TlsAcceptor {
+    let provider = Arc::new(ring::default_provider());
+    let mut roots = RootCertStore::empty();
+    roots.add(root.clone()).unwrap();
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+    let config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_cert_resolver(shown(cert, key));
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// Serves one WebSocket with any chain and key in PEM, readable for the TLS library or not.

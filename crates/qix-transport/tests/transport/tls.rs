@@ -18,7 +18,7 @@ use crate::{
 #[tokio::test]
 async fn client_certificate_and_x_qlik_user_arrive_over_mutual_tls() {
     let site = Site::new();
-    let acceptor = site.acceptor(site.issue("localhost", |_| ()), true);
+    let acceptor = site.acceptor(site.issue("localhost", |_| ()));
     let (port, task) = server(move |stream| async move {
         let mut stream = acceptor.accept(stream).await.unwrap();
         let head = read_head(&mut stream).await;
@@ -55,7 +55,7 @@ async fn client_certificate_and_x_qlik_user_arrive_over_mutual_tls() {
 #[tokio::test]
 async fn missing_client_certificate_is_a_tls_error_although_it_comes_late() {
     let site = Site::new();
-    let acceptor = site.acceptor(site.issue("localhost", |_| ()), true);
+    let acceptor = site.acceptor(site.issue("localhost", |_| ()));
     let (port, task) = server(move |stream| async move {
         assert!(acceptor.accept(stream).await.is_err());
     })
