@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::{ConnectError, Endpoint, Limits, Stage, Stream, TlsError, TlsSettings};
+use crate::{ConnectError, Endpoint, Limits, Stage, Stream, TlsError, TlsSettings, tls};
 
 /// Opens connected streams with one set of TLS settings, which are read once and shared.
 ///
@@ -132,7 +132,7 @@ impl Dialer {
         };
         let handshake = TlsConnector::from(Arc::clone(config)).connect(name, tcp);
         let stream = deadline.bound(endpoint, Stage::Tls, handshake).await?;
-        Ok(stream.map_err(|error| failed(error.into()))?.into())
+        Ok(stream.map_err(|error| failed(tls::explained(error)))?.into())
     }
 }
 

@@ -5,9 +5,9 @@
 use std::{error::Error, io};
 
 use http::StatusCode;
-use rustls::{AlertDescription, CertificateError, InvalidMessage};
+use rustls::{AlertDescription, InvalidMessage};
 
-use crate::Stage;
+use crate::{CertificateFault, CertificateRefused, Stage};
 
 pub(crate) const RESOLVE: &str = "check the host name in the URL and whether this machine can look it up";
 pub(crate) const NOT_WEB_SOCKET: &str =
@@ -63,8 +63,11 @@ pub(crate) fn timeout(stage: Stage) -> &'static str {
 }
 
 pub(crate) fn tls(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(refused) = error.downcast_ref::<CertificateRefused>() {
+        return Some(refused.fault().hint());
+    }
     match find_tls_error(error)? {
-        rustls::Error::InvalidCertificate(error) => certificate(error),
+        rustls::Error::InvalidCertificate(_) => Some(CertificateFault::Other.hint()),
         rustls::Error::AlertReceived(alert) => self::alert(*alert),
         rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => {
             Some("the server does not speak TLS on this port: use ws:// or another port")
@@ -90,27 +93,6 @@ pub(crate) fn find_tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a
         };
     }
     None
-}
-
-fn certificate(error: &CertificateError) -> Option<&'static str> {
-    Some(match error {
-        // The signature does not fit if a CA was made anew under its old name.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "the server's certificate was issued by nobody trusted here: give the site's root.pem, as the QMC exports it, as CA file"
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "the server's certificate is for another name: use that name in the URL or set server_name to it"
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the server's certificate has expired: renew it, and check this machine's clock"
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet: check this machine's clock and the server's"
-        }
-        _ => {
-            "the server's certificate cannot be used: issue another, or accept any by the setting made for tests"
-        }
-    })
 }
 
 fn alert(alert: AlertDescription) -> Option<&'static str> {

@@ -73,6 +73,6 @@ pub use redact::{is_secret_parameter, redact_url};
 pub use socket::{Message, Socket};
 pub use socket_ext::SocketExt;
 pub use stream::Stream;
-pub use tls::{TlsError, TlsSettings};
+pub use tls::{CertificateFault, CertificateInfo, CertificateRefused, TlsError, TlsSettings};
 pub use ws::WsSocket;
 pub use ws_connect::{WsConnect, WsConnectBuilder};

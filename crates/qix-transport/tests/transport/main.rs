@@ -4,6 +4,9 @@
 
 mod close;
 mod connect;
+mod identity;
 mod messages;
+mod site;
 mod support;
 mod tls;
+mod trust;

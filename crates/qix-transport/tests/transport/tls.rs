@@ -1,111 +1,24 @@
 //! Certificates of both sides.
 
-use std::{fs, sync::Arc, time::Duration};
+use std::{fs, time::Duration};
 
-use futures_util::StreamExt;
 use qix_transport::{
     Auth, ClientIdentity, CloseCode, Connect, ConnectError, Dialer, Endpoint, Limits, QlikUser, SocketExt,
-    Stage, TlsError, TlsSettings, WsConnect, WsSocket,
+    Stage, TlsError, TlsSettings, WsConnect,
 };
-use rcgen::{
-    BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    date_time_ymd,
+use rcgen::date_time_ymd;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use tokio::{io::AsyncReadExt, sync::oneshot};
+
+use crate::{
+    site::{Site, check_refused, connect},
+    support::{header, read_head, server, switched, within, write},
 };
-use rustls::{
-    RootCertStore, ServerConfig,
-    crypto::ring,
-    pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
-    server::WebPkiClientVerifier,
-};
-use tokio::{io::AsyncReadExt, sync::oneshot, task::JoinHandle};
-use tokio_rustls::TlsAcceptor;
-use tokio_tungstenite::accept_async;
-
-use crate::support::{header, read_head, server, switched, within, write};
-
-/// A site with its own CA, as QSEoW has one.
-struct Site {
-    ca: CertifiedIssuer<'static, KeyPair>,
-}
-
-impl Site {
-    fn new() -> Self {
-        Self::named("site-CA")
-    }
-
-    fn named(name: &str) -> Self {
-        let mut params = CertificateParams::new(Vec::new()).unwrap();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Self { ca: CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap() }
-    }
-
-    fn issue(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (String, String) {
-        let key = KeyPair::generate().unwrap();
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        change(&mut params);
-        (params.signed_by(&key, &self.ca).unwrap().pem(), key.serialize_pem())
-    }
-
-    fn client(&self) -> (String, String) {
-        self.issue("client", |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth])
-    }
-
-    /// Trusts this site's root, and nothing else.
-    fn trusted(&self) -> TlsSettings {
-        TlsSettings::default().ca_pem(self.ca.pem().as_bytes()).unwrap()
-    }
-
-    fn acceptor(&self, (cert, key): (String, String), ask_for_client: bool) -> TlsAcceptor {
-        let provider = Arc::new(ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
-            .with_safe_default_protocol_versions()
-            .unwrap();
-        let builder = if ask_for_client {
-            let mut roots = RootCertStore::empty();
-            roots.add(self.ca.der().clone()).unwrap();
-            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
-            builder.with_client_cert_verifier(verifier.build().unwrap())
-        } else {
-            builder.with_no_client_auth()
-        };
-        let cert = CertificateDer::from_pem_slice(cert.as_bytes()).unwrap();
-        let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
-        TlsAcceptor::from(Arc::new(builder.with_single_cert(vec![cert], key).unwrap()))
-    }
-
-    /// Serves one WebSocket with a certificate for `name`.
-    async fn serve(&self, name: &str, change: impl FnOnce(&mut CertificateParams)) -> (u16, JoinHandle<()>) {
-        let acceptor = self.acceptor(self.issue(name, change), false);
-        server(move |stream| async move {
-            let Ok(stream) = acceptor.accept(stream).await else { return };
-            let mut engine = accept_async(stream).await.unwrap();
-            while engine.next().await.is_some() {}
-        })
-        .await
-    }
-}
-
-async fn connect(port: u16, tls: TlsSettings) -> Result<WsSocket, ConnectError> {
-    let endpoint = Endpoint::parse(&format!("wss://localhost:{port}/app/engineData")).unwrap();
-    let connect = WsConnect::builder(endpoint).tls(tls).build().unwrap();
-    within(connect.connect()).await
-}
-
-/// Expects a certificate error with a hint that says `what`.
-async fn check_refused(port: u16, task: JoinHandle<()>, tls: TlsSettings, what: &str) {
-    let error = connect(port, tls).await.unwrap_err();
-    assert!(matches!(error, ConnectError::Tls { .. }), "{error:?}");
-    let hint = error.hint().unwrap();
-    assert!(hint.contains(what), "{hint}");
-    assert_eq!(error.to_string(), format!("TLS with localhost:{port} failed"));
-    within(task).await.unwrap();
-}
 
 #[tokio::test]
 async fn client_certificate_and_x_qlik_user_arrive_over_mutual_tls() {
     let site = Site::new();
-    let acceptor = site.acceptor(site.issue("localhost", |_| ()), true);
+    let acceptor = site.acceptor(site.issue("localhost", |_| ()));
     let (port, task) = server(move |stream| async move {
         let mut stream = acceptor.accept(stream).await.unwrap();
         let head = read_head(&mut stream).await;
@@ -142,7 +55,7 @@ async fn client_certificate_and_x_qlik_user_arrive_over_mutual_tls() {
 #[tokio::test]
 async fn missing_client_certificate_is_a_tls_error_although_it_comes_late() {
     let site = Site::new();
-    let acceptor = site.acceptor(site.issue("localhost", |_| ()), true);
+    let acceptor = site.acceptor(site.issue("localhost", |_| ()));
     let (port, task) = server(move |stream| async move {
         assert!(acceptor.accept(stream).await.is_err());
     })
