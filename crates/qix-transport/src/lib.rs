@@ -61,7 +61,7 @@ mod ws_connect;
 pub use auth::{Auth, ClientIdentity, IdentityError, QlikUser, Secret};
 pub use config::Limits;
 pub use connect::Connect;
-pub use dial::Dialer;
+pub use dial::{Dialer, Proxies, Proxy, ProxyError};
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{ConnectError, Refusal, SetupError, Stage};
 pub use headers::{HeaderError, Headers};

@@ -124,7 +124,18 @@ async fn status_302_is_not_followed_and_hides_its_ticket() {
     let error = refused_by(answer("302 Found", "Location: https://h/login?qlikTicket=s3cret\r\n", "")).await;
     assert_eq!(error.refusal().unwrap().headers["location"], "https://h/login?qlikTicket=s3cret");
     assert!(error.hint().unwrap().contains("login"));
+    assert!(error.to_string().ends_with("with 302 Found to https://h/login?qlikTicket=***"), "{error}");
+    assert_eq!(error.refusal().unwrap().redirect().as_deref(), Some("https://h/login?qlikTicket=***"));
     assert!(!format!("{error:?} {error}").contains("s3cret"));
+}
+
+#[tokio::test]
+async fn target_of_a_redirect_is_shown_on_one_line_and_cut() {
+    let target = format!("Location: /{}\u{85}\r\n", "x".repeat(1000));
+    let error = refused_by(answer("307 Temporary Redirect", &target, "")).await;
+    assert!(error.to_string().len() < 300, "{error}");
+    let error = refused_by(answer("301 X", "Location: /\u{9b}31m\r\n", "")).await;
+    assert!(!error.to_string().contains('\u{9b}'), "{error}");
 }
 
 #[tokio::test]

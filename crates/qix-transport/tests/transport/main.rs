@@ -4,6 +4,9 @@
 
 mod close;
 mod connect;
+mod deadlines;
 mod messages;
+mod proxies;
 mod support;
 mod tls;
+mod tunnel;
