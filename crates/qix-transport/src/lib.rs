@@ -9,6 +9,9 @@
 //! MemoryConnect ─────────────────────────────────────────── MemorySocket: Socket
 //! ```
 //!
+//! On the way out a [`Dialer`] looks the name up, races the addresses it has, lets a proxy open a tunnel where [`Proxies`] say
+//! so, and speaks TLS. Each of these stages has a deadline in [`Limits`], and [`ConnectError`] says in which it failed.
+//!
 //! # What is not here
 //!
 //! This crate moves whole messages and knows nothing of what they say: no JSON-RPC, no request ids, no handles. It does not

@@ -143,7 +143,7 @@ async fn head_of_the_answer_to_an_upgrade_is_bounded() {
     let (port, task) = server(|mut stream| async move {
         let head = read_head(&mut stream).await;
         let answer = switched(&head, "");
-        stream.write_all(answer[..answer.len() - 2].as_bytes()).await.unwrap();
+        stream.write_all(&answer.as_bytes()[..answer.len() - 2]).await.unwrap();
         // Ends when the client hangs up.
         while stream.write_all(&[b"X-Filler: ", &[b'x'; 1000][..], b"\r\n"].concat()).await.is_ok() {}
     })
