@@ -102,6 +102,28 @@ async fn first_frames_in_the_segment_of_the_101_are_not_lost() {
 }
 
 #[tokio::test]
+async fn answer_and_first_frames_may_be_split_anywhere() {
+    let whole = switched("Sec-Websocket-Key: x\r\n", "").len() + frame(0x81, b"one").len();
+    for split in 1..whole {
+        let (port, task) = server(move |mut stream| async move {
+            stream.set_nodelay(true).unwrap();
+            let head = read_head(&mut stream).await;
+            let mut bytes = switched(&head, "").into_bytes();
+            bytes.extend(frame(0x81, b"one"));
+            assert_eq!(bytes.len(), whole);
+            write(&mut stream, &bytes[..split]).await;
+            tokio::task::yield_now().await;
+            write(&mut stream, &bytes[split..]).await;
+            stream
+        })
+        .await;
+        let mut socket = within(builder(port).build().unwrap().connect()).await.unwrap();
+        assert_eq!(within(socket.receive()).await.unwrap(), text("one"), "split at {split}");
+        within(task).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn status_401_says_that_credentials_were_not_accepted() {
     let error = refused_by(answer("401 Unauthorized", "", "no")).await;
     assert_eq!(error.refusal().unwrap().status.as_u16(), 401);

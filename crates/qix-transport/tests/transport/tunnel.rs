@@ -351,6 +351,36 @@ async fn bytes_in_the_segment_of_a_tunnels_answer_are_not_lost() {
 }
 
 #[tokio::test]
+async fn answers_of_a_tunnel_and_bytes_behind_them_may_be_split_anywhere() {
+    const HTTP: &[u8] = b"HTTP/1.1 200 OK\r\nVia: x\r\n\r\nhello";
+    const SOCKS: &[u8] =
+        b"\x05\x00\x00\x04\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00hello";
+    for (scheme, answer) in [("http", HTTP), ("socks5", SOCKS)] {
+        for split in 1..answer.len() {
+            let (port, task) = server(move |mut stream| async move {
+                stream.set_nodelay(true).unwrap();
+                if scheme == "http" {
+                    read_head(&mut stream).await;
+                } else {
+                    socks_request(&mut stream, None).await.unwrap();
+                }
+                write(&mut stream, &answer[..split]).await;
+                tokio::task::yield_now().await;
+                write(&mut stream, &answer[split..]).await;
+            })
+            .await;
+            let proxy = Proxy::parse(&format!("{scheme}://127.0.0.1:{port}")).unwrap();
+            let dialer = Dialer::plain(&Limits::default()).proxies(Proxies::all(proxy));
+            let mut stream = within(dialer.dial(&endpoint("ws"))).await.unwrap();
+            let mut rest = String::new();
+            within(stream.read_to_string(&mut rest)).await.unwrap();
+            assert_eq!(rest, "hello", "{scheme} split at {split}");
+            within(task).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn tls_bytes_in_the_segment_of_a_tunnels_answer_reach_tls() {
     // A fatal alert, unrecognised name: all a server says before it has heard anything.
     const ALERT: &[u8] = &[0x15, 3, 3, 0, 2, 2, 112];
