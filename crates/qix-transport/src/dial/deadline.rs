@@ -63,3 +63,46 @@ fn after(limit: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(limit).unwrap_or_else(|| now + EVER)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use super::*;
+    use crate::Endpoint;
+
+    async fn timed_out(limits: Limits, stage: Stage) -> (u64, u64) {
+        let endpoint = Endpoint::parse("ws://engine:9076").unwrap();
+        let start = Instant::now();
+        let error = Deadline::new(limits).bound(&endpoint, stage, pending::<()>()).await.unwrap_err();
+        let ConnectError::Timeout { peer, stage: found, limit } = &error else { panic!("{error:?}") };
+        assert_eq!((&**peer, *found), ("engine:9076", stage));
+        assert!(error.hint().is_some());
+        (start.elapsed().as_secs(), limit.as_secs())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_stage_has_a_deadline_of_its_own() {
+        let of = Duration::from_secs;
+        let limits = Limits::default()
+            .resolve_timeout(of(1))
+            .tcp_timeout(of(2))
+            .tunnel_timeout(of(3))
+            .tls_timeout(of(4))
+            .upgrade_timeout(of(5));
+        let stages = [Stage::Resolve, Stage::Tcp, Stage::Tunnel, Stage::Tls, Stage::Upgrade];
+        for (stage, seconds) in stages.into_iter().zip(1..) {
+            assert_eq!(timed_out(limits, stage).await, (seconds, seconds), "{stage}");
+        }
+        let limits = limits.connect_timeout(of(2));
+        assert_eq!(timed_out(limits, Stage::Upgrade).await, (2, 2));
+        assert_eq!(timed_out(limits, Stage::Resolve).await, (1, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn limit_too_long_for_the_clock_is_none() {
+        let limits = Limits::default().connect_timeout(Duration::MAX).tcp_timeout(Duration::MAX);
+        let deadline = Deadline::new(limits).of(Stage::Tcp);
+        assert!(deadline.at() > Instant::now() + EVER / 2);
+    }
+}

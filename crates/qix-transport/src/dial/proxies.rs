@@ -56,7 +56,8 @@ impl Proxies {
     /// [`ProxyError::Variable`] if one of them does not name a proxy. Ignoring it would send the credentials another way than
     /// the one that was wanted.
     pub fn from_env() -> Result<Self, ProxyError> {
-        Self::from_vars(|name| env::var(name).ok())
+        // What is not UTF-8 must not pass for unset; replaced characters make no host.
+        Self::from_vars(|name| Some(env::var_os(name)?.to_string_lossy().into_owned()))
     }
 
     /// Reads the rules as [`from_env`](Self::from_env) does, from whatever `var` finds under the name of a variable.
