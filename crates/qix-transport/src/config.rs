@@ -33,10 +33,38 @@ pub struct Limits {
     ///
     /// Default: 128 KiB. Memory is only taken as it fills.
     pub write_buffer: usize,
-    /// How long connecting may take in all: name, TCP, TLS and upgrade.
+    /// How long connecting may take in all: name, TCP, tunnel, TLS and upgrade. The deadlines of single stages lie within it.
     ///
     /// Default: 30 seconds.
     pub connect_timeout: Duration,
+    /// How long looking up the host name may take.
+    ///
+    /// Default: 10 seconds.
+    pub resolve_timeout: Duration,
+    /// How long opening the TCP connection may take, all addresses of the host together.
+    ///
+    /// Default: 15 seconds.
+    pub tcp_timeout: Duration,
+    /// How long a proxy may take to open a tunnel.
+    ///
+    /// Default: 20 seconds. The proxy resolves and connects in this time, and does not always do so quickly.
+    pub tunnel_timeout: Duration,
+    /// How long the TLS handshake may take.
+    ///
+    /// Default: 15 seconds.
+    pub tls_timeout: Duration,
+    /// How long the answer to the upgrade may take.
+    ///
+    /// Default: 30 seconds, because a gateway may answer only when it has found an engine for the app.
+    pub upgrade_timeout: Duration,
+    /// After how much silence TCP asks whether the peer is still there; none for never.
+    ///
+    /// An engine may be silent for hours, and a peer that vanished should not go unnoticed for ever. Such probes are no
+    /// WebSocket pings: nothing above TCP sees them. They are repeated every 15 seconds, and the operating system decides
+    /// after how many without an answer the connection is broken (Linux: 9).
+    ///
+    /// Default: 45 seconds, below the minute after which many load balancers and firewalls forget a silent connection.
+    pub keep_alive: Option<Duration>,
     /// How long to wait for the peer's close frame after ours.
     ///
     /// Default: 5 seconds.
@@ -50,6 +78,12 @@ impl Default for Limits {
             read_buffer: 16 << 10,
             write_buffer: 128 << 10,
             connect_timeout: Duration::from_secs(30),
+            resolve_timeout: Duration::from_secs(10),
+            tcp_timeout: Duration::from_secs(15),
+            tunnel_timeout: Duration::from_secs(20),
+            tls_timeout: Duration::from_secs(15),
+            upgrade_timeout: Duration::from_secs(30),
+            keep_alive: Some(Duration::from_secs(45)),
             close_timeout: Duration::from_secs(5),
         }
     }
@@ -81,6 +115,48 @@ impl Limits {
     #[must_use]
     pub fn connect_timeout(mut self, limit: Duration) -> Self {
         self.connect_timeout = limit;
+        self
+    }
+
+    /// Sets [`resolve_timeout`](Self::resolve_timeout).
+    #[must_use]
+    pub fn resolve_timeout(mut self, limit: Duration) -> Self {
+        self.resolve_timeout = limit;
+        self
+    }
+
+    /// Sets [`tcp_timeout`](Self::tcp_timeout).
+    #[must_use]
+    pub fn tcp_timeout(mut self, limit: Duration) -> Self {
+        self.tcp_timeout = limit;
+        self
+    }
+
+    /// Sets [`tunnel_timeout`](Self::tunnel_timeout).
+    #[must_use]
+    pub fn tunnel_timeout(mut self, limit: Duration) -> Self {
+        self.tunnel_timeout = limit;
+        self
+    }
+
+    /// Sets [`tls_timeout`](Self::tls_timeout).
+    #[must_use]
+    pub fn tls_timeout(mut self, limit: Duration) -> Self {
+        self.tls_timeout = limit;
+        self
+    }
+
+    /// Sets [`upgrade_timeout`](Self::upgrade_timeout).
+    #[must_use]
+    pub fn upgrade_timeout(mut self, limit: Duration) -> Self {
+        self.upgrade_timeout = limit;
+        self
+    }
+
+    /// Sets [`keep_alive`](Self::keep_alive).
+    #[must_use]
+    pub fn keep_alive(mut self, silence: Option<Duration>) -> Self {
+        self.keep_alive = silence;
         self
     }
 

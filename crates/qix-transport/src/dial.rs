@@ -1,15 +1,25 @@
-//! From an endpoint to a connected stream: name, TCP, TLS.
+//! From an endpoint to a connected stream: name, TCP, tunnel, TLS.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+mod deadline;
+mod proxies;
+mod proxy;
+mod target;
+mod tcp;
+pub(crate) mod tunnel;
 
+use std::sync::Arc;
+
+use bytes::Bytes;
 use rustls::{ClientConfig, pki_types::ServerName};
-use tokio::{
-    net::{TcpSocket, TcpStream, lookup_host},
-    time::{Instant, timeout_at},
-};
+use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
-use crate::{ConnectError, Endpoint, Limits, Stage, Stream, TlsError, TlsSettings, tls};
+pub(crate) use self::{deadline::Deadline, target::Target};
+pub use self::{
+    proxies::Proxies,
+    proxy::{Proxy, ProxyError},
+};
+use crate::{ConnectError, Endpoint, Limits, Stage, Stream, TlsError, TlsSettings, prefixed::Prefixed, tls};
 
 /// Opens connected streams with one set of TLS settings, which are read once and shared.
 ///
@@ -27,11 +37,12 @@ use crate::{ConnectError, Endpoint, Limits, Stage, Stream, TlsError, TlsSettings
 pub struct Dialer {
     tls: Option<Arc<ClientConfig>>,
     server_name: Option<ServerName<'static>>,
-    connect_timeout: Duration,
+    limits: Limits,
+    proxies: Proxies,
 }
 
 impl Dialer {
-    /// Takes settings for plain and TLS connections. Of `limits` it uses the connect deadline.
+    /// Takes settings for plain and TLS connections. Of `limits` it uses the deadlines and TCP keep-alive.
     ///
     /// Reads the system's trust roots unless a CA was given, so make one dialer and keep it.
     ///
@@ -42,20 +53,28 @@ impl Dialer {
         Ok(Self {
             tls: Some(tls.client_config()?),
             server_name: tls.expected_name()?,
-            connect_timeout: limits.connect_timeout,
+            limits: *limits,
+            proxies: Proxies::none(),
         })
     }
 
     /// Makes a dialer that needs no trust roots, because it never speaks TLS.
     pub fn plain(limits: &Limits) -> Self {
-        Self { tls: None, server_name: None, connect_timeout: limits.connect_timeout }
+        Self { tls: None, server_name: None, limits: *limits, proxies: Proxies::none() }
     }
 
-    /// Connects, each address of the host in turn, and speaks TLS if the endpoint says so.
+    /// Sets the proxies on the way out. Default: [`Proxies::none`].
+    #[must_use]
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
+    /// Connects to the first address of the host that answers, through a proxy's tunnel if so set, and speaks TLS if the endpoint says so.
     ///
     /// # Errors
     ///
-    /// [`ConnectError`] of the stages name, TCP and TLS. Asking a [`plain`](Self::plain) dialer for TLS is one of the last.
+    /// [`ConnectError`] of the stages name, TCP, tunnel and TLS. Asking a [`plain`](Self::plain) dialer for TLS is one of the last.
     ///
     /// # Cancellation
     ///
@@ -70,12 +89,13 @@ impl Dialer {
         endpoint: &Endpoint,
         deadline: Deadline,
     ) -> Result<Stream, ConnectError> {
-        let addresses: Vec<SocketAddr> = deadline
-            .bound(endpoint, Stage::Resolve, lookup_host((endpoint.host(), endpoint.port())))
-            .await?
-            .map_err(|source| ConnectError::Resolve { peer: endpoint.peer(), source })?
-            .collect();
-        let tcp = self.connect_tcp(endpoint, &addresses, deadline).await?;
+        let tcp = match self.proxies.get(endpoint) {
+            None => Prefixed::new(Bytes::new(), tcp::open(endpoint.into(), &self.limits, deadline).await?),
+            Some(proxy) => {
+                let tcp = tcp::open(proxy.into(), &self.limits, deadline).await?;
+                tunnel::open(proxy, tcp, endpoint, deadline).await?
+            }
+        };
         if !endpoint.is_tls() {
             return Ok(tcp.into());
         }
@@ -83,43 +103,13 @@ impl Dialer {
     }
 
     pub(crate) fn deadline(&self) -> Deadline {
-        let now = Instant::now();
-        // A limit too long for the clock means none; thirty years are what tokio takes for that too.
-        let at = now.checked_add(self.connect_timeout);
-        Deadline {
-            at: at.unwrap_or_else(|| now + Duration::from_secs(60 * 60 * 24 * 365 * 30)),
-            limit: self.connect_timeout,
-        }
-    }
-
-    async fn connect_tcp(
-        &self,
-        endpoint: &Endpoint,
-        addresses: &[SocketAddr],
-        deadline: Deadline,
-    ) -> Result<TcpStream, ConnectError> {
-        let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
-        for (index, address) in addresses.iter().enumerate() {
-            // Each address gets its share of what is left, so that one that swallows packets does not keep the next from its turn.
-            let now = Instant::now();
-            let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-            let turn = now + deadline.at.saturating_duration_since(now) / left;
-            match timeout_at(turn, connect(*address)).await {
-                Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => last = error,
-                Err(_) if left == 1 => {
-                    return Err(deadline.passed(endpoint, Stage::Tcp));
-                }
-                Err(_) => last = io::ErrorKind::TimedOut.into(),
-            }
-        }
-        Err(ConnectError::Tcp { peer: endpoint.peer(), source: last })
+        Deadline::new(self.limits)
     }
 
     async fn connect_tls(
         &self,
         endpoint: &Endpoint,
-        tcp: TcpStream,
+        tcp: Prefixed<TcpStream>,
         deadline: Deadline,
     ) -> Result<Stream, ConnectError> {
         let failed = |source| ConnectError::Tls { peer: endpoint.peer(), source };
@@ -134,39 +124,4 @@ impl Dialer {
         let stream = deadline.bound(endpoint, Stage::Tls, handshake).await?;
         Ok(stream.map_err(|error| failed(tls::explained(error)))?.into())
     }
-}
-
-/// When connecting must be done, and what to say if it is not.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Deadline {
-    at: Instant,
-    limit: Duration,
-}
-
-impl Deadline {
-    pub(crate) fn at(self) -> Instant {
-        self.at
-    }
-
-    pub(crate) async fn bound<F: Future>(
-        self,
-        endpoint: &Endpoint,
-        stage: Stage,
-        future: F,
-    ) -> Result<F::Output, ConnectError> {
-        timeout_at(self.at, future).await.map_err(|_| self.passed(endpoint, stage))
-    }
-
-    fn passed(self, endpoint: &Endpoint, stage: Stage) -> ConnectError {
-        ConnectError::Timeout { peer: endpoint.peer(), stage, limit: self.limit }
-    }
-}
-
-async fn connect(address: SocketAddr) -> io::Result<TcpStream> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // Requests are small and answers are waited for: holding them back to fill packets only costs time.
-    socket.set_nodelay(true)?;
-    // An engine socket may be silent for hours, and a peer that vanished should not go unnoticed for ever.
-    socket.set_keepalive(true)?;
-    socket.connect(address).await
 }

@@ -3,9 +3,9 @@
 use std::{error::Error, fmt, io, time::Duration};
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode, header::LOCATION};
 
-use crate::{HeaderError, TlsError, hint, redact_url};
+use crate::{HeaderError, TlsError, dial::tunnel, hint, redact_url};
 
 /// The steps of connecting, in their order.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -15,6 +15,8 @@ pub enum Stage {
     Resolve,
     /// Opening the TCP connection.
     Tcp,
+    /// Having a proxy open a tunnel.
+    Tunnel,
     /// The TLS handshake.
     Tls,
     /// The HTTP request that makes a WebSocket of the connection.
@@ -26,6 +28,7 @@ impl fmt::Display for Stage {
         f.write_str(match self {
             Self::Resolve => "name resolution",
             Self::Tcp => "the TCP connection",
+            Self::Tunnel => "the proxy's tunnel",
             Self::Tls => "the TLS handshake",
             Self::Upgrade => "the WebSocket upgrade",
         })
@@ -34,7 +37,7 @@ impl fmt::Display for Stage {
 
 /// Why connecting failed, sorted by how far it came.
 ///
-/// `peer` is always `host:port`. Messages hold no secret and only their own level; [`source`](Error::source) has the cause and
+/// `peer` is always `host:port`, of the proxy while a tunnel is not open yet. Messages hold no secret and only their own level; [`source`](Error::source) has the cause and
 /// [`hint`](Self::hint) what to do about it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -55,6 +58,26 @@ pub enum ConnectError {
         /// What the system said.
         source: io::Error,
     },
+    /// The proxy answered CONNECT, but with no success.
+    #[error("the proxy {peer} refused a tunnel to {target} with {}", refusal.status)]
+    TunnelRefused {
+        /// The proxy.
+        peer: Box<str>,
+        /// Where the tunnel should have led, as `host:port`.
+        target: Box<str>,
+        /// The proxy's answer.
+        refusal: Box<Refusal>,
+    },
+    /// The proxy refused in SOCKS, hung up, or is none of the kind it was taken for.
+    #[error("the proxy {peer} opened no tunnel to {target}")]
+    Tunnel {
+        /// The proxy.
+        peer: Box<str>,
+        /// Where the tunnel should have led, as `host:port`.
+        target: Box<str>,
+        /// What it said or did instead.
+        source: Box<dyn Error + Send + Sync>,
+    },
     /// TLS failed: one side did not accept the other's certificate, or the peer speaks no TLS.
     #[error("TLS with {peer} failed")]
     Tls {
@@ -64,7 +87,7 @@ pub enum ConnectError {
         source: Box<dyn Error + Send + Sync>,
     },
     /// The peer answered the upgrade with another status than 101.
-    #[error("{peer} answered the WebSocket upgrade with {}", refusal.status)]
+    #[error("{peer} answered the WebSocket upgrade with {}{}", refusal.status, refusal.leads_to())]
     Upgrade {
         /// Whom.
         peer: Box<str>,
@@ -96,7 +119,8 @@ pub enum ConnectError {
         peer: Box<str>,
         /// What was going on then.
         stage: Stage,
-        /// The limit for all stages, [`Limits::connect_timeout`](crate::Limits::connect_timeout).
+        /// The limit that passed: that of the stage, or
+        /// [`Limits::connect_timeout`](crate::Limits::connect_timeout) for all of them.
         limit: Duration,
     },
 }
@@ -107,6 +131,7 @@ impl ConnectError {
         match self {
             Self::Resolve { .. } => Stage::Resolve,
             Self::Tcp { .. } => Stage::Tcp,
+            Self::TunnelRefused { .. } | Self::Tunnel { .. } => Stage::Tunnel,
             Self::Tls { .. } => Stage::Tls,
             Self::Upgrade { .. } | Self::NotWebSocket { .. } | Self::NotOffered { .. } => Stage::Upgrade,
             Self::Timeout { stage, .. } => *stage,
@@ -118,6 +143,8 @@ impl ConnectError {
         match self {
             Self::Resolve { peer, .. }
             | Self::Tcp { peer, .. }
+            | Self::TunnelRefused { peer, .. }
+            | Self::Tunnel { peer, .. }
             | Self::Tls { peer, .. }
             | Self::Upgrade { peer, .. }
             | Self::NotWebSocket { peer, .. }
@@ -131,6 +158,8 @@ impl ConnectError {
         match self {
             Self::Resolve { .. } => Some(hint::RESOLVE),
             Self::Tcp { source, .. } => hint::tcp(source),
+            Self::TunnelRefused { refusal, .. } => tunnel::refusal_hint(refusal),
+            Self::Tunnel { source, .. } => Some(tunnel::hint(&**source)),
             Self::Tls { source, .. } => hint::tls(&**source),
             Self::Upgrade { refusal, .. } => hint::status(refusal.status),
             Self::NotWebSocket { .. } => Some(hint::NOT_WEB_SOCKET),
@@ -139,7 +168,8 @@ impl ConnectError {
         }
     }
 
-    /// Returns the answer, if the peer refused the upgrade with one.
+    /// Returns the answer, if the engine's side refused the upgrade with one. That of a proxy is in
+    /// [`TunnelRefused`](Self::TunnelRefused): no credential for the engine mends it.
     pub fn refusal(&self) -> Option<&Refusal> {
         match self {
             Self::Upgrade { refusal, .. } => Some(refusal),
@@ -165,11 +195,26 @@ pub struct Refusal {
 
 impl Refusal {
     pub(crate) const MAX_BODY: usize = 1024;
+
+    /// Returns where the peer sends its clients, without secrets: the target of a redirect. It is not followed.
+    pub fn redirect(&self) -> Option<String> {
+        let location = self.headers.get(LOCATION).filter(|_| self.status.is_redirection())?;
+        Some(redact_url(&String::from_utf8_lossy(location.as_bytes())))
+    }
+
+    /// Returns the end of an error's message.
+    fn leads_to(&self) -> String {
+        match self.redirect() {
+            // A login page may be asked for with a page of parameters.
+            Some(target) => format!(" to {:.200}", target.escape_debug().to_string()),
+            None => String::new(),
+        }
+    }
 }
 
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let location = self.headers.get(http::header::LOCATION);
+        let location = self.headers.get(LOCATION);
         let location = location.map(|value| redact_url(&String::from_utf8_lossy(value.as_bytes())));
         f.debug_struct("Refusal")
             .field("status", &self.status)

@@ -55,9 +55,12 @@ pub(crate) fn timeout(stage: Stage) -> &'static str {
     match stage {
         Stage::Resolve => "the name service does not answer",
         Stage::Tcp => "no answer from there: check the host, the port and the firewalls between",
+        Stage::Tunnel => {
+            "the proxy does not answer, or does not reach the engine: check its URL, or raise Limits::tunnel_timeout"
+        }
         Stage::Tls => "something took the connection but does not speak TLS: check the port, or use ws://",
         Stage::Upgrade => {
-            "something took the connection but does not answer: check the port, or raise Limits::connect_timeout"
+            "something took the connection but does not answer: check the port, or raise Limits::upgrade_timeout"
         }
     }
 }

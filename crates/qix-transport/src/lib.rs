@@ -9,6 +9,9 @@
 //! MemoryConnect ─────────────────────────────────────────── MemorySocket: Socket
 //! ```
 //!
+//! On the way out a [`Dialer`] looks the name up, races the addresses it has, lets a proxy open a tunnel where [`Proxies`] say
+//! so, and speaks TLS. Each of these stages has a deadline in [`Limits`], and [`ConnectError`] says in which it failed.
+//!
 //! # What is not here
 //!
 //! This crate moves whole messages and knows nothing of what they say: no JSON-RPC, no request ids, no handles. It does not
@@ -63,7 +66,7 @@ pub use auth::{Auth, ClientIdentity, IdentityError, QlikUser, Secret};
 pub use closed::{Closed, ClosedBy};
 pub use config::Limits;
 pub use connect::Connect;
-pub use dial::Dialer;
+pub use dial::{Dialer, Proxies, Proxy, ProxyError};
 pub use endpoint::{Endpoint, EndpointBuilder, EndpointError};
 pub use error::{ConnectError, Refusal, SetupError, Stage};
 pub use headers::{HeaderError, Headers};

@@ -7,13 +7,16 @@ use std::{
     task::{Context, Poll},
 };
 
+use bytes::Bytes;
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
 use tokio_rustls::client::TlsStream;
 
-/// A connected byte stream, TCP or TLS over TCP, as [`Dialer::dial`](crate::Dialer::dial) makes it.
+use crate::prefixed::Prefixed;
+
+/// A connected byte stream, TCP or TLS over TCP, perhaps through a proxy's tunnel, as [`Dialer::dial`](crate::Dialer::dial) makes it.
 ///
 /// Dropping it closes the connection; shut it down first to let a TLS peer know that nothing was cut off.
 #[derive(Debug)]
@@ -21,9 +24,9 @@ pub struct Stream(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    Tcp(TcpStream),
+    Tcp(Prefixed<TcpStream>),
     // Boxed, because the state of a TLS connection is a kilobyte that plain streams should not carry around.
-    Tls(Box<TlsStream<TcpStream>>),
+    Tls(Box<TlsStream<Prefixed<TcpStream>>>),
 }
 
 impl Stream {
@@ -32,27 +35,33 @@ impl Stream {
         matches!(self.0, Kind::Tls(_))
     }
 
-    /// Returns the address at the other end.
+    /// Returns the address at the other end of the TCP connection, which is that of the proxy if there is one.
     ///
     /// # Errors
     ///
     /// What the system says, mostly that the connection is gone.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         match &self.0 {
-            Kind::Tcp(stream) => stream.peer_addr(),
-            Kind::Tls(stream) => stream.get_ref().0.peer_addr(),
+            Kind::Tcp(stream) => stream.get_ref().peer_addr(),
+            Kind::Tls(stream) => stream.get_ref().0.get_ref().peer_addr(),
         }
     }
 }
 
 impl From<TcpStream> for Stream {
     fn from(stream: TcpStream) -> Self {
+        Prefixed::new(Bytes::new(), stream).into()
+    }
+}
+
+impl From<Prefixed<TcpStream>> for Stream {
+    fn from(stream: Prefixed<TcpStream>) -> Self {
         Self(Kind::Tcp(stream))
     }
 }
 
-impl From<TlsStream<TcpStream>> for Stream {
-    fn from(stream: TlsStream<TcpStream>) -> Self {
+impl From<TlsStream<Prefixed<TcpStream>>> for Stream {
+    fn from(stream: TlsStream<Prefixed<TcpStream>>) -> Self {
         Self(Kind::Tls(Box::new(stream)))
     }
 }

@@ -1,4 +1,4 @@
-//! The HTTP request that makes a WebSocket of a stream.
+//! The HTTP request that makes something else of a stream: a WebSocket, or a proxy's tunnel.
 //!
 //! HTTP is hyper's, not the WebSocket library's: that one logs the request, token included, and drops the connection before the
 //! body of a refusal has come.
@@ -7,13 +7,16 @@ use std::{pin::pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::{Either, select};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Empty};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
-use tokio::time::{Instant, timeout_at};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    time::{Instant, timeout_at},
+};
 
-use crate::{Refusal, Stream};
+use crate::Refusal;
 
 /// The most that the head of an answer may take, in bytes.
 const MAX_HEAD: usize = 64 << 10;
@@ -22,19 +25,20 @@ const MAX_HEAD: usize = 64 << 10;
 const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// How a server answered.
-pub(crate) enum Answer {
-    /// With 101: the stream is a WebSocket now, and `leftover` are its first bytes.
-    Switched { headers: HeaderMap, stream: Stream, leftover: Bytes },
+pub(crate) enum Answer<S> {
+    /// With 101, or to CONNECT with success: the stream speaks no HTTP any more, and `leftover` are its first bytes.
+    Switched { headers: HeaderMap, stream: S, leftover: Bytes },
     /// With any other status.
     Refused(Refusal),
 }
 
 /// Sends `request` and reads the answer; of a refusal also the start of its body, as far as it comes before `deadline`.
-pub(crate) async fn upgrade(
-    stream: Stream,
+pub(crate) async fn upgrade<S: AsyncRead + AsyncWrite + Send + Unpin + 'static>(
+    stream: S,
     request: Request<Empty<Bytes>>,
     deadline: Instant,
-) -> hyper::Result<Answer> {
+) -> hyper::Result<Answer<S>> {
+    let is_connect = request.method() == Method::CONNECT;
     let (mut sender, connection) = http1::Builder::new()
         // All other clients send `X-Qlik-User`, not `x-qlik-user`. It should not matter, so it is not tried out on every engine.
         .title_case_headers(true)
@@ -43,7 +47,10 @@ pub(crate) async fn upgrade(
         .await?;
     let exchange = pin!(async move {
         let response = sender.send_request(request).await?;
-        if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+        let status = response.status();
+        let has_switched =
+            if is_connect { status.is_success() } else { status == StatusCode::SWITCHING_PROTOCOLS };
+        if has_switched {
             hyper::Result::Ok(Ok(response.into_parts().0.headers))
         } else {
             Ok(Err(refusal(response, deadline).await))

@@ -2,7 +2,9 @@
 
 use std::{
     collections::VecDeque,
-    fmt, io,
+    fmt,
+    future::poll_fn,
+    io,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Waker, ready},
@@ -37,12 +39,16 @@ const MAX_FRAME_HEADER: usize = 14;
 
 /// The client's side of a WebSocket over a byte stream.
 ///
-/// Fragments are joined, pings answered while anything is polled, text is checked to be UTF-8. No ping is sent unasked.
-/// Waiting for the peer's close frame needs tokio's clock.
+/// Fragments are joined, text is checked to be UTF-8. No ping is sent unasked. Waiting for the peer's close frame needs
+/// tokio's clock.
+///
+/// A socket has no task of its own: it answers pings, and hears the peer say goodbye, while it is polled to receive, to close, or
+/// to be [`idle`](Self::idle). A program that waits for something else for long without receiving waits for that beside one
+/// of these three. The sessions of `qix-client` do so by themselves.
 pub struct WsSocket<S = Stream> {
     stream: WebSocketStream<Prefixed<S>>,
     limits: Limits,
-    /// Messages that were read while finding out why a write failed.
+    /// Messages that were read while idle, or while finding out why a write failed.
     backlog: VecDeque<Message>,
     goodbye: Option<Goodbye>,
     ended: Option<Closed>,
@@ -80,6 +86,35 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> WsSocket<S> {
         let stream = Prefixed::new(leftover, stream);
         let stream = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
         Self { stream, limits, backlog: VecDeque::new(), goodbye: None, ended: None }
+    }
+
+    /// Keeps the socket alive while nothing is wanted of it: answers pings, and returns how it ended once it has.
+    ///
+    /// Messages that come meanwhile are kept for [`poll_receive`](Socket::poll_receive), until they outweigh
+    /// [`Limits::read_buffer`]. From then on nothing is read before they have been received: the peer finds us busy, and the pings
+    /// behind its messages wait.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing.
+    pub async fn idle(&mut self) -> Closed {
+        poll_fn(|cx| self.poll_idle(cx)).await
+    }
+
+    /// Does what [`idle`](Self::idle) does, for whoever polls by hand.
+    pub fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<Closed> {
+        loop {
+            ready!(self.poll_goodbye(cx));
+            if let Some(closed) = &self.ended {
+                return Poll::Ready(closed.clone());
+            }
+            if self.backlog.iter().map(weight).sum::<usize>() > self.limits.read_buffer {
+                return Poll::Pending;
+            }
+            if let Some(message) = ready!(self.poll_step(cx)) {
+                self.backlog.push_back(message);
+            }
+        }
     }
 
     /// Reads once: a message, or nothing if only the state of the socket changed.
@@ -189,17 +224,16 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> WsSocket<S> {
     /// A peer that closes sends its close frame and hangs up, and our next write fails. What it said is then still waiting to be
     /// read, and worth more than "connection reset".
     fn write_failed(&mut self, error: tungstenite::Error) -> Closed {
-        let mut bytes = 0;
-        while self.ended.is_none() && !self.is_answered() && bytes <= self.limits.max_message {
+        let mut taken = 0;
+        while self.ended.is_none() && !self.is_answered() && taken <= self.limits.max_message {
             // Not constrained, because a used-up budget of the task would look like nothing being there.
-            let step = pin!(unconstrained(std::future::poll_fn(|cx| self.poll_step(cx))));
+            let step = pin!(unconstrained(poll_fn(|cx| self.poll_step(cx))));
             match step.poll(&mut Context::from_waker(Waker::noop())) {
                 Poll::Ready(Some(message)) => {
-                    let (Message::Text(data) | Message::Binary(data)) = &message;
-                    bytes += data.len();
+                    taken += weight(&message);
                     self.backlog.push_back(message);
                 }
-                Poll::Ready(None) => {}
+                Poll::Ready(None) => taken += size_of::<Message>(),
                 Poll::Pending => break,
             }
         }
@@ -307,6 +341,12 @@ impl Challenge {
         let key = generate_key();
         Self { accept: derive_accept_key(key.as_bytes()), key }
     }
+}
+
+/// Returns what a message that is kept takes, so that empty ones count too.
+fn weight(message: &Message) -> usize {
+    let (Message::Text(data) | Message::Binary(data)) = message;
+    size_of::<Message>() + data.len()
 }
 
 fn close_frame(code: CloseCode, reason: &str) -> tungstenite::Message {

@@ -13,7 +13,7 @@ use http::{
 use http_body_util::Empty;
 
 use crate::{
-    Auth, Connect, ConnectError, Dialer, Endpoint, HeaderError, Headers, Limits, SetupError, Stage,
+    Auth, Connect, ConnectError, Dialer, Endpoint, HeaderError, Headers, Limits, Proxies, SetupError, Stage,
     TlsSettings, WsSocket,
     hint::find_tls_error,
     upgrade::{Answer, upgrade},
@@ -54,6 +54,7 @@ impl WsConnect {
             auth: Auth::none(),
             headers: Ok(Headers::new()),
             tls: TlsSettings::default(),
+            proxies: Proxies::none(),
             limits: Limits::default(),
         }
     }
@@ -130,6 +131,7 @@ impl Connect for WsConnect {
         let request = self.request(&challenge).map_err(|error| self.not_web_socket(error))?;
         let deadline = self.dialer.deadline();
         let stream = self.dialer.dial_by(&self.endpoint, deadline).await?;
+        let deadline = deadline.of(Stage::Upgrade);
         let answer = deadline
             .bound(&self.endpoint, Stage::Upgrade, upgrade(stream, request, deadline.at()))
             .await?
@@ -154,6 +156,7 @@ pub struct WsConnectBuilder {
     auth: Auth,
     headers: Result<Headers, HeaderError>,
     tls: TlsSettings,
+    proxies: Proxies,
     limits: Limits,
 }
 
@@ -191,6 +194,13 @@ impl WsConnectBuilder {
         self
     }
 
+    /// Sets the proxies on the way out. Default: [`Proxies::none`]; the environment is not looked at.
+    #[must_use]
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
+        self
+    }
+
     /// Sets limits and deadlines. Default: [`Limits::default`].
     #[must_use]
     pub fn limits(mut self, limits: Limits) -> Self {
@@ -215,6 +225,7 @@ impl WsConnectBuilder {
         } else {
             Dialer::plain(&self.limits)
         };
+        let dialer = dialer.proxies(self.proxies);
         Ok(WsConnect { endpoint: self.endpoint, headers, dialer, limits: self.limits })
     }
 }

@@ -102,6 +102,28 @@ async fn first_frames_in_the_segment_of_the_101_are_not_lost() {
 }
 
 #[tokio::test]
+async fn answer_and_first_frames_may_be_split_anywhere() {
+    let whole = switched("Sec-Websocket-Key: x\r\n", "").len() + frame(0x81, b"one").len();
+    for split in 1..whole {
+        let (port, task) = server(move |mut stream| async move {
+            stream.set_nodelay(true).unwrap();
+            let head = read_head(&mut stream).await;
+            let mut bytes = switched(&head, "").into_bytes();
+            bytes.extend(frame(0x81, b"one"));
+            assert_eq!(bytes.len(), whole);
+            write(&mut stream, &bytes[..split]).await;
+            tokio::task::yield_now().await;
+            write(&mut stream, &bytes[split..]).await;
+            stream
+        })
+        .await;
+        let mut socket = within(builder(port).build().unwrap().connect()).await.unwrap();
+        assert_eq!(within(socket.receive()).await.unwrap(), text("one"), "split at {split}");
+        within(task).await.unwrap();
+    }
+}
+
+#[tokio::test]
 async fn status_401_says_that_credentials_were_not_accepted() {
     let error = refused_by(answer("401 Unauthorized", "", "no")).await;
     assert_eq!(error.refusal().unwrap().status.as_u16(), 401);
@@ -124,7 +146,18 @@ async fn status_302_is_not_followed_and_hides_its_ticket() {
     let error = refused_by(answer("302 Found", "Location: https://h/login?qlikTicket=s3cret\r\n", "")).await;
     assert_eq!(error.refusal().unwrap().headers["location"], "https://h/login?qlikTicket=s3cret");
     assert!(error.hint().unwrap().contains("login"));
+    assert!(error.to_string().ends_with("with 302 Found to https://h/login?qlikTicket=***"), "{error}");
+    assert_eq!(error.refusal().unwrap().redirect().as_deref(), Some("https://h/login?qlikTicket=***"));
     assert!(!format!("{error:?} {error}").contains("s3cret"));
+}
+
+#[tokio::test]
+async fn target_of_a_redirect_is_shown_on_one_line_and_cut() {
+    let target = format!("Location: /{}\u{85}\r\n", "x".repeat(1000));
+    let error = refused_by(answer("307 Temporary Redirect", &target, "")).await;
+    assert!(error.to_string().len() < 300, "{error}");
+    let error = refused_by(answer("301 X", "Location: /\u{9b}31m\r\n", "")).await;
+    assert!(!error.to_string().contains('\u{9b}'), "{error}");
 }
 
 #[tokio::test]

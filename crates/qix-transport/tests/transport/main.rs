@@ -4,9 +4,12 @@
 
 mod close;
 mod connect;
+mod deadlines;
 mod identity;
 mod messages;
+mod proxies;
 mod site;
 mod support;
 mod tls;
 mod trust;
+mod tunnel;

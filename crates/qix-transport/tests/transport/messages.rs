@@ -59,6 +59,120 @@ async fn pong_leaves_in_the_very_poll_that_reads_the_ping() {
     assert_eq!(pong, tungstenite::Message::Pong("alive?".into()));
 }
 
+#[tokio::test]
+async fn ping_to_a_socket_that_nobody_polls_is_answered_at_the_next_poll() {
+    let (mut socket, mut peer) = raw_pair(Limits::default()).await;
+    write(&mut peer, &frame(0x89, b"alive?")).await;
+    let mut engine = engine(peer).await;
+    assert!(engine.poll_next_unpin(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(socket.poll_idle(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert_eq!(within(engine.next()).await.unwrap().unwrap(), tungstenite::Message::Pong("alive?".into()));
+}
+
+#[tokio::test]
+async fn idle_socket_answers_pings_and_keeps_messages_in_their_order() {
+    let (mut socket, peer) = raw_pair(Limits::default()).await;
+    let mut engine = engine(peer).await;
+    for round in ["one", "two"] {
+        engine.send(round.into()).await.unwrap();
+        engine.send(tungstenite::Message::Ping(round.into())).await.unwrap();
+        let pong = tokio::select! {
+            closed = socket.idle() => panic!("{closed}"),
+            pong = within(engine.next()) => pong.unwrap().unwrap(),
+        };
+        assert_eq!(pong, tungstenite::Message::Pong(round.into()));
+    }
+    engine.send("three".into()).await.unwrap();
+    for expected in ["one", "two", "three"] {
+        assert_eq!(within(socket.receive()).await.unwrap(), text(expected));
+    }
+}
+
+#[tokio::test]
+async fn idle_socket_hears_the_end_and_still_has_the_messages_before_it() {
+    let (mut socket, mut peer) = raw_pair(Limits::default()).await;
+    write(&mut peer, &frame(0x81, b"last")).await;
+    write(&mut peer, &frame(0x88, b"\x0f\xa1")).await;
+    let closed = within(socket.idle()).await;
+    assert_eq!((closed.code.get(), closed.by), (4001, ClosedBy::Peer));
+    assert_eq!(within(socket.receive()).await.unwrap(), text("last"));
+    assert_eq!(within(socket.receive()).await.unwrap_err().code.get(), 4001);
+}
+
+#[tokio::test]
+async fn idle_socket_stops_reading_when_its_read_buffer_is_outweighed() {
+    for size in [0, 100] {
+        let (mut socket, mut peer) = raw_pair(Limits::default().read_buffer(1024)).await;
+        let task = tokio::spawn(async move {
+            let mut written = 0;
+            while tokio::io::AsyncWriteExt::write_all(&mut peer, &frame(0x81, &vec![b'x'; size]))
+                .await
+                .is_ok()
+            {
+                written += 1;
+            }
+            written
+        });
+        // Polls until the peer is stuck, because nothing more is read.
+        for _ in 0..5000 {
+            assert!(socket.poll_idle(&mut Context::from_waker(Waker::noop())).is_pending());
+            tokio::task::yield_now().await;
+        }
+        assert!(!task.is_finished());
+        drop(socket);
+        // 64 KiB in the pipe, a buffer's worth of unread and one of kept messages.
+        let written: usize = within(task).await.unwrap();
+        assert!(written * (size + 2) <= (64 << 10) + 3 * 1024, "{written} of {size}");
+    }
+}
+
+/// A stream that yields empty text messages without end and takes nothing.
+struct Flood;
+
+impl tokio::io::AsyncRead for Flood {
+    fn poll_read(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buffer: &mut tokio::io::ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
+        while buffer.remaining() >= 2 {
+            buffer.put_slice(&[0x81, 0]);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl tokio::io::AsyncWrite for Flood {
+    fn poll_write(
+        self: std::pin::Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &[u8],
+    ) -> Poll<std::io::Result<usize>> {
+        Poll::Ready(Err(std::io::ErrorKind::BrokenPipe.into()))
+    }
+
+    fn poll_flush(self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: std::pin::Pin<&mut Self>, _: &mut Context<'_>) -> Poll<std::io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn peer_that_floods_while_a_write_fails_does_not_keep_the_sender() {
+    let limits = Limits::default().max_message(100_000);
+    let mut socket = WsSocket::after_upgrade(Flood, Bytes::new(), limits).await;
+    let closed = socket.send_text("x").await.unwrap_err();
+    assert_eq!(closed.error.unwrap().kind(), std::io::ErrorKind::BrokenPipe);
+    let mut kept = 0;
+    while within(socket.receive()).await.is_ok() {
+        kept += 1;
+    }
+    assert!((1..5000).contains(&kept), "{kept}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn no_ping_is_sent_on_an_idle_socket() {
     let (mut socket, peer) = raw_pair(Limits::default()).await;
