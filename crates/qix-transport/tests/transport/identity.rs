@@ -50,6 +50,7 @@ async fn plain_pkcs1_and_pkcs8_keys_pass_mutual_tls() {
 async fn encrypted_keys_pass_mutual_tls() {
     check_accepted(pem(include_bytes!("../certificates/client_pbes2_aes.pem"))).await;
     check_accepted(pem(include_bytes!("../certificates/client_pbes2_3des.pem"))).await;
+    check_accepted(pem(include_bytes!("../certificates/client_dek_aes256.pem"))).await;
 }
 
 #[tokio::test]

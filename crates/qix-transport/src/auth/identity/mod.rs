@@ -3,6 +3,7 @@
 mod error;
 mod key;
 mod pfx;
+mod rfc1421;
 
 pub use error::IdentityError;
 
@@ -21,7 +22,7 @@ use crate::Secret;
 /// A certificate chain and its private key; cheap to clone. `Debug` does not show the key.
 ///
 /// Keys may be RSA of at least 2048 bits, ECDSA on P-256 or P-384, or Ed25519; in PKCS#8, PKCS#1 (`RSA PRIVATE KEY`) or SEC1
-/// (`EC PRIVATE KEY`) form; PKCS#8 also encrypted as RFC 8018 PBES2.
+/// (`EC PRIVATE KEY`) form; PKCS#8 also encrypted as RFC 8018 PBES2, the others as OpenSSL did before it had PKCS#8.
 #[derive(Clone)]
 pub struct ClientIdentity {
     key: Arc<CertifiedKey>,
