@@ -46,6 +46,7 @@ mod endpoint;
 mod error;
 mod headers;
 mod hint;
+mod http_client;
 pub mod memory;
 mod outgoing;
 mod prefixed;
@@ -58,13 +59,17 @@ mod upgrade;
 mod ws;
 mod ws_connect;
 
-pub use auth::{Auth, ClientIdentity, IdentityError, QlikUser, Secret};
+pub use auth::{
+    Auth, AuthError, AuthFuture, ClientIdentity, CloudSession, Credentials, IdentityError, OAuth, Proof,
+    ProxySession, QlikUser, QpsTicket, Secret, Token, TokenSource,
+};
 pub use config::Limits;
 pub use connect::Connect;
 pub use dial::Dialer;
 pub use endpoint::{Endpoint, EndpointError};
 pub use error::{ConnectError, Refusal, SetupError, Stage};
 pub use headers::{HeaderError, Headers};
+pub use http_client::Attempt;
 pub use memory::{MemoryAcceptor, MemoryConnect, MemorySocket};
 pub use qix_protocol::CloseCode;
 pub use redact::{is_secret_parameter, redact_url};

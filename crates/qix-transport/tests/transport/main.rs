@@ -2,8 +2,12 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking too")]
 
+mod auth;
+mod auth_secrets;
 mod close;
 mod connect;
 mod messages;
+mod qps;
 mod support;
 mod tls;
+mod web;
