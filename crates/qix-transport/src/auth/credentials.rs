@@ -3,14 +3,13 @@
 use std::pin::Pin;
 
 use http::HeaderMap;
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
 use super::{cached::Mark, cookies::Cookies};
-use crate::redact::COMPONENT;
 use crate::{
     AuthError, ClientIdentity, Endpoint, EndpointError, HeaderError, Headers, Refusal, Secret,
-    http_client::Attempt,
+    http_client::Attempt, redact::COMPONENT,
 };
-use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
 /// What [`Credentials`] return.
 pub type AuthFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
