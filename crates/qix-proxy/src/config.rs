@@ -165,6 +165,9 @@ impl RecordConfig {
         if path.contains('?') {
             return Err(ConfigError::Query);
         }
+        if self.auth.is_asked() {
+            return Err(ConfigError::Asked);
+        }
         let mut headers = self.auth.headers().map_err(ConfigError::Auth)?;
         for name in self.headers.as_map().keys() {
             headers.remove(name);
@@ -210,6 +213,11 @@ pub enum ConfigError {
     /// The upstream's URL has a query.
     #[error("the upstream URL must end before the ?, for path and query come from the client")]
     Query,
+    /// The credentials are not the same for each connection.
+    #[error(
+        "a proxy sends the same headers on each connection; credentials that are fetched, or go into the query, cannot be used"
+    )]
+    Asked,
     /// The credentials cannot be sent.
     #[error("the credentials cannot be sent")]
     Auth(#[source] HeaderError),
@@ -237,6 +245,12 @@ mod tests {
     #[test]
     fn query_is_refused() {
         assert!(matches!(config("ws://h/app?x=1").validate(), Err(ConfigError::Query)));
+    }
+
+    #[test]
+    fn credentials_that_are_not_the_same_each_time_are_refused() {
+        let config = config("ws://h").auth(Auth::ticket("t"));
+        assert!(matches!(config.validate(), Err(ConfigError::Asked)));
     }
 
     #[test]

@@ -5,12 +5,14 @@ use std::{error::Error, fmt, io, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header::LOCATION};
 
-use crate::{HeaderError, TlsError, dial::tunnel, hint, redact_url};
+use crate::{AuthError, HeaderError, TlsError, dial::tunnel, hint, redact_url};
 
 /// The steps of connecting, in their order.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 #[non_exhaustive]
 pub enum Stage {
+    /// Getting credentials from another server.
+    Auth,
     /// Turning the host name into addresses.
     Resolve,
     /// Opening the TCP connection.
@@ -26,6 +28,7 @@ pub enum Stage {
 impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Auth => "authentication",
             Self::Resolve => "name resolution",
             Self::Tcp => "the TCP connection",
             Self::Tunnel => "the proxy's tunnel",
@@ -42,6 +45,14 @@ impl fmt::Display for Stage {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectError {
+    /// The credentials for this attempt could not be had.
+    #[error("cannot get credentials for {peer}")]
+    Auth {
+        /// For whom they are; the source says from whom.
+        peer: Box<str>,
+        /// Why not.
+        source: AuthError,
+    },
     /// The name has no address.
     #[error("cannot resolve the host name of {peer}")]
     Resolve {
@@ -129,6 +140,7 @@ impl ConnectError {
     /// Returns the stage that failed.
     pub fn stage(&self) -> Stage {
         match self {
+            Self::Auth { .. } => Stage::Auth,
             Self::Resolve { .. } => Stage::Resolve,
             Self::Tcp { .. } => Stage::Tcp,
             Self::TunnelRefused { .. } | Self::Tunnel { .. } => Stage::Tunnel,
@@ -141,7 +153,8 @@ impl ConnectError {
     /// Returns whom it failed with, as `host:port`.
     pub fn peer(&self) -> &str {
         match self {
-            Self::Resolve { peer, .. }
+            Self::Auth { peer, .. }
+            | Self::Resolve { peer, .. }
             | Self::Tcp { peer, .. }
             | Self::TunnelRefused { peer, .. }
             | Self::Tunnel { peer, .. }
@@ -156,12 +169,13 @@ impl ConnectError {
     /// Returns a sentence on what to do, where there is something to say.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Auth { source, .. } => hint::auth(source),
             Self::Resolve { .. } => Some(hint::RESOLVE),
             Self::Tcp { source, .. } => hint::tcp(source),
             Self::TunnelRefused { refusal, .. } => tunnel::refusal_hint(refusal),
             Self::Tunnel { source, .. } => Some(tunnel::hint(&**source)),
             Self::Tls { source, .. } => hint::tls(&**source),
-            Self::Upgrade { refusal, .. } => hint::status(refusal.status),
+            Self::Upgrade { refusal, .. } => hint::refusal(refusal),
             Self::NotWebSocket { .. } => Some(hint::NOT_WEB_SOCKET),
             Self::NotOffered { .. } => Some(hint::NOT_OFFERED),
             Self::Timeout { stage, .. } => Some(hint::timeout(*stage)),
@@ -209,6 +223,12 @@ impl Refusal {
             Some(target) => format!(" to {:.200}", target.escape_debug().to_string()),
             None => String::new(),
         }
+    }
+
+    /// Returns whether the server says that a CSRF token is missing or stale, as Qlik Cloud does by the code `CSRF-TOKEN-2`.
+    pub fn is_csrf(&self) -> bool {
+        self.status == StatusCode::FORBIDDEN
+            && self.body.windows(4).any(|window| window.eq_ignore_ascii_case(b"csrf"))
     }
 }
 

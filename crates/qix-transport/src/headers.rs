@@ -49,6 +49,11 @@ impl Headers {
         Ok(self)
     }
 
+    /// Puts all of `other` into this, in the place of what has the same name here.
+    pub(crate) fn merge(&mut self, other: &Self) {
+        replace(&mut self.0, &other.0);
+    }
+
     /// Returns the headers as a map, all values marked sensitive.
     pub fn as_map(&self) -> &HeaderMap {
         &self.0
@@ -79,12 +84,30 @@ pub enum HeaderError {
         /// The name.
         name: Box<str>,
     },
+    /// A cookie's name or value holds a character that no cookie has.
+    #[error(
+        "the cookie {name:?} cannot be sent; neither name nor value may hold blanks, semicolons or anything beyond ASCII"
+    )]
+    Cookie {
+        /// The name.
+        name: Box<str>,
+    },
     /// The header belongs to the WebSocket handshake.
     #[error("{name} is written by the WebSocket handshake and cannot be set")]
     Reserved {
         /// The name.
         name: Box<str>,
     },
+}
+
+/// Puts all of `new` into `headers`, in the place of what has the same name there.
+pub(crate) fn replace(headers: &mut HeaderMap, new: &HeaderMap) {
+    for name in new.keys() {
+        headers.remove(name);
+        for value in new.get_all(name) {
+            headers.append(name.clone(), value.clone());
+        }
+    }
 }
 
 /// Returns a value that `Debug` of the map and HPACK-like caches keep to themselves, or nothing if it cannot be sent.

@@ -4,10 +4,10 @@
 
 use std::{error::Error, io};
 
-use http::StatusCode;
+use http::{StatusCode, header::LOCATION};
 use rustls::{AlertDescription, InvalidMessage};
 
-use crate::{CertificateFault, CertificateRefused, Stage};
+use crate::{AuthError, CertificateFault, CertificateRefused, Refusal, Stage};
 
 pub(crate) const RESOLVE: &str = "check the host name in the URL and whether this machine can look it up";
 pub(crate) const NOT_WEB_SOCKET: &str =
@@ -27,7 +27,66 @@ pub(crate) fn tcp(error: &io::Error) -> Option<&'static str> {
     }
 }
 
-pub(crate) fn status(status: StatusCode) -> Option<&'static str> {
+/// Says what to do about a refused upgrade.
+pub(crate) fn refusal(refusal: &Refusal) -> Option<&'static str> {
+    if refusal.is_csrf() {
+        return Some(
+            "the CSRF token is missing or stale: use CloudSession or ProxySession, which send one, and no Authorization besides",
+        );
+    }
+    let location = refusal.headers.get(LOCATION).and_then(|location| location.to_str().ok());
+    if refusal.status.is_redirection() && location.is_some_and(is_login) {
+        return Some(
+            "the server sends clients to a login page: give credentials, and check that the virtual proxy takes such ones",
+        );
+    }
+    status(refusal.status)
+}
+
+/// Says what to do about credentials that could not be had.
+pub(crate) fn auth(error: &AuthError) -> Option<&'static str> {
+    match error {
+        AuthError::Connect { source, .. } => source.hint(),
+        AuthError::Http { .. } => Some("check host and port of the server that gives the credentials"),
+        AuthError::Refused { refusal, .. } => Some(match (error.code(), refusal.status.as_u16()) {
+            (Some("invalid_client"), _) => {
+                "check client id and client secret, and that the client belongs to this tenant"
+            }
+            (Some("invalid_scope"), _) => "check that the OAuth client may ask for this scope",
+            (Some("unauthorized_client" | "unsupported_grant_type" | "access_denied"), _) => {
+                "check that the OAuth client allows this kind of grant, machine to machine or impersonation, and is published"
+            }
+            (Some("invalid_grant"), _) => "check that the user to impersonate exists in this tenant",
+            (_, 300..=399) => {
+                "the server sends clients to another page: check host and virtual proxy, and that it takes these credentials"
+            }
+            (_, status @ (401 | 403)) => match status {
+                401 => {
+                    "check that the token, key or certificate is meant for this server and has not expired"
+                }
+                _ => {
+                    "check that user and certificate are allowed to, and that the web integration lists the origin"
+                }
+            },
+            (_, 404) => "check the host, and the prefix of the virtual proxy",
+            (_, status) => return self::status(StatusCode::from_u16(status).ok()?),
+        }),
+        AuthError::Answer { .. } => {
+            Some("check that the URL belongs to the service, and not to a page in front of it")
+        }
+        AuthError::Header(_) | AuthError::Url(_) | AuthError::Own(_) => None,
+    }
+}
+
+/// Returns whether a redirect goes to one of the pages by which Qlik deployments have people log in.
+fn is_login(location: &str) -> bool {
+    let location = location.to_ascii_lowercase();
+    ["login", "_authentication", "/form/", "saml", "oidc", "authorize"]
+        .iter()
+        .any(|part| location.contains(part))
+}
+
+fn status(status: StatusCode) -> Option<&'static str> {
     Some(match status.as_u16() {
         200..=299 => {
             "a web server answered, but not an engine: check the path and the virtual proxy's prefix"
@@ -53,6 +112,7 @@ pub(crate) fn status(status: StatusCode) -> Option<&'static str> {
 
 pub(crate) fn timeout(stage: Stage) -> &'static str {
     match stage {
+        Stage::Auth => "the server that gives the credentials does not answer: check its URL",
         Stage::Resolve => "the name service does not answer",
         Stage::Tcp => "no answer from there: check the host, the port and the firewalls between",
         Stage::Tunnel => {

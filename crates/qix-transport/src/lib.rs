@@ -50,6 +50,7 @@ mod endpoint;
 mod error;
 mod headers;
 mod hint;
+mod http_client;
 pub mod memory;
 mod outgoing;
 mod prefixed;
@@ -62,7 +63,10 @@ mod upgrade;
 mod ws;
 mod ws_connect;
 
-pub use auth::{Auth, ClientIdentity, IdentityError, QlikUser, Secret};
+pub use auth::{
+    Auth, AuthError, AuthFuture, ClientIdentity, CloudSession, Credentials, IdentityError, OAuth, Proof,
+    ProxySession, QlikUser, QpsTicket, Secret, Token, TokenSource,
+};
 pub use closed::{Closed, ClosedBy};
 pub use config::Limits;
 pub use connect::Connect;
@@ -70,6 +74,7 @@ pub use dial::{Dialer, Proxies, Proxy, ProxyError};
 pub use endpoint::{Endpoint, EndpointBuilder, EndpointError};
 pub use error::{ConnectError, Refusal, SetupError, Stage};
 pub use headers::{HeaderError, Headers};
+pub use http_client::Attempt;
 pub use memory::{MemoryAcceptor, MemoryConnect, MemorySocket};
 pub use qix_protocol::{Advice, CloseCode, CloseReason};
 pub use redact::{is_secret_parameter, redact_url};

@@ -1,6 +1,9 @@
 //! Makes WebSockets to one endpoint.
 
-use std::io;
+use std::{
+    io,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use bytes::Bytes;
 use http::{
@@ -13,19 +16,26 @@ use http::{
 use http_body_util::Empty;
 
 use crate::{
-    Auth, Connect, ConnectError, Dialer, Endpoint, HeaderError, Headers, Limits, Proxies, SetupError, Stage,
-    TlsSettings, WsSocket,
+    Attempt, Auth, AuthError, Connect, ConnectError, Dialer, Endpoint, HeaderError, Headers, Limits, Proof,
+    Proxies, Refusal, SetupError, Stage, TlsSettings, WsSocket,
+    auth::Cookies,
+    dial::Deadline,
+    headers::replace,
     hint::find_tls_error,
     upgrade::{Answer, upgrade},
     ws::Challenge,
 };
 
-const AGENT: &str = concat!("qix/", env!("CARGO_PKG_VERSION"));
+pub(crate) const AGENT: &str = concat!("qix/", env!("CARGO_PKG_VERSION"));
 
 /// Makes WebSockets to one endpoint with one set of credentials.
 ///
 /// Offers no extension and no subprotocol, as no Qlik client does; a server that switches one on all the same is refused.
 /// Follows no redirect. `Debug` shows no secret.
+///
+/// The credentials are asked before each attempt. If the server refuses them and they can be repaired, a token renewed or a
+/// session begun anew, there is a second try within the same deadline, and no third. Cookies that come with a 101 go with the
+/// next attempts, also of clones, until one is refused.
 ///
 /// ```no_run
 /// use qix_transport::{Auth, Connect, Endpoint, WsConnect};
@@ -40,8 +50,11 @@ const AGENT: &str = concat!("qix/", env!("CARGO_PKG_VERSION"));
 #[derive(Clone, Debug)]
 pub struct WsConnect {
     endpoint: Endpoint,
-    /// Credentials and extra headers; all values are marked sensitive.
-    headers: HeaderMap,
+    auth: Auth,
+    /// Extra headers; all values are marked sensitive.
+    headers: Headers,
+    /// What came with the 101 answers.
+    cookies: Arc<Mutex<Cookies>>,
     dialer: Dialer,
     limits: Limits,
 }
@@ -69,9 +82,38 @@ impl WsConnect {
         &self.limits
     }
 
-    fn request(&self, challenge: &Challenge) -> Result<Request<Empty<Bytes>>, http::Error> {
+    /// Makes one try, with what the credentials gave for it.
+    async fn attempt(
+        &self,
+        proof: &Proof,
+        deadline: Deadline,
+    ) -> Result<Result<WsSocket, Refusal>, ConnectError> {
+        let challenge = Challenge::new();
+        let request = self.request(&challenge, proof)?;
+        let stream = self.dialer.dial_by(&self.endpoint, deadline).await?;
+        let deadline = deadline.of(Stage::Upgrade);
+        let answer = deadline
+            .bound(&self.endpoint, Stage::Upgrade, upgrade(stream, request, deadline.at()))
+            .await?
+            .map_err(|error| self.not_web_socket(error))?;
+        Ok(match answer {
+            Answer::Switched { headers, stream, leftover } => {
+                self.check_answer(&headers, &challenge)?;
+                self.cookies().absorb(&headers);
+                tracing::debug!(endpoint = %self.endpoint, "connected");
+                Ok(WsSocket::after_upgrade(stream, leftover, self.limits).await)
+            }
+            Answer::Refused(refusal) => Err(refusal),
+        })
+    }
+
+    fn request(&self, challenge: &Challenge, proof: &Proof) -> Result<Request<Empty<Bytes>>, ConnectError> {
+        let endpoint = proof.apply_query(&self.endpoint).map_err(|error| self.no_auth(error))?;
+        let mut cookies = proof.cookies.clone();
+        // The server may have renewed a session since; what it says is newer than what the credentials remember.
+        cookies.merge(&self.cookies());
         let mut request = Request::builder()
-            .uri(self.endpoint.to_uri())
+            .uri(endpoint.to_uri())
             .header(HOST, self.endpoint.authority())
             .header(CONNECTION, "Upgrade")
             .header(UPGRADE, "websocket")
@@ -79,9 +121,20 @@ impl WsConnect {
             .header(SEC_WEBSOCKET_KEY, challenge.key.as_str())
             // Some gateways turn away requests that do not say what sends them.
             .header(USER_AGENT, AGENT)
-            .body(Empty::new())?;
-        replace(request.headers_mut(), &self.headers);
+            .body(Empty::new())
+            .map_err(|error| self.not_web_socket(error))?;
+        replace(request.headers_mut(), proof.headers());
+        cookies.write(request.headers_mut()).map_err(|error| self.no_auth(error))?;
+        replace(request.headers_mut(), self.headers.as_map());
         Ok(request)
+    }
+
+    fn cookies(&self) -> MutexGuard<'_, Cookies> {
+        self.cookies.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn no_auth(&self, source: impl Into<AuthError>) -> ConnectError {
+        ConnectError::Auth { peer: self.endpoint.peer(), source: source.into() }
     }
 
     fn check_answer(&self, headers: &HeaderMap, challenge: &Challenge) -> Result<(), ConnectError> {
@@ -127,24 +180,27 @@ impl Connect for WsConnect {
     type Socket = WsSocket;
 
     async fn connect(&self) -> Result<WsSocket, ConnectError> {
-        let challenge = Challenge::new();
-        let request = self.request(&challenge).map_err(|error| self.not_web_socket(error))?;
         let deadline = self.dialer.deadline();
-        let stream = self.dialer.dial_by(&self.endpoint, deadline).await?;
-        let deadline = deadline.of(Stage::Upgrade);
-        let answer = deadline
-            .bound(&self.endpoint, Stage::Upgrade, upgrade(stream, request, deadline.at()))
-            .await?
-            .map_err(|error| self.not_web_socket(error))?;
-        match answer {
-            Answer::Switched { headers, stream, leftover } => {
-                self.check_answer(&headers, &challenge)?;
-                tracing::debug!(endpoint = %self.endpoint, "connected");
-                Ok(WsSocket::after_upgrade(stream, leftover, self.limits).await)
+        let attempt = Attempt::new(&self.endpoint, &self.dialer, deadline);
+        let mut first = true;
+        loop {
+            let proof = deadline
+                .bound(&self.endpoint, Stage::Auth, self.auth.prepare(attempt))
+                .await?
+                .map_err(|error| self.no_auth(error))?;
+            let refusal = match self.attempt(&proof, deadline).await? {
+                Ok(socket) => return Ok(socket),
+                Err(refusal) => refusal,
+            };
+            // They may be what was refused.
+            self.cookies().clear();
+            let again = first
+                && deadline.bound(&self.endpoint, Stage::Auth, self.auth.repair(&proof, &refusal)).await?;
+            if !again {
+                return Err(ConnectError::Upgrade { peer: self.endpoint.peer(), refusal: Box::new(refusal) });
             }
-            Answer::Refused(refusal) => {
-                Err(ConnectError::Upgrade { peer: self.endpoint.peer(), refusal: Box::new(refusal) })
-            }
+            tracing::debug!(endpoint = %self.endpoint, status = %refusal.status, "trying again with other credentials");
+            first = false;
         }
     }
 }
@@ -169,7 +225,7 @@ impl WsConnectBuilder {
     }
 
     /// Adds an extra header to the upgrade request. Such headers replace those of the same name that would be sent otherwise,
-    /// also that of the credentials.
+    /// also those of the credentials; a `Cookie` here replaces all other cookies.
     ///
     /// What cannot be sent is reported by [`build`](Self::build).
     #[must_use]
@@ -214,8 +270,9 @@ impl WsConnectBuilder {
     ///
     /// [`SetupError`] says which part cannot be used.
     pub fn build(self) -> Result<WsConnect, SetupError> {
-        let mut headers = self.auth.headers()?;
-        replace(&mut headers, self.headers?.as_map());
+        // Those that are the same each time are checked now rather than on the first attempt.
+        self.auth.headers()?;
+        let headers = self.headers?;
         let dialer = if self.endpoint.is_tls() {
             let tls = match self.auth.identity() {
                 Some(identity) => self.tls.identity(identity.clone()),
@@ -226,17 +283,14 @@ impl WsConnectBuilder {
             Dialer::plain(&self.limits)
         };
         let dialer = dialer.proxies(self.proxies);
-        Ok(WsConnect { endpoint: self.endpoint, headers, dialer, limits: self.limits })
-    }
-}
-
-/// Puts all of `new` into `headers`, in the place of what has the same name there.
-fn replace(headers: &mut HeaderMap, new: &HeaderMap) {
-    for name in new.keys() {
-        headers.remove(name);
-        for value in new.get_all(name) {
-            headers.append(name.clone(), value.clone());
-        }
+        Ok(WsConnect {
+            endpoint: self.endpoint,
+            auth: self.auth,
+            headers,
+            cookies: Arc::default(),
+            dialer,
+            limits: self.limits,
+        })
     }
 }
 
@@ -257,7 +311,7 @@ mod tests {
     fn request_has_the_handshake_headers_and_offers_nothing() {
         let connect = builder("ws://h:4848/app/C%3A%5Cx.qvf?y=%2F").build().unwrap();
         let challenge = Challenge::new();
-        let request = connect.request(&challenge).unwrap();
+        let request = connect.request(&challenge, &Proof::new()).unwrap();
         assert_eq!(request.uri(), "/app/C%3A%5Cx.qvf?y=%2F");
         assert_eq!(request.headers()[HOST], "h:4848");
         assert_eq!(request.headers()[SEC_WEBSOCKET_KEY], challenge.key.as_str());
@@ -267,13 +321,10 @@ mod tests {
 
     #[test]
     fn extra_headers_replace_those_of_the_same_name() {
-        let connect = builder("ws://h/")
-            .auth(Auth::bearer("one"))
-            .header("authorization", "Bearer two")
-            .header("host", "other")
-            .build()
-            .unwrap();
-        let request = connect.request(&Challenge::new()).unwrap();
+        let connect =
+            builder("ws://h/").header("authorization", "Bearer two").header("host", "other").build().unwrap();
+        let proof = Proof::new().header("authorization", "Bearer one").unwrap();
+        let request = connect.request(&Challenge::new(), &proof).unwrap();
         assert_eq!(request.headers().get_all("authorization").iter().count(), 1);
         assert_eq!(request.headers()["authorization"], "Bearer two");
         assert_eq!(request.headers()[HOST], "other");

@@ -2,7 +2,11 @@
 
 use std::{fmt, sync::Arc};
 
+use zeroize::Zeroizing;
+
 /// A token, ticket or password. It has no `Display`, and `Debug` shows `***`; cheap to clone.
+///
+/// Its memory is overwritten when the last clone is dropped. What was sent went through buffers that are not.
 ///
 /// ```
 /// use qix_transport::Secret;
@@ -12,12 +16,12 @@ use std::{fmt, sync::Arc};
 /// assert_eq!(secret.expose(), "abc");
 /// ```
 #[derive(Clone, Eq, PartialEq)]
-pub struct Secret(Arc<str>);
+pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
-    /// Wraps a text.
-    pub fn new(text: impl Into<Arc<str>>) -> Self {
-        Self(text.into())
+    /// Wraps a text. A `String` is taken over, so that no copy of it stays behind.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Arc::new(Zeroizing::new(text.into())))
     }
 
     /// Returns the text, for sending it; do not print it.
@@ -41,5 +45,19 @@ impl From<&str> for Secret {
 impl From<String> for Secret {
     fn from(text: String) -> Self {
         Self::new(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use zeroize::ZeroizeOnDrop;
+
+    use super::*;
+
+    #[test]
+    fn memory_is_overwritten_on_drop() {
+        fn is_overwritten<T: ZeroizeOnDrop>(_: &T) {}
+        // What overwrites is the type; reading freed memory to see it would be undefined.
+        is_overwritten(&*Secret::new("abc").0);
     }
 }

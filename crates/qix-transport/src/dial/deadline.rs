@@ -32,6 +32,8 @@ impl Deadline {
     /// Starts the time of one stage, which ends no later than that of the whole.
     pub(crate) fn of(self, stage: Stage) -> Self {
         let limit = match stage {
+            // Asking for credentials is a connection of its own, whose stages have limits of their own.
+            Stage::Auth => return self,
             Stage::Resolve => self.limits.resolve_timeout,
             Stage::Tcp => self.limits.tcp_timeout,
             Stage::Tunnel => self.limits.tunnel_timeout,

@@ -2,14 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking too")]
 
+mod auth;
+mod auth_secrets;
 mod close;
 mod connect;
 mod deadlines;
 mod identity;
 mod messages;
 mod proxies;
+mod qps;
 mod site;
 mod support;
 mod tls;
 mod trust;
 mod tunnel;
+mod web;
