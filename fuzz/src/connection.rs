@@ -161,6 +161,13 @@ impl Run {
     fn hear(&mut self, text: impl Into<Bytes>) {
         let text = text.into();
         let heard = self.connection.handle_text(text.clone());
+        if self.ended {
+            assert!(
+                heard.is_ok() && self.connection.poll_event().is_none(),
+                "nothing is taken in after the end"
+            );
+            return;
+        }
         let frame = Frame::parse(&text);
         assert_eq!(heard.is_ok(), frame.is_ok());
         for closed in frame.iter().flat_map(|frame| &frame.changes.closed) {
