@@ -411,6 +411,21 @@ fn list_of_patches_that_costs_hours_is_refused() {
 }
 
 #[test]
+fn members_of_one_answer_share_what_it_may_cost() {
+    let base = format!("[{}0]", "0,".repeat(400_000));
+    let roots = format!(r#"[{{"op":"add","path":"/","value":{base}}}]"#);
+    let insert = r#"{"op":"add","path":"/0","value":1},"#.repeat(400);
+    let list = format!("[{}]", insert.trim_end_matches(','));
+    let first = format!(r#"{{"a":{roots},"b":{roots}}}"#);
+    run(&[&first, &format!(r#"{{"a":{list}}}"#), &format!(r#"{{"b":{list}}}"#)]).unwrap();
+    let refused = run(&[&first, &format!(r#"{{"a":{list},"b":{list}}}"#)]).unwrap_err().to_string();
+    assert!(
+        refused.contains(" of b ") && refused.ends_with("more work than one answer may cause"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn longest_page_can_be_filled_row_by_row() {
     let patches = r#"{"op":"add","path":"/0","value":1},"#.repeat(10_000);
     let filled = patched("[]", patches.trim_end_matches(',')).unwrap();
