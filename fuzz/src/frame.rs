@@ -58,10 +58,7 @@ fn value(raw: Raw<'_>) {
     if let Ok(theirs) = serde_json::from_str::<serde_json::Value>(text) {
         assert_eq!(raw.decode().ok(), Some(theirs), "decode: {text:?}");
     }
-    let typed = schema::decode::<GenericObjectLayout>(raw);
-    if let Ok(theirs) = serde_json::from_str::<GenericObjectLayout>(text) {
-        assert_eq!(typed, Ok(theirs), "typed: {text:?}");
-    }
+    typed(raw, text);
     assert_eq!(raw.as_integer::<i64>(), integer(text), "integer: {text:?}");
     let inside: Vec<_> = frame::members(raw).map(|(name, value)| (name, value.as_bytes())).collect();
     if let Ok(Members(members)) = serde_json::from_str(text) {
@@ -74,6 +71,23 @@ fn value(raw: Raw<'_>) {
         let elements: Vec<_> = elements.iter().map(|value| value.get().as_bytes()).collect();
         assert_eq!(inside, elements, "elements: {text:?}");
     }
+}
+
+/// Decodes a value into a type of the schema, as text and by way of serde.
+fn typed(raw: Raw<'_>, text: &str) {
+    let ours = schema::decode::<GenericObjectLayout>(raw);
+    let Ok(theirs) = serde_json::from_str::<GenericObjectLayout>(text) else { return };
+    let Ok(ours) = ours else { panic!("typed: {text:?}: {ours:?}") };
+    // serde hands a member of another type than the schema's out piece by piece, so that how it was written is lost.
+    if ours != theirs {
+        let (Ok(ours), Ok(theirs)) = (written(&ours), written(&theirs)) else { return };
+        assert_eq!(ours, theirs, "typed: {text:?}");
+    }
+}
+
+/// Returns what a layout says; fails if there is a number in it that no double can hold.
+fn written(layout: &GenericObjectLayout) -> serde_json::Result<serde_json::Value> {
+    serde_json::from_str(&serde_json::to_string(layout)?)
 }
 
 fn integer(text: &str) -> Option<i64> {
