@@ -7,7 +7,7 @@ use std::{
 };
 
 use http::{HeaderMap, HeaderName};
-use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, TlsError, TlsSettings};
+use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxies, TlsError, TlsSettings};
 
 /// Settings of a [`RecordProxy`](crate::RecordProxy).
 ///
@@ -43,6 +43,10 @@ pub struct RecordConfig {
     ///
     /// Default: what the system trusts.
     pub tls: TlsSettings,
+    /// The proxies on the way to the upstream.
+    ///
+    /// Default: none; the environment is not looked at.
+    pub proxies: Proxies,
     /// Origins of pages, such as `https://intranet.example.com`, that may use [`headers`](Self::headers) and [`auth`](Self::auth)
     /// although they were not loaded from this machine's loopback addresses. Programs that are no browsers send no origin.
     ///
@@ -80,6 +84,7 @@ impl RecordConfig {
             headers: Headers::new(),
             auth: Auth::none(),
             tls: TlsSettings::default(),
+            proxies: Proxies::none(),
             allowed_origins: Vec::new(),
             connect_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
@@ -114,6 +119,13 @@ impl RecordConfig {
     #[must_use]
     pub fn tls(mut self, tls: TlsSettings) -> Self {
         self.tls = tls;
+        self
+    }
+
+    /// Sets [`proxies`](Self::proxies).
+    #[must_use]
+    pub fn proxies(mut self, proxies: Proxies) -> Self {
+        self.proxies = proxies;
         self
     }
 
@@ -183,6 +195,7 @@ impl RecordConfig {
         } else {
             Dialer::plain(&limits)
         };
+        let dialer = dialer.proxies(self.proxies.clone());
         Ok(Checked { prefix: path.trim_end_matches('/').to_owned(), headers, dialer })
     }
 }

@@ -3,12 +3,15 @@
 //! - [`record`] writes and reads recordings; their format is described in `docs/recording-format.md`.
 //! - [`replay`] answers from a recording.
 //! - [`demo`] does both, on an embedded recording.
+//! - [`doctor`] finds out why an engine cannot be reached.
 //!
 //! The binary `qix-proxy` is a thin command line on top.
 
+mod chain;
 mod cli;
 mod config;
 pub mod demo;
+pub mod doctor;
 mod front;
 mod listener;
 pub mod record;

@@ -1,6 +1,6 @@
 //! The engine's side of an upgrade.
 
-use std::{error::Error, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{
@@ -21,6 +21,7 @@ use qix_transport::{ConnectError, Endpoint, Stream};
 use tokio::{task::JoinHandle, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 
+use crate::chain::chain;
 use crate::config::{Checked, RecordConfig};
 
 /// Headers that concern one hop only, and those of the WebSocket handshake, which each hop has its own of.
@@ -83,13 +84,7 @@ pub(crate) enum UpstreamError {
 impl UpstreamError {
     /// Says in one line what is wrong and, if that is known, what to do.
     pub(crate) fn sentence(&self) -> String {
-        let mut text = self.to_string();
-        let mut source = self.source();
-        while let Some(cause) = source {
-            text.push_str(": ");
-            text.push_str(&cause.to_string());
-            source = cause.source();
-        }
+        let mut text = chain(self);
         let hint = match self {
             Self::Connect(error) => error.hint(),
             Self::Http(_) => {

@@ -7,10 +7,8 @@ mod target;
 mod tcp;
 pub(crate) mod tunnel;
 
-use std::sync::Arc;
-
 use bytes::Bytes;
-use rustls::{ClientConfig, pki_types::ServerName};
+use rustls::{ProtocolVersion, pki_types::ServerName};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
@@ -19,7 +17,12 @@ pub use self::{
     proxies::Proxies,
     proxy::{Proxy, ProxyError},
 };
-use crate::{ConnectError, Endpoint, Limits, Stage, Stream, TlsError, TlsSettings, prefixed::Prefixed, tls};
+use crate::{
+    ConnectError, Endpoint, Limits, Progress, Stage, Stream, TlsError, TlsSettings,
+    prefixed::Prefixed,
+    progress::Watch,
+    tls::{self, TlsClient},
+};
 
 /// Opens connected streams with one set of TLS settings, which are read once and shared.
 ///
@@ -35,7 +38,7 @@ use crate::{ConnectError, Endpoint, Limits, Stage, Stream, TlsError, TlsSettings
 /// ```
 #[derive(Clone, Debug)]
 pub struct Dialer {
-    tls: Option<Arc<ClientConfig>>,
+    tls: Option<TlsClient>,
     server_name: Option<ServerName<'static>>,
     limits: Limits,
     proxies: Proxies,
@@ -51,7 +54,7 @@ impl Dialer {
     /// [`TlsError`] says what is wrong with the settings.
     pub fn new(tls: &TlsSettings, limits: &Limits) -> Result<Self, TlsError> {
         Ok(Self {
-            tls: Some(tls.client_config()?),
+            tls: Some(tls.client()?),
             server_name: tls.expected_name()?,
             limits: *limits,
             proxies: Proxies::none(),
@@ -80,7 +83,7 @@ impl Dialer {
     ///
     /// Dropping the future gives up; nothing stays open.
     pub async fn dial(&self, endpoint: &Endpoint) -> Result<Stream, ConnectError> {
-        self.dial_by(endpoint, self.deadline()).await
+        self.dial_by(endpoint, self.deadline(), Watch::default()).await
     }
 
     /// Connects within a deadline that the caller shares with later stages.
@@ -88,18 +91,24 @@ impl Dialer {
         &self,
         endpoint: &Endpoint,
         deadline: Deadline,
+        watch: Watch<'_>,
     ) -> Result<Stream, ConnectError> {
+        let open = |target| tcp::open(target, &self.limits, deadline, watch);
         let tcp = match self.proxies.get(endpoint) {
-            None => Prefixed::new(Bytes::new(), tcp::open(endpoint.into(), &self.limits, deadline).await?),
+            None => Prefixed::new(Bytes::new(), open(endpoint.into()).await?),
             Some(proxy) => {
-                let tcp = tcp::open(proxy.into(), &self.limits, deadline).await?;
-                tunnel::open(proxy, tcp, endpoint, deadline).await?
+                let tunnel = tunnel::open(proxy, open(proxy.into()).await?, endpoint, deadline).await?;
+                watch.tell(|| Progress::Tunnelled {
+                    proxy: proxy.to_string().into(),
+                    target: endpoint.peer(),
+                });
+                tunnel
             }
         };
         if !endpoint.is_tls() {
             return Ok(tcp.into());
         }
-        self.connect_tls(endpoint, tcp, deadline).await
+        self.connect_tls(endpoint, tcp, deadline, watch).await
     }
 
     pub(crate) fn deadline(&self) -> Deadline {
@@ -111,17 +120,46 @@ impl Dialer {
         endpoint: &Endpoint,
         tcp: Prefixed<TcpStream>,
         deadline: Deadline,
+        watch: Watch<'_>,
     ) -> Result<Stream, ConnectError> {
         let failed = |source| ConnectError::Tls { peer: endpoint.peer(), source };
-        let Some(config) = &self.tls else {
+        let Some(client) = &self.tls else {
             return Err(failed("this dialer was made without TLS".into()));
         };
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => ServerName::try_from(endpoint.host().to_owned()).map_err(|error| failed(error.into()))?,
         };
-        let handshake = TlsConnector::from(Arc::clone(config)).connect(name, tcp);
-        let stream = deadline.bound(endpoint, Stage::Tls, handshake).await?;
-        Ok(stream.map_err(|error| failed(tls::explained(error)))?.into())
+        let (config, seen) = if watch.is_on() {
+            let (config, seen) = client.watched();
+            (config, Some(seen))
+        } else {
+            (client.config(), None)
+        };
+        let handshake = TlsConnector::from(config).connect(name, tcp);
+        let outcome = deadline.bound(endpoint, Stage::Tls, handshake).await;
+        if let Some(certificates) = seen.and_then(|seen| seen.take()) {
+            watch.tell(|| Progress::Certificates(certificates));
+        }
+        let stream = outcome?.map_err(|error| failed(tls::explained(error)))?;
+        watch.tell(|| {
+            let (_, connection) = stream.get_ref();
+            Progress::Encrypted {
+                version: connection.protocol_version().map_or("TLS", version),
+                cipher: connection
+                    .negotiated_cipher_suite()
+                    .and_then(|suite| suite.suite().as_str())
+                    .unwrap_or("an unknown cipher suite"),
+            }
+        });
+        Ok(stream.into())
+    }
+}
+
+fn version(version: ProtocolVersion) -> &'static str {
+    match version {
+        ProtocolVersion::TLSv1_3 => "TLS 1.3",
+        ProtocolVersion::TLSv1_2 => "TLS 1.2",
+        _ => "TLS",
     }
 }

@@ -14,7 +14,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::{
     AuthError, ConnectError, Dialer, Endpoint, Refusal, Stage, dial::Deadline, hint::find_tls_error,
-    ws_connect::AGENT,
+    progress::Watch, ws_connect::AGENT,
 };
 
 /// The most that the head of an answer may take, in bytes.
@@ -65,7 +65,7 @@ impl<'a> Attempt<'a> {
         request: Request<Bytes>,
     ) -> Result<Response<Bytes>, AuthError> {
         let connect = |error| AuthError::Connect { service, source: Arc::new(error) };
-        let stream = self.dialer.dial_by(to, self.deadline).await.map_err(connect)?;
+        let stream = self.dialer.dial_by(to, self.deadline, Watch::default()).await.map_err(connect)?;
         let exchange = exchange(TokioIo::new(stream), self.prepare(to, request));
         let answer = self.deadline.bound(to, Stage::Auth, exchange).await.map_err(connect)?;
         match answer {

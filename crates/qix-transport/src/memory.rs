@@ -143,18 +143,20 @@ impl MemorySocket {
 
     /// Moves the goodbye of this side on: what was sent goes first, then the close frame.
     fn poll_goodbye(&mut self, cx: &mut Context<'_>) {
-        let Some((closed, deadline)) = &mut self.goodbye else { return };
+        let Some((closed, _)) = &self.goodbye else { return };
         let closed = closed.clone();
-        if deadline.as_mut().poll(cx).is_ready() {
-            let error = io::Error::new(io::ErrorKind::TimedOut, "no close frame came in time");
-            self.ended = Some(Closed { error: Some(Arc::new(error)), ..closed });
-        } else if let Poll::Ready(Ok(())) = self.poll_drain(cx) {
+        if let Poll::Ready(Ok(())) = self.poll_drain(cx) {
             let mut lanes = self.lanes();
             let lane = &mut lanes[self.side];
             if lane.close.is_none() {
-                lane.close = Some((closed.code, closed.reason));
+                lane.close = Some((closed.code, closed.reason.clone()));
                 lane.wake_reader();
             }
+        }
+        let Some((_, deadline)) = &mut self.goodbye else { return };
+        if deadline.as_mut().poll(cx).is_ready() {
+            let error = io::Error::new(io::ErrorKind::TimedOut, "no close frame came in time");
+            self.ended = Some(Closed { error: Some(Arc::new(error)), ..closed });
         }
     }
 }
@@ -405,6 +407,15 @@ mod tests {
         assert!(poll_once(|cx| flush.as_mut().poll(cx)).is_pending());
         drop(b);
         assert_eq!(within(flush).await.unwrap_err().code, CloseCode::ABNORMAL);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn goodbye_is_said_even_if_nobody_waits_for_the_answer() {
+        let (a, mut b) = pair();
+        let mut a = a.close_timeout(Duration::ZERO);
+        within(a.close(CloseCode::NORMAL, "")).await;
+        let closed = within(b.receive()).await.unwrap_err();
+        assert_eq!((closed.code, closed.by), (CloseCode::NORMAL, ClosedBy::Peer));
     }
 
     #[tokio::test(start_paused = true)]

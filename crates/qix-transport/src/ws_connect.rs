@@ -10,7 +10,7 @@ use http::{
     HeaderMap, HeaderValue, Request,
     header::{
         CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
-        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE, USER_AGENT,
+        SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, SERVER, UPGRADE, USER_AGENT,
     },
 };
 use http_body_util::Empty;
@@ -22,6 +22,7 @@ use crate::{
     dial::Deadline,
     headers::replace,
     hint::find_tls_error,
+    progress::{Progress, Watch},
     upgrade::{Answer, upgrade},
     ws::Challenge,
 };
@@ -82,15 +83,60 @@ impl WsConnect {
         &self.limits
     }
 
+    /// Connects as [`connect`](Connect::connect) does, and tells `watcher` what was found out on the way: for programs that show
+    /// people why a connection does not come about. A TLS handshake that is watched does not resume an earlier one.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] says which stage failed.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives the attempt up; nothing stays open.
+    pub async fn connect_watched(
+        &self,
+        watcher: &(dyn Fn(Progress) + Sync),
+    ) -> Result<WsSocket, ConnectError> {
+        self.connect_by(Watch::by(watcher)).await
+    }
+
+    async fn connect_by(&self, watch: Watch<'_>) -> Result<WsSocket, ConnectError> {
+        let deadline = self.dialer.deadline();
+        let attempt = Attempt::new(&self.endpoint, &self.dialer, deadline);
+        let mut first = true;
+        loop {
+            let proof = deadline
+                .bound(&self.endpoint, Stage::Auth, self.auth.prepare(attempt))
+                .await?
+                .map_err(|error| self.no_auth(error))?;
+            watch.tell(|| Progress::Credentials { sent: proof.names() });
+            let refusal = match self.attempt(&proof, deadline, watch).await? {
+                Ok(socket) => return Ok(socket),
+                Err(refusal) => refusal,
+            };
+            // They may be what was refused.
+            self.cookies().clear();
+            let again = first
+                && deadline.bound(&self.endpoint, Stage::Auth, self.auth.repair(&proof, &refusal)).await?;
+            if !again {
+                return Err(ConnectError::Upgrade { peer: self.endpoint.peer(), refusal: Box::new(refusal) });
+            }
+            tracing::debug!(endpoint = %self.endpoint, status = %refusal.status, "trying again with other credentials");
+            watch.tell(|| Progress::Again { status: refusal.status });
+            first = false;
+        }
+    }
+
     /// Makes one try, with what the credentials gave for it.
     async fn attempt(
         &self,
         proof: &Proof,
         deadline: Deadline,
+        watch: Watch<'_>,
     ) -> Result<Result<WsSocket, Refusal>, ConnectError> {
         let challenge = Challenge::new();
         let request = self.request(&challenge, proof)?;
-        let stream = self.dialer.dial_by(&self.endpoint, deadline).await?;
+        let stream = self.dialer.dial_by(&self.endpoint, deadline, watch).await?;
         let deadline = deadline.of(Stage::Upgrade);
         let answer = deadline
             .bound(&self.endpoint, Stage::Upgrade, upgrade(stream, request, deadline.at()))
@@ -101,6 +147,7 @@ impl WsConnect {
                 self.check_answer(&headers, &challenge)?;
                 self.cookies().absorb(&headers);
                 tracing::debug!(endpoint = %self.endpoint, "connected");
+                watch.tell(|| Progress::Upgraded { server: server(&headers) });
                 Ok(WsSocket::after_upgrade(stream, leftover, self.limits).await)
             }
             Answer::Refused(refusal) => Err(refusal),
@@ -180,28 +227,7 @@ impl Connect for WsConnect {
     type Socket = WsSocket;
 
     async fn connect(&self) -> Result<WsSocket, ConnectError> {
-        let deadline = self.dialer.deadline();
-        let attempt = Attempt::new(&self.endpoint, &self.dialer, deadline);
-        let mut first = true;
-        loop {
-            let proof = deadline
-                .bound(&self.endpoint, Stage::Auth, self.auth.prepare(attempt))
-                .await?
-                .map_err(|error| self.no_auth(error))?;
-            let refusal = match self.attempt(&proof, deadline).await? {
-                Ok(socket) => return Ok(socket),
-                Err(refusal) => refusal,
-            };
-            // They may be what was refused.
-            self.cookies().clear();
-            let again = first
-                && deadline.bound(&self.endpoint, Stage::Auth, self.auth.repair(&proof, &refusal)).await?;
-            if !again {
-                return Err(ConnectError::Upgrade { peer: self.endpoint.peer(), refusal: Box::new(refusal) });
-            }
-            tracing::debug!(endpoint = %self.endpoint, status = %refusal.status, "trying again with other credentials");
-            first = false;
-        }
+        self.connect_by(Watch::default()).await
     }
 }
 
@@ -292,6 +318,12 @@ impl WsConnectBuilder {
             limits: self.limits,
         })
     }
+}
+
+/// Returns what the server calls itself, as far as it can be shown.
+fn server(headers: &HeaderMap) -> Option<Box<str>> {
+    let name = headers.get(SERVER)?.to_str().ok()?;
+    Some(name.chars().take(80).collect())
 }
 
 fn has_token(headers: &HeaderMap, name: http::HeaderName, token: &str) -> bool {

@@ -6,9 +6,10 @@ use std::{
     time::{SystemTime, UNIX_EPOCH},
 };
 
-use super::exit::{CliError, Outcome, chain};
+use super::exit::{CliError, Outcome};
 use crate::{
     ProxyError,
+    chain::chain,
     demo::{self, DemoError, ScriptError},
 };
 

@@ -17,6 +17,8 @@ pub(crate) enum Outcome {
     Clean,
     /// It ran, but requests found no answer, or answers differ.
     Mismatch,
+    /// It ran, and has already said that the engine or the network does not do.
+    Unreachable,
 }
 
 impl Outcome {
@@ -24,6 +26,7 @@ impl Outcome {
         match self {
             Self::Clean => ExitCode::SUCCESS,
             Self::Mismatch => ExitCode::from(1),
+            Self::Unreachable => ExitCode::from(3),
         }
     }
 }
@@ -70,18 +73,6 @@ impl From<io::Error> for CliError {
         let broken_pipe = error.kind() == io::ErrorKind::BrokenPipe;
         Self { code: 3, message: format!("cannot write the output: {error}"), broken_pipe }
     }
-}
-
-/// Joins an error and its causes in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Writes a number of things in words.

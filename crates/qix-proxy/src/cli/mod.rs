@@ -1,9 +1,12 @@
 //! The command line: arguments in, exit code out.
 
 mod demo;
+mod doctor;
+mod engine;
 mod exit;
 mod record;
 mod replay;
+mod session;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -28,6 +31,8 @@ enum Command {
     Record(record::RecordArgs),
     /// Answer a client from a recording, without an engine
     Replay(replay::ReplayArgs),
+    /// Find out why an engine cannot be reached: name, TCP, tunnel, TLS, upgrade, greeting and a first answer, step by step
+    Doctor(doctor::DoctorArgs),
     /// See all of it at work on an embedded recording: no engine, no network, nothing to set up
     Demo(demo::DemoArgs),
 }
@@ -56,6 +61,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
     match command {
         Command::Record(args) => args.exec(out).await,
         Command::Replay(args) => args.exec(out).await,
+        Command::Doctor(args) => args.exec(out).await,
         Command::Demo(args) => args.exec(out).await,
     }
 }

@@ -1,11 +1,14 @@
 //! `qix-proxy record`: forward a client's traffic to an engine, and keep it.
 
-use std::{env, io::Write, net::SocketAddr, path::PathBuf};
+use std::{io::Write, net::SocketAddr, path::PathBuf};
 
-use qix_transport::{Auth, ClientIdentity, Endpoint, Headers, QlikUser, TlsSettings};
+use qix_transport::Endpoint;
 
-use super::exit::{CliError, Outcome, chain, count};
-use crate::{ProxyError, RecordConfig, RecordProxy, record::Sealed};
+use super::{
+    engine::{LoginArgs, ProxyArgs, TrustArgs},
+    exit::{CliError, Outcome, count},
+};
+use crate::{ProxyError, RecordConfig, RecordProxy, chain::chain, record::Sealed};
 
 /// Arguments of `qix-proxy record`.
 #[derive(Debug, clap::Args)]
@@ -22,42 +25,25 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
-    /// A header to send to the engine, instead of the client's own of that name; can be repeated
-    #[arg(long, value_name = "NAME: VALUE")]
-    header: Vec<String>,
-
-    /// The environment variable that holds an API key or another bearer token
-    #[arg(long, value_name = "NAME")]
-    api_key_env: Option<String>,
-
-    /// A folder with client.pem, client_key.pem and root.pem, as the QMC exports them for an engine's port 4747
-    #[arg(long, value_name = "DIR", requires = "user")]
-    cert_dir: Option<PathBuf>,
-
-    /// For whom the certificate acts, as directory and id
-    #[arg(long, value_name = r"DIRECTORY\ID", requires = "cert_dir")]
-    user: Option<String>,
-
     /// The origin of a page, such as `https://intranet.example.com`, that may use the credentials given here; can be repeated.
     /// Pages of this machine's loopback addresses may, and programs that are no browsers
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
 
-    /// A PEM file with the certificates to trust, instead of those that the system trusts
-    #[arg(long, value_name = "FILE")]
-    ca: Option<PathBuf>,
+    #[command(flatten)]
+    login: LoginArgs,
 
-    /// Accept any certificate of the engine; whoever sits in between can then read and change everything
-    #[arg(long)]
-    insecure: bool,
+    #[command(flatten)]
+    trust: TrustArgs,
+
+    #[command(flatten)]
+    way: ProxyArgs,
 }
 
 impl RecordArgs {
     /// Records until Ctrl-C or SIGTERM.
     pub(crate) async fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
-        if self.insecure {
-            tracing::warn!("--insecure: any certificate is accepted, so the engine may be somebody else");
-        }
+        self.trust.warn();
         let proxy = RecordProxy::bind(self.config()?).await.map_err(refused)?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
         let asked = crate::shutdown::requested()?;
@@ -100,77 +86,16 @@ impl RecordArgs {
     fn config(self) -> Result<RecordConfig, CliError> {
         let upstream = Endpoint::parse(&self.upstream)
             .map_err(|error| CliError::usage(format!("--upstream cannot be used: {error}")))?;
-        let (auth, headers, tls) = (self.auth()?, self.headers()?, self.tls()?);
+        let (auth, headers) = (self.login.auth()?, self.login.headers()?);
+        let (tls, proxies) = (self.trust.tls()?, self.way.proxies()?);
         let output = self.out.unwrap_or_else(default_output);
         Ok(RecordConfig::new(upstream, output)
             .listen(self.listen)
             .headers(headers)
             .auth(auth)
             .tls(tls)
+            .proxies(proxies)
             .allowed_origins(self.allow_origin))
-    }
-
-    fn auth(&self) -> Result<Auth, CliError> {
-        let bearer = match &self.api_key_env {
-            Some(name) => Some(api_key(name)?),
-            None => None,
-        };
-        match (&self.cert_dir, &self.user, bearer) {
-            (Some(_), _, Some(_)) => Err(CliError::usage(
-                "--cert-dir and --api-key-env are two ways to log in; leave one of them out",
-            )),
-            (Some(dir), Some(user), None) => {
-                let (directory, id) = user.split_once('\\').filter(|(directory, id)| !directory.is_empty() && !id.is_empty())
-                    .ok_or_else(|| {
-                        CliError::usage(r"--user must be a directory and an id, such as 'INTERNAL\sa_engine'; quote the backslash for your shell")
-                    })?;
-                let identity = ClientIdentity::from_pem_dir(dir).map_err(|error| {
-                    CliError::usage(format!("--cert-dir cannot be used: {}", chain(&error)))
-                })?;
-                Ok(Auth::client_cert(identity, QlikUser::new(directory, id)))
-            }
-            (_, _, Some(token)) => Ok(Auth::bearer(token)),
-            _ => Ok(Auth::none()),
-        }
-    }
-
-    fn headers(&self) -> Result<Headers, CliError> {
-        let mut headers = Headers::new();
-        for header in &self.header {
-            // The text may be a secret without its name, so it is not repeated.
-            let (name, value) = header
-                .split_once(':')
-                .ok_or_else(|| CliError::usage("--header must have the form 'Name: value', with a colon"))?;
-            headers = headers
-                .header(name.trim(), value.trim())
-                .map_err(|error| CliError::usage(format!("--header cannot be used: {error}")))?;
-        }
-        Ok(headers)
-    }
-
-    fn tls(&self) -> Result<TlsSettings, CliError> {
-        let mut tls = TlsSettings::default();
-        if let Some(path) = &self.ca {
-            tls = tls
-                .ca_file(path)
-                .map_err(|error| CliError::usage(format!("--ca cannot be used: {}", chain(&error))))?;
-        }
-        Ok(if self.insecure { tls.danger_accept_any_server_certificate() } else { tls })
-    }
-}
-
-fn api_key(name: &str) -> Result<String, CliError> {
-    match env::var(name) {
-        Ok(key) if !key.trim().is_empty() => Ok(key.trim().to_owned()),
-        Ok(_) => {
-            Err(CliError::usage(format!("the environment variable {name} is empty; put the API key into it")))
-        }
-        Err(env::VarError::NotPresent) => Err(CliError::usage(format!(
-            "the environment variable {name} is not set; put the API key into it, or give another name to --api-key-env"
-        ))),
-        Err(env::VarError::NotUnicode(_)) => {
-            Err(CliError::usage(format!("the environment variable {name} holds no text")))
-        }
     }
 }
 

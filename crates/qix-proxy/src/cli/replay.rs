@@ -6,7 +6,8 @@ use std::{
     path::PathBuf,
 };
 
-use super::exit::{CliError, Outcome, chain, count};
+use super::exit::{CliError, Outcome, count};
+use crate::chain::chain;
 use crate::replay::{LoadError, LoadReport, ReplayServer, ReplaySummary, Tapes};
 
 /// Arguments of `qix-proxy replay`.

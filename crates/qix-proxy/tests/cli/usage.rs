@@ -6,12 +6,20 @@ use crate::support::*;
 async fn help_names_the_commands_and_what_the_exit_codes_mean() {
     let ended = run(&["--help"]).await;
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
-    for word in
-        ["record", "replay", "demo", "0 done", "1 ran", "2 wrong usage", "3 engine or network", "4 recording"]
-    {
+    for word in [
+        "record",
+        "replay",
+        "doctor",
+        "demo",
+        "0 done",
+        "1 ran",
+        "2 wrong usage",
+        "3 engine or network",
+        "4 recording",
+    ] {
         assert!(ended.stdout.contains(word), "{word}: {}", ended.stdout);
     }
-    for command in ["replay", "demo"] {
+    for command in ["record", "replay", "doctor", "demo"] {
         let ended = run(&[command, "--help"]).await;
         assert_eq!(ended.code, 0);
         assert!(ended.stdout.contains("Usage: qix-proxy"), "{}", ended.stdout);

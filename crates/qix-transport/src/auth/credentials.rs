@@ -99,6 +99,14 @@ impl Proof {
         self.headers.as_map()
     }
 
+    /// Returns the kinds and names of what is sent, for reports.
+    pub(crate) fn names(&self) -> Vec<String> {
+        let headers = self.headers().keys().map(|name| format!("header {name}"));
+        let query = self.query.iter().map(|(name, _)| format!("query {name}"));
+        let cookies = self.cookies.names().map(|name| format!("cookie {name}"));
+        headers.chain(query).chain(cookies).collect()
+    }
+
     /// Takes over all of `other`, in the place of what has the same name.
     pub(crate) fn merge(&mut self, other: Self) {
         self.headers.merge(&other.headers);

@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::{Deadline, Target};
-use crate::{ConnectError, Limits, Stage};
+use crate::{ConnectError, Limits, Progress, Stage, progress::Watch};
 
 /// How long one address may keep the next from being tried as well (RFC 8305, section 5, recommends this value).
 const HEAD_START: Duration = Duration::from_millis(250);
@@ -30,17 +30,24 @@ pub(super) async fn open(
     target: Target<'_>,
     limits: &Limits,
     deadline: Deadline,
+    watch: Watch<'_>,
 ) -> Result<TcpStream, ConnectError> {
-    let addresses = deadline
+    let addresses: Vec<_> = deadline
         .bound(target, Stage::Resolve, lookup_host((target.host, target.port)))
         .await?
         .map_err(|source| ConnectError::Resolve { peer: target.to_string().into(), source })?
         .collect();
+    let addresses = by_turns(addresses);
+    watch.tell(|| Progress::Resolved { host: target.to_string().into(), addresses: addresses.clone() });
     let keep_alive = limits.keep_alive;
-    deadline
+    let stream = deadline
         .bound(target, Stage::Tcp, race(addresses, |address| connect(address, keep_alive)))
         .await?
-        .map_err(|source| ConnectError::Tcp { peer: target.to_string().into(), source })
+        .map_err(|source| ConnectError::Tcp { peer: target.to_string().into(), source })?;
+    if let Ok(address) = stream.peer_addr() {
+        watch.tell(|| Progress::Connected { address });
+    }
+    Ok(stream)
 }
 
 async fn connect(address: SocketAddr, keep_alive: Option<Duration>) -> io::Result<TcpStream> {
@@ -59,13 +66,13 @@ async fn connect(address: SocketAddr, keep_alive: Option<Duration>) -> io::Resul
 
 /// Returns the first connection to come about, or the last failure if there is none.
 ///
-/// Addresses are tried in their order, families taking turns, each as soon as the one before has failed or has not answered
+/// Addresses are tried in their order, each as soon as the one before has failed or has not answered
 /// for a while (RFC 8305). The losers are dropped, which closes them.
 async fn race<T, F: Future<Output = io::Result<T>>>(
     addresses: Vec<SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,
 ) -> io::Result<T> {
-    let mut waiting = by_turns(addresses).into_iter().take(MAX_ADDRESSES);
+    let mut waiting = addresses.into_iter().take(MAX_ADDRESSES);
     let mut attempts = FuturesUnordered::new();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
     loop {
@@ -133,11 +140,9 @@ mod tests {
     async fn address_that_swallows_packets_delays_the_next_by_a_quarter_second() {
         let start = Instant::now();
         let given = addresses(&["[::1]:1", "[::2]:1", "1.1.1.1:1"]);
-        let winner =
-            race(
-                given,
-                |address| async move { if address.is_ipv6() { pending().await } else { Ok(address) } },
-            );
+        let winner = race(by_turns(given), |address| async move {
+            if address.is_ipv6() { pending().await } else { Ok(address) }
+        });
         assert_eq!(winner.await.unwrap(), "1.1.1.1:1".parse().unwrap());
         assert!((0.25..0.26).contains(&seconds(start)), "{}", seconds(start));
     }

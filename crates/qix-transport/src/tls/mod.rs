@@ -5,9 +5,11 @@ mod error;
 mod refused;
 mod settings;
 mod verify;
+mod watch;
 
 pub use certificate::CertificateInfo;
 pub use error::TlsError;
 pub(crate) use refused::explained;
 pub use refused::{CertificateFault, CertificateRefused};
 pub use settings::TlsSettings;
+pub(crate) use watch::TlsClient;

@@ -12,7 +12,7 @@ use rustls::{
 };
 
 use super::{
-    TlsError,
+    TlsClient, TlsError,
     verify::{AcceptAny, Explaining, Pinned},
 };
 use crate::ClientIdentity;
@@ -167,13 +167,14 @@ impl TlsSettings {
         }
     }
 
-    /// Makes the configuration that all connections with these settings share. Reads the system's roots if they are wanted.
-    pub(crate) fn client_config(&self) -> Result<Arc<ClientConfig>, TlsError> {
+    /// Makes what all connections with these settings share. Reads the system's roots if they are wanted.
+    pub(crate) fn client(&self) -> Result<TlsClient, TlsError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(TlsError::Unusable)?;
-        let builder = builder.dangerous().with_custom_certificate_verifier(self.verifier(provider)?);
+        let verifier = self.verifier(provider)?;
+        let builder = builder.dangerous().with_custom_certificate_verifier(Arc::clone(&verifier));
         let config = match &self.identity {
             Some(identity) => {
                 let key = SingleCertAndKey::from(Arc::clone(identity.certified_key()));
@@ -181,7 +182,7 @@ impl TlsSettings {
             }
             None => builder.with_no_client_auth(),
         };
-        Ok(Arc::new(config))
+        Ok(TlsClient::new(config, verifier))
     }
 
     fn verifier(&self, provider: Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, TlsError> {
@@ -261,7 +262,7 @@ mod tests {
     #[test]
     fn text_that_is_no_certificate_is_refused_as_root() {
         let pem = b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-        let error = TlsSettings::default().ca_pem(pem).unwrap().client_config().unwrap_err();
+        let error = TlsSettings::default().ca_pem(pem).unwrap().client().unwrap_err();
         assert!(matches!(error, TlsError::UnusableRoot(_)), "{error}");
     }
 
@@ -295,7 +296,7 @@ mod tests {
     #[test]
     fn given_roots_only_leaves_out_system_and_bundled() {
         let none = TlsSettings::default().bundled_roots().given_roots_only();
-        assert!(matches!(none.client_config(), Err(TlsError::NoRoots)));
+        assert!(matches!(none.client(), Err(TlsError::NoRoots)));
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod connect;
 mod deadlines;
 mod identity;
 mod messages;
+mod progress;
 mod proxies;
 mod qps;
 mod site;
