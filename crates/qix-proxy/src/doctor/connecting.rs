@@ -19,6 +19,9 @@ const SOON: Duration = Duration::from_secs(30 * 24 * 3600);
 /// The most of a text from the network that is shown, in characters.
 const MAX_SHOWN: usize = 200;
 
+/// What the library says names its types.
+const CSRF_HINT: &str = "the CSRF token is missing or stale: let --session cloud or --session proxy fetch one, and send no Authorization besides";
+
 /// The examination so far.
 pub(super) struct Walk<'a> {
     report: Report,
@@ -111,6 +114,9 @@ impl<'a> Walk<'a> {
         let mut step = Step::failed(name, chain(error)).hint(error.hint());
         if let Some(refusal) = error.refusal() {
             step = with_refusal(step, refusal);
+            if refusal.is_csrf() {
+                step = step.hint(Some(CSRF_HINT));
+            }
         }
         let step = self.with_certificates(step);
         self.step(step);
