@@ -9,6 +9,7 @@ mod connect;
 mod deadlines;
 mod identity;
 mod messages;
+mod methods;
 mod proxies;
 mod qps;
 mod site;
