@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail by panicking too")]
 
+mod after_switch;
 mod auth;
 mod auth_secrets;
 mod close;
