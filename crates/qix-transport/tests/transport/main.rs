@@ -12,6 +12,7 @@ mod deployments;
 mod identity;
 mod messages;
 mod methods;
+mod own_connect;
 mod proxies;
 mod qps;
 mod segments;
