@@ -295,6 +295,30 @@ async fn message_that_no_engine_may_send_ends_the_session_as_a_protocol_error() 
 }
 
 #[tokio::test]
+async fn malformed_result_fails_its_call_and_the_session_goes_on() {
+    let engine = engine().await;
+    let session = session(&engine.url("Sales.qvf")).await;
+    let doc = sales(&session).await;
+    for result in [r#"{"qReturn":nul}"#, r#"{"qReturn":tru}"#, r#"{"qReturn":01}"#, r#"{"qReturn":{"a" 1}}"#]
+    {
+        let call = doc.call::<Value>("Evaluate", &["Hang()"]);
+        let id = call.request_id().get();
+        let mut call = Box::pin(call.into_future());
+        assert!(call.as_mut().now_or_never().is_none());
+        // The engine answers the other call in between, in words of our own.
+        let answer = format!(r#"Raw({{"jsonrpc":"2.0","id":{id},"result":{result}}})"#);
+        assert_eq!(evaluate(&doc, &answer).await.unwrap(), "ok");
+        let error = bounded(call).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Protocol, "{result}: {error:?}");
+        assert_eq!(error.to_string(), "Evaluate: the answer cannot be understood");
+        assert!(std::error::Error::source(&error).is_some(), "says where");
+        assert!(!error.is_retryable());
+    }
+    assert!(!doc.is_closed());
+    assert_eq!(evaluate(&doc, "1+1").await.unwrap(), "2");
+}
+
+#[tokio::test]
 async fn message_that_means_nothing_to_the_client_harms_nothing() {
     let engine = engine().await;
     let session = session(&engine.url("Sales.qvf")).await;

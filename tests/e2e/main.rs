@@ -8,3 +8,4 @@ mod client;
 mod golden;
 mod record_replay;
 mod support;
+mod turned_away;

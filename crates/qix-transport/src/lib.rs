@@ -18,6 +18,12 @@
 //! reconnect, sends no ping of its own (some Qlik proxies wedge on them), offers no WebSocket extension and no subprotocol.
 //! It needs a tokio runtime with time and I/O enabled, and starts no task in it.
 //!
+//! # Your own sockets
+//!
+//! Whoever needs another way to the engine implements [`Connect`], and puts a [`WsSocket`] over any byte stream by
+//! [`WsSocket::after_upgrade`], or implements [`Socket`] for something that is no WebSocket at all. The example `unix_socket` does the
+//! first for Unix domain sockets.
+//!
 //! # Example
 //!
 //! ```no_run

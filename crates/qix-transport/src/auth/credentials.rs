@@ -3,12 +3,11 @@
 use std::pin::Pin;
 
 use http::HeaderMap;
-use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
 use super::{cached::Mark, cookies::Cookies};
 use crate::{
     AuthError, ClientIdentity, Endpoint, EndpointError, HeaderError, Headers, Refusal, Secret,
-    http_client::Attempt, redact::COMPONENT,
+    http_client::Attempt,
 };
 
 /// What [`Credentials`] return.
@@ -118,23 +117,11 @@ impl Proof {
         self.marks.extend(other.marks);
     }
 
-    /// Returns the endpoint with the query parameters of this, in the place of those with the same name.
+    /// Returns the endpoint with the query parameters of this, in the place of those with the same name, whatever its case.
     pub(crate) fn apply_query(&self, endpoint: &Endpoint) -> Result<Endpoint, EndpointError> {
-        if self.query.is_empty() {
-            return Ok(endpoint.clone());
-        }
-        let (path, query) =
-            endpoint.path_and_query().split_once('?').unwrap_or((endpoint.path_and_query(), ""));
-        let is_new = |pair: &&str| {
-            let name = percent_decode_str(pair.split('=').next().unwrap_or(pair)).decode_utf8_lossy();
-            !pair.is_empty() && !self.query.iter().any(|(new, _)| **new == *name)
-        };
-        let mut pairs: Vec<String> = query.split('&').filter(is_new).map(str::to_owned).collect();
-        pairs.extend(self.query.iter().map(|(name, value)| {
-            let encode = |text| utf8_percent_encode(text, COMPONENT);
-            format!("{}={}", encode(name), encode(value.expose()))
-        }));
-        endpoint.with_path(&format!("{path}?{}", pairs.join("&")))
+        self.query.iter().try_fold(endpoint.clone(), |endpoint, (name, value)| {
+            endpoint.with_parameter(name, value.expose())
+        })
     }
 }
 
@@ -155,6 +142,8 @@ mod tests {
             "/app/x?from=1&y=%2F&qlik-csrf-token=a%26b%3Dc%2F%2B"
         );
         assert_eq!(applied("ws://h/app/x?", &Proof::new()), "/app/x?");
+        let ticket = Proof::new().query("qlikTicket", "new");
+        assert_eq!(applied("ws://h/app/x?QlikTicket=old", &ticket), "/app/x?qlikTicket=new");
     }
 
     #[test]

@@ -59,7 +59,14 @@ impl Auth {
     /// Sends a ticket as `qlikTicket`. A ticket serves one attempt only; [`QpsTicket`](crate::QpsTicket) fetches them, and
     /// [`ProxySession`](crate::ProxySession) makes a session of one.
     pub fn ticket(ticket: impl Into<Secret>) -> Self {
-        Self(vec![Part::Query("qlikTicket".into(), ticket.into())])
+        Self::query("qlikTicket", ticket)
+    }
+
+    /// Sends a secret as a query parameter, such as `accessToken`, the short-lived token of a socket that a login in a browser ends
+    /// with. Name and value are plain text. It is kept out of what this crate shows, but a server may repeat it, and what a
+    /// server says is masked only under the names that [`is_secret_parameter`](crate::is_secret_parameter) knows.
+    pub fn query(name: impl Into<Box<str>>, value: impl Into<Secret>) -> Self {
+        Self(vec![Part::Query(name.into(), value.into())])
     }
 
     /// Sends a cookie: the session of a proxy, `X-Qlik-Session` or `X-Qlik-Session-<suffix>`, as configured there.

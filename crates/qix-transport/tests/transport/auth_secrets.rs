@@ -50,6 +50,7 @@ fn every_kind(services: &Endpoint) -> Vec<Auth> {
         Auth::header("hdr-usr", "s3cret-user"),
         Auth::ticket("s3cret-ticket"),
         Auth::cookie("X-Qlik-Session", "s3cret-cookie"),
+        Auth::query("accessToken", "s3cret-query"),
         Auth::bearer_from(oauth()),
         Auth::bearer_from(OAuth::impersonate_subject("client", "s3cret-oauth", "s3cret-subject")),
         Auth::new(CloudSession::new(Auth::bearer("s3cret-jwt"))),
@@ -139,9 +140,10 @@ async fn no_secret_of_any_kind_is_in_debug_errors_hints_or_logs() {
     assert!(!log.contains("s3cret"), "{log}");
     // And the secrets did go out, so that there was something to find.
     let sent = format!("{:?}", servers[0].asked());
-    for name in
-        ["bearer", "user", "ticket", "cookie", "oauth", "jwt", "token", "qps", "session", "csrf", "header"]
-    {
+    for name in [
+        "bearer", "user", "ticket", "cookie", "query", "oauth", "jwt", "token", "qps", "session", "csrf",
+        "header",
+    ] {
         assert!(sent.contains(&format!("s3cret-{name}")), "{name}");
     }
 }

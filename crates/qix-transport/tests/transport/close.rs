@@ -115,6 +115,50 @@ async fn peer_that_never_answers_our_close_costs_no_more_than_the_deadline() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn peer_that_goes_on_talking_instead_of_answering_our_close_costs_no_more_than_the_deadline() {
+    // Whole messages, and a close frame whose last byte never comes.
+    for drop in [frame(0x81, b"more"), frame(0x88, b"\x03\xe8bye")[..5].to_vec()] {
+        let limits = Limits::default().close_timeout(Duration::from_secs(7));
+        let (mut socket, mut peer) = raw_pair(limits).await;
+        let task = tokio::spawn(async move {
+            // Ends when the client gives up.
+            while peer.write_all(&drop).await.is_ok() {
+                tokio::time::sleep(Duration::from_secs(if drop[0] == 0x81 { 1 } else { 100 })).await;
+            }
+        });
+        let start = tokio::time::Instant::now();
+        let closed = within(socket.close(CloseCode::NORMAL, "bye")).await;
+        assert_eq!(start.elapsed().as_secs(), 7);
+        assert_eq!((closed.code, closed.by), (CloseCode::NORMAL, ClosedBy::Us));
+        assert_eq!(closed.error.as_ref().unwrap().kind(), io::ErrorKind::TimedOut);
+        std::mem::drop(socket);
+        within(task).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_answers_our_close_but_never_hangs_up_does_not_keep_us() {
+    let (mut socket, mut peer) = raw_pair(Limits::default()).await;
+    write(&mut peer, &frame(0x88, b"\x03\xe8")).await;
+    let start = tokio::time::Instant::now();
+    let closed = within(socket.close(CloseCode::NORMAL, "")).await;
+    assert_eq!((start.elapsed().as_secs(), closed.error.is_none()), (0, true), "{closed:?}");
+    drop(peer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn peer_that_closes_and_then_says_nothing_more_is_answered_at_once() {
+    let (mut socket, mut peer) = raw_pair(Limits::default()).await;
+    write(&mut peer, &frame(0x88, b"\x0f\xa3")).await;
+    let start = tokio::time::Instant::now();
+    assert_eq!(within(socket.receive()).await.unwrap_err().code.get(), 4003);
+    assert_eq!(start.elapsed().as_secs(), 0);
+    let mut answer = [0; 8];
+    within(peer.read_exact(&mut answer)).await.unwrap();
+    assert_eq!(answer[..2], [0x88, 0x82], "a masked close frame of two bytes");
+}
+
+#[tokio::test(start_paused = true)]
 async fn peer_that_does_not_even_read_costs_no_more_than_the_deadline() {
     let (mut socket, _peer) = raw_pair(Limits::default()).await;
     socket.send(Bytes::from(vec![b'x'; 1 << 20])).unwrap();

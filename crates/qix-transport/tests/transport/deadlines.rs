@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use qix_transport::{
-    Connect, ConnectError, Endpoint, Limits, Proxies, Proxy, Stage, TlsSettings, WsConnect, WsConnectBuilder,
+    Auth, Connect, ConnectError, Endpoint, Limits, OAuth, Proxies, Proxy, Stage, TlsSettings, WsConnect,
+    WsConnectBuilder,
 };
+#[cfg(target_os = "linux")]
+use socket2::{Domain, Socket, Type};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -93,6 +96,97 @@ async fn refusal_of_a_proxy_is_told_although_its_body_never_ends() {
     let ConnectError::TunnelRefused { refusal, .. } = error else { panic!("{error:?}") };
     assert!(refusal.body.starts_with(b"no"));
     assert_eq!(seconds, 2);
+}
+
+#[tokio::test]
+async fn socks_proxy_that_answers_drop_by_drop_runs_into_the_deadline_of_the_tunnel() {
+    // The start of an answer with a name of 255 bytes.
+    let drip = |stream| dripping(stream, b"\x05\x00\x05\x00\x00\x03\xff", b"x");
+    check(slow(through("socks5://"), drip).await, Stage::Tunnel, 7);
+}
+
+#[tokio::test]
+async fn tls_record_drop_by_drop_runs_into_the_deadline_of_tls() {
+    let (_, pem) = tls_engine("localhost");
+    let tls = TlsSettings::default().ca_pem(pem.as_bytes()).unwrap();
+    let build = |port| {
+        WsConnect::builder(Endpoint::parse(&format!("wss://127.0.0.1:{port}")).unwrap())
+            .tls(tls)
+            .limits(Limits::default().tls_timeout(Duration::from_secs(6)))
+    };
+    // The start of a handshake record of 4 KiB that holds a server's hello.
+    let drip = |stream| dripping(stream, b"\x16\x03\x03\x10\x00\x02\x00\x0f\xfc\x03\x03", b"x");
+    check(slow(build, drip).await, Stage::Tls, 6);
+}
+
+#[tokio::test]
+async fn token_endpoint_that_answers_drop_by_drop_runs_into_the_deadline_of_all() {
+    let build = |port| {
+        let limits = Limits::default().connect_timeout(Duration::from_secs(9));
+        builder(port).limits(limits).auth(Auth::bearer_from(OAuth::client_credentials("client", "secret")))
+    };
+    for start in ["HTTP/1.1 200 OK\r\nX: ", "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"] {
+        let drip = |stream| dripping(stream, start.as_bytes(), b"x");
+        let (error, seconds) = slow(build, drip).await;
+        assert_eq!((error.stage(), seconds), (Stage::Auth, 9), "{error:?}");
+        assert!(error.hint().is_some());
+    }
+}
+
+/// The runtime has one thread for look-ups, which is busy for as long as the test wants.
+#[test]
+fn name_service_that_never_answers_runs_into_the_deadline_of_the_look_up() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .start_paused(true)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let (release, held) = std::sync::mpsc::channel::<()>();
+        let busy = tokio::task::spawn_blocking(move || held.recv());
+        let limits = Limits::default().resolve_timeout(Duration::from_secs(4));
+        let endpoint = Endpoint::parse("ws://engine.invalid/").unwrap();
+        let connect = WsConnect::builder(endpoint).limits(limits).build().unwrap();
+        let start = Instant::now();
+        let attempt = tokio::spawn(async move { connect.connect().await.map(drop) });
+        // Such a clock does not jump while a thread is busy.
+        while !attempt.is_finished() {
+            tokio::task::yield_now().await;
+            tokio::time::advance(Duration::from_millis(500)).await;
+        }
+        let error = attempt.await.unwrap().unwrap_err();
+        let seconds = start.elapsed().as_secs();
+        assert_eq!(error.peer(), "engine.invalid:80");
+        check((error, seconds), Stage::Resolve, 4);
+        drop(release);
+        assert!(busy.await.unwrap().is_err());
+    });
+}
+
+/// Linux takes no further connection for a listener whose queue is full, and says nothing.
+#[cfg(target_os = "linux")]
+#[tokio::test(start_paused = true)]
+async fn host_that_swallows_packets_runs_into_the_deadline_of_tcp() {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    listener.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    listener.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    // More than the queue takes.
+    let waiting: Vec<_> = (0..4)
+        .map(|_| {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+            socket.set_nonblocking(true).unwrap();
+            let _ = socket.connect(&address);
+            socket
+        })
+        .collect();
+    let port = address.as_socket().unwrap().port();
+    let connect = builder(port).limits(Limits::default().tcp_timeout(Duration::from_secs(3)));
+    let start = Instant::now();
+    let error = within(connect.build().unwrap().connect()).await.unwrap_err();
+    check((error, start.elapsed().as_secs()), Stage::Tcp, 3);
+    drop(waiting);
 }
 
 #[tokio::test]
