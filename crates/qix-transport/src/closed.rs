@@ -4,6 +4,11 @@ use std::{fmt, io, sync::Arc};
 
 use qix_protocol::{Advice, CloseCode, CloseReason};
 
+use crate::printable;
+
+/// A close frame holds no more.
+const MAX_REASON: usize = 123;
+
 /// Who ended a socket.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -102,10 +107,12 @@ impl fmt::Display for Closed {
             return Ok(());
         }
         let reason = self.parsed_reason();
-        write!(f, ": {reason}")?;
+        write!(f, ": {}", printable(&reason.to_string(), MAX_REASON))?;
         match reason {
             // Without a code the whole text was written, and the trace id with it.
-            CloseReason { code: Some(_), trace_id: Some(trace_id), .. } => write!(f, ", trace id {trace_id}"),
+            CloseReason { code: Some(_), trace_id: Some(trace_id), .. } => {
+                write!(f, ", trace id {}", printable(&trace_id, MAX_REASON))
+            }
             _ => Ok(()),
         }
     }
@@ -133,6 +140,14 @@ mod tests {
             assert_eq!(closed.advice(), advice, "{closed}");
             assert_eq!(closed.is_retryable(), advice != Advice::Final, "{closed}");
         }
+    }
+
+    #[test]
+    fn reason_cannot_change_a_terminal() {
+        let shown = peer(4200, "\u{1b}[2J\n✓ engine\u{202e}").to_string();
+        assert!(shown.ends_with(": \u{fffd}[2J\u{fffd}✓ engine\u{fffd}"), "{shown:?}");
+        let shown = peer(4200, r#"{"code":"\u001b[2J","traceId":"\u001b[2J"}"#).to_string();
+        assert!(!shown.contains('\u{1b}'), "{shown:?}");
     }
 
     #[test]

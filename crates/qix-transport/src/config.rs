@@ -39,6 +39,9 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// How long looking up the host name may take.
     ///
+    /// The system's look-up cannot be stopped: its thread goes on for as long as the system wants, and a tokio runtime that is
+    /// dropped waits for it. `Runtime::shutdown_background` does not.
+    ///
     /// Default: 10 seconds.
     pub resolve_timeout: Duration,
     /// How long opening the TCP connection may take, all addresses of the host together.
@@ -61,7 +64,8 @@ pub struct Limits {
     ///
     /// An engine may be silent for hours, and a peer that vanished should not go unnoticed for ever. Such probes are no
     /// WebSocket pings: nothing above TCP sees them. They are repeated every 15 seconds, and the operating system decides
-    /// after how many without an answer the connection is broken (Linux: 9).
+    /// after how many without an answer the connection is broken (Linux: 9). Less than a second counts as one, more than nine
+    /// hours as 32,767 seconds, which are the bounds of Linux.
     ///
     /// Default: 45 seconds, below the minute after which many load balancers and firewalls forget a silent connection.
     pub keep_alive: Option<Duration>,

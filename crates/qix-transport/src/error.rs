@@ -5,7 +5,7 @@ use std::{error::Error, fmt, io, time::Duration};
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header::LOCATION};
 
-use crate::{AuthError, HeaderError, TlsError, dial::tunnel, hint, redact_url};
+use crate::{AuthError, HeaderError, TlsError, dial::tunnel, hint, printable, redact_url};
 
 /// The steps of connecting, in their order.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -220,14 +220,18 @@ impl Refusal {
     fn leads_to(&self) -> String {
         match self.redirect() {
             // A login page may be asked for with a page of parameters.
-            Some(target) => format!(" to {:.200}", target.escape_debug().to_string()),
+            Some(target) => format!(" to {}", printable(&target, 200)),
             None => String::new(),
         }
     }
 
     /// Returns whether the server says that a CSRF token is missing or stale, as Qlik Cloud does by the code `CSRF-TOKEN-2`.
+    ///
+    /// Pages that speak of such tokens, as those of firewalls may, do not count.
     pub fn is_csrf(&self) -> bool {
+        let is_page = self.body.trim_ascii_start().starts_with(b"<");
         self.status == StatusCode::FORBIDDEN
+            && !is_page
             && self.body.windows(4).any(|window| window.eq_ignore_ascii_case(b"csrf"))
     }
 }
@@ -255,6 +259,10 @@ pub enum SetupError {
     /// The TLS settings do not hold together.
     #[error("the TLS settings cannot be used")]
     Tls(#[from] TlsError),
+    /// There is a client certificate, but the connection would not be encrypted: the user that it stands for would be sent in
+    /// the clear, and believed by nobody.
+    #[error("a client certificate needs an encrypted connection; begin the URL with wss://")]
+    CertificateWithoutTls,
 }
 
 #[cfg(test)]
@@ -262,6 +270,18 @@ mod tests {
     use http::HeaderValue;
 
     use super::*;
+
+    #[test]
+    fn page_that_speaks_of_csrf_is_no_csrf_refusal() {
+        let refusal = |body: &'static str| Refusal {
+            status: StatusCode::FORBIDDEN,
+            headers: HeaderMap::new(),
+            body: Bytes::from_static(body.as_bytes()),
+        };
+        assert!(refusal(r#"{"errors":[{"code":"CSRF-TOKEN-2"}]}"#).is_csrf());
+        assert!(refusal("CSRF token missing").is_csrf());
+        assert!(!refusal("\n<html><meta name=\"csrf-param\">").is_csrf());
+    }
 
     #[test]
     fn refusal_hides_cookies_tickets_and_body_in_debug() {

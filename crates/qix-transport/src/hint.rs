@@ -10,8 +10,7 @@ use rustls::{AlertDescription, InvalidMessage};
 use crate::{AuthError, CertificateFault, CertificateRefused, Refusal, Stage};
 
 pub(crate) const RESOLVE: &str = "check the host name in the URL and whether this machine can look it up";
-pub(crate) const NOT_WEB_SOCKET: &str =
-    "check the port, and whether the URL should start with wss:// instead of ws://";
+pub(crate) const NOT_WEB_SOCKET: &str = "check the port, and whether the URL begins as it should: ws:// for plain, wss:// for encrypted connections";
 pub(crate) const NOT_OFFERED: &str =
     "something on the way changes the handshake: connect past it, or switch its compression off";
 
@@ -160,14 +159,17 @@ pub(crate) fn find_tls_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a
 
 fn alert(alert: AlertDescription) -> Option<&'static str> {
     match alert {
+        AlertDescription::CertificateExpired | AlertDescription::CertificateRevoked => Some(
+            "the server no longer takes the client certificate that was shown: export a new one from the QMC",
+        ),
+        AlertDescription::HandshakeFailure => Some(
+            "the server found nothing in common, or wants a client certificate: an engine's port 4747 takes those the QMC exports",
+        ),
         AlertDescription::CertificateRequired
         | AlertDescription::NoCertificate
         | AlertDescription::BadCertificate
         | AlertDescription::UnsupportedCertificate
-        | AlertDescription::CertificateRevoked
-        | AlertDescription::CertificateExpired
         | AlertDescription::CertificateUnknown
-        | AlertDescription::HandshakeFailure
         | AlertDescription::UnknownCA
         | AlertDescription::AccessDenied => Some(
             "the server wants a client certificate of its own site: an engine's port 4747 takes those the QMC exports",

@@ -45,6 +45,9 @@ const MAX_FRAME_HEADER: usize = 14;
 /// A socket has no task of its own: it answers pings, and hears the peer say goodbye, while it is polled to receive, to close, or
 /// to be [`idle`](Self::idle). A program that waits for something else for long without receiving waits for that beside one
 /// of these three. The sessions of `qix-client` do so by themselves.
+///
+/// The WebSocket library writes every message to the `log` crate at the level `trace`, under the target `tungstenite`. Whoever
+/// collects that level and must not keep data switches that target off.
 pub struct WsSocket<S = Stream> {
     stream: WebSocketStream<Prefixed<S>>,
     limits: Limits,

@@ -201,7 +201,7 @@ impl WsConnect {
             (SEC_WEBSOCKET_EXTENSIONS, "Sec-WebSocket-Extensions"),
             (SEC_WEBSOCKET_PROTOCOL, "Sec-WebSocket-Protocol"),
         ] {
-            if let Some(value) = headers.get(name).filter(|value| !value.is_empty()) {
+            if let Some(value) = headers.get_all(name).iter().find(|value| !value.is_empty()) {
                 let value: String = String::from_utf8_lossy(value.as_bytes()).chars().take(80).collect();
                 let peer = self.endpoint.peer();
                 return Err(ConnectError::NotOffered { peer, header: shown, value: value.into() });
@@ -299,6 +299,9 @@ impl WsConnectBuilder {
         // Those that are the same each time are checked now rather than on the first attempt.
         self.auth.headers()?;
         let headers = self.headers?;
+        if self.auth.identity().is_some() && !self.endpoint.is_tls() {
+            return Err(SetupError::CertificateWithoutTls);
+        }
         let dialer = if self.endpoint.is_tls() {
             let tls = match self.auth.identity() {
                 Some(identity) => self.tls.identity(identity.clone()),
@@ -368,6 +371,22 @@ mod tests {
         assert!(matches!(error, SetupError::Header(HeaderError::Reserved { .. })), "{error}");
         let error = builder("ws://h/").auth(Auth::bearer("a\nb")).build().unwrap_err();
         assert!(matches!(error, SetupError::Header(HeaderError::Value { .. })), "{error}");
+    }
+
+    #[test]
+    fn extension_in_a_second_header_is_refused() {
+        let connect = builder("ws://h/").build().unwrap();
+        let challenge = Challenge::new();
+        let mut headers = HeaderMap::new();
+        for (name, value) in [(UPGRADE, "websocket"), (CONNECTION, "Upgrade"), (SEC_WEBSOCKET_EXTENSIONS, "")]
+        {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        headers.insert(SEC_WEBSOCKET_ACCEPT, challenge.accept.parse().unwrap());
+        connect.check_answer(&headers, &challenge).unwrap();
+        headers.append(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static("permessage-deflate"));
+        let error = connect.check_answer(&headers, &challenge).unwrap_err();
+        assert!(matches!(error, ConnectError::NotOffered { .. }), "{error:?}");
     }
 
     #[test]

@@ -48,7 +48,12 @@ pub fn run() -> ExitCode {
         .with_target(false)
         .init();
     let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(exec(Cli::parse().command, &mut io::stdout())),
+        Ok(runtime) => {
+            let result = runtime.block_on(exec(Cli::parse().command, &mut io::stdout()));
+            // A name that is still being looked up cannot be stopped, and must not be waited for.
+            runtime.shutdown_background();
+            result
+        }
         Err(error) => Err(CliError::network(format!("the system gives no threads or sockets: {error}"))),
     };
     match result {

@@ -7,7 +7,9 @@ use std::{
 
 use http::header::{SERVER, WWW_AUTHENTICATE};
 use jiff::Timestamp;
-use qix_transport::{CertificateInfo, ConnectError, Endpoint, Progress, Refusal, ServerCertificates, Stage};
+use qix_transport::{
+    CertificateInfo, ConnectError, Endpoint, Progress, Refusal, ServerCertificates, Stage, printable,
+};
 use serde_json::{Value, json};
 
 use super::report::{Report, Step, Verdict};
@@ -189,7 +191,7 @@ fn gist(body: &[u8]) -> Option<String> {
 
 /// Returns text from the network as it can be shown.
 pub(super) fn shown(text: &str) -> String {
-    text.chars().take(MAX_SHOWN).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    printable(text, MAX_SHOWN)
 }
 
 fn line(certificate: &CertificateInfo, now: SystemTime) -> String {

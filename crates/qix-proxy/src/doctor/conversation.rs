@@ -18,6 +18,9 @@ use crate::chain::chain;
 /// How long to wait for a greeting once a call was answered: the oldest engines send none.
 const LATE_GREETING: Duration = Duration::from_secs(2);
 
+/// How many news are noted, the last of which says that there are more.
+const MAX_NOTICES: usize = 10;
+
 /// What is still to come.
 struct Conversation<'w, 'a> {
     connection: Connection<()>,
@@ -25,6 +28,8 @@ struct Conversation<'w, 'a> {
     greeted: bool,
     answered: bool,
     failed: bool,
+    /// Other news that came.
+    notices: usize,
 }
 
 /// Asks for the engine's version, and waits for the answer and the greeting.
@@ -35,6 +40,7 @@ pub(super) async fn hold(socket: &mut impl Socket, limit: Duration, walk: &Mutex
         greeted: false,
         answered: false,
         failed: false,
+        notices: 0,
     };
     let mut deadline = Instant::now() + limit;
     // If the socket has ended, receiving says so, after whatever came before the end.
@@ -77,7 +83,10 @@ impl Conversation<'_, '_> {
     }
 
     fn take(&mut self, message: Message) {
-        let Message::Text(text) = message else { return };
+        let text = match message {
+            Message::Text(text) => text,
+            _ => return self.notice("a binary message came, which no engine sends"),
+        };
         if self.connection.handle_text(text.clone()).is_err() {
             let start = shown(&String::from_utf8_lossy(&text[..text.len().min(400)]));
             let what = if start.trim_start().starts_with('<') { "a page" } else { "text" };
@@ -108,7 +117,7 @@ impl Conversation<'_, '_> {
                         _ => None,
                     };
                     self.fail(
-                        Step::failed("engine", format!("EngineVersion failed: {}", chain(&error)))
+                        Step::failed("engine", format!("EngineVersion failed: {}", sentence(&error)))
                             .hint(hint.filter(|hint| !hint.is_empty())),
                     );
                 }
@@ -132,13 +141,15 @@ impl Conversation<'_, '_> {
                         "the credentials say nothing to this virtual proxy: give others, or ask for the prefix of the one that takes them",
                     )));
                 }
-                let part = |text: Option<String>| text.map(|text| shown(&text)).unwrap_or_default();
+                let part = |text: Option<String>| text.map(|text| shown(&text));
                 let (directory, user) = (part(known.user_directory), part(known.user_id));
-                self.step(
-                    Step::passed("greeting", format!(r"the proxy takes us for {directory}\{user}"))
-                        .detail("user_directory", directory)
-                        .detail("user_id", user),
-                );
+                let says = match (&directory, &user) {
+                    (Some(directory), Some(user)) => format!(r"the proxy takes us for {directory}\{user}"),
+                    (None, Some(user)) => format!("the proxy takes us for {user}"),
+                    (_, None) => "the proxy does not say for whom it takes us".to_owned(),
+                };
+                let step = Step::passed("greeting", says);
+                self.step(step.detail("user_directory", directory).detail("user_id", user));
             }
             "OnConnected" => {
                 let Some(state) = self.connection.session_state().cloned() else { return };
@@ -162,10 +173,21 @@ impl Conversation<'_, '_> {
                             .hint(Some("the proxy gives up after this: the name says what it misses")),
                     );
                 } else {
-                    self.step(Step::new("notice", Verdict::Warned, says));
+                    self.notice(&says);
                 }
             }
         }
+    }
+
+    /// Notes news that nobody asked for; a server that goes on about it is heard no further.
+    fn notice(&mut self, says: &str) {
+        self.notices += 1;
+        let says = match self.notices {
+            0..MAX_NOTICES => says,
+            MAX_NOTICES => "more news came, which are not shown",
+            _ => return,
+        };
+        self.step(Step::new("notice", Verdict::Warned, says));
     }
 
     fn ended(&mut self, closed: &Closed) {
@@ -175,7 +197,7 @@ impl Conversation<'_, '_> {
         }
         let name = if self.answered { "greeting" } else { "engine" };
         let reason = closed.parsed_reason();
-        let step = Step::failed(name, chain(closed))
+        let step = Step::failed(name, sentence(closed))
             .detail("close_code", closed.code.get())
             .detail("reason_code", reason.code.as_deref())
             .detail("trace_id", reason.trace_id.as_deref())
@@ -212,6 +234,11 @@ impl Conversation<'_, '_> {
     fn step(&self, step: Step) {
         Walk::of(self.walk).step(step);
     }
+}
+
+/// Returns an error with its causes as it can be shown, for a peer may have written parts of it.
+fn sentence(error: &dyn std::error::Error) -> String {
+    shown(&redact_url(&chain(error)))
 }
 
 fn state_hint(state: &SessionState) -> Option<&'static str> {
@@ -359,6 +386,32 @@ mod tests {
         assert!(report[1].starts_with("engine failed: EngineVersion failed: engine error 5"), "{report:?}");
         let report = self::report(&[CREATED, r#"{"id":1,"result":[]}"#], None).await;
         assert_eq!(report[1], "engine failed: the answer to EngineVersion holds no version");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_peer_writes_cannot_forge_lines_or_show_tickets() {
+        let report = only(&[], Some((4200, "\u{1b}[2J\n✓ engine https://h/?qlikTicket=s3cret"))).await;
+        let answer =
+            r#"{"id":1,"error":{"code":5,"message":"\u001b[2J\n✓ engine https://h/?qlikTicket=s3cret"}}"#;
+        for report in [report, only(&[answer], None).await] {
+            assert!(!report.contains(char::is_control) && !report.contains("s3cret"), "{report:?}");
+            assert!(report.contains("✓ engine"), "{report}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn endless_news_are_noted_ten_times() {
+        let notice = r#"{"method":"OnSomething","params":{}}"#;
+        let report = report(&[&[notice; 1000][..], &[CREATED, VERSION]].concat(), None).await;
+        assert_eq!(report.len(), 12, "{report:?}");
+        assert_eq!(report[9], "notice warning: more news came, which are not shown");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn proxy_that_names_no_user_is_not_quoted() {
+        let who = r#"{"method":"OnAuthenticationInformation","params":{"mustAuthenticate":false}}"#;
+        let report = report(&[who, CREATED, VERSION], None).await;
+        assert_eq!(report[0], "greeting ok: the proxy does not say for whom it takes us");
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use std::{error::Error, sync::Arc};
 
 use http::header::LOCATION;
 
-use crate::{ConnectError, EndpointError, HeaderError, Refusal, redact_url};
+use crate::{ConnectError, EndpointError, HeaderError, Refusal, printable, redact_url};
 
 /// Codes of OAuth errors that a message repeats; any other text of a server may hold what it was sent.
 const CODES: &[&str] = &[
@@ -104,7 +104,7 @@ fn details(refusal: &Refusal) -> String {
     match refusal.headers.get(LOCATION).filter(|_| refusal.status.is_redirection()) {
         Some(location) => {
             let location = redact_url(&String::from_utf8_lossy(location.as_bytes()));
-            format!(", a redirect to {}", location.chars().take(200).collect::<String>())
+            format!(", a redirect to {}", printable(&location, 200))
         }
         None => String::new(),
     }

@@ -89,11 +89,14 @@ impl Proxies {
     /// Exempts hosts, in the place of those exempted before; such endpoints are reached directly.
     ///
     /// `hosts` is a list with commas between: a name, which stands for its subdomains too, with or without a dot in front; an IP
-    /// address; a network such as `10.0.0.0/8`; or `*` for every name. Ports are not looked at. An address in the list does
-    /// not exempt names that have it.
+    /// address; a network such as `10.0.0.0/8`; or `*` for every host. A port in the list is taken off: all ports of the host are
+    /// exempt. An address in the list does not exempt names that have it.
     #[must_use]
     pub fn except(mut self, hosts: &str) -> Self {
         // Its own idea of proxies is not asked for, because it takes one that it cannot read for none.
+        let hosts: Vec<_> = hosts.split(',').map(|host| without_port(host.trim())).collect();
+        // The matcher takes `*` for names only.
+        let hosts = if hosts.contains(&"*") { "*,0.0.0.0/0,::/0".to_owned() } else { hosts.join(",") };
         self.except = Some(Arc::new(Matcher::builder().all("http://proxy").no(hosts).build()));
         self
     }
@@ -119,6 +122,17 @@ impl fmt::Debug for Proxies {
         let mut shown = f.debug_struct("Proxies");
         shown.field("ws", &self.ws).field("wss", &self.wss).field("not_loopback", &self.not_loopback);
         shown.finish_non_exhaustive()
+    }
+}
+
+/// Returns an entry without its port, and an IPv6 address without the brackets that a port needs.
+fn without_port(entry: &str) -> &str {
+    if let Some((address, _)) = entry.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        return address;
+    }
+    match entry.split_once(':') {
+        Some((host, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => host,
+        _ => entry,
     }
 }
 
@@ -187,6 +201,11 @@ mod tests {
             ("fd00::/8", "[fd00::1]"),
             ("::1", "[::1]"),
             ("*", "anything"),
+            ("*", "10.0.0.5"),
+            ("x, *", "[fd00::1]"),
+            ("example.com:4747", "sense.example.com"),
+            ("10.0.0.5:80", "10.0.0.5"),
+            ("[fd00::1]:80", "[fd00::1]"),
         ] {
             assert!(exempt(list, host), "{list} {host}");
         }

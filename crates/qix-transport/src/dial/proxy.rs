@@ -47,7 +47,7 @@ pub(super) struct Credentials {
 impl Proxy {
     /// Reads a URL with the scheme `http`, `socks5` or `socks5h`, or without any, which means `http`.
     ///
-    /// Ports default to 80 and 1080. User name and password may stand before the host, percent-encoded. A path is ignored.
+    /// Ports default to 80 and 1080. User name and password may stand before the host, percent-encoded.
     ///
     /// # Errors
     ///
@@ -56,6 +56,10 @@ impl Proxy {
         let url = url.trim();
         let with_scheme = if url.contains("://") { url.to_owned() } else { format!("http://{url}") };
         let url = Url::parse(&with_scheme).map_err(|_| ProxyError::Host)?;
+        // A password with one of these in it would otherwise end the host's name, and go to another.
+        if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+            return Err(ProxyError::Path);
+        }
         let (kind, default_port) = match url.scheme() {
             "http" => (ProxyKind::Http, 80),
             "socks5" | "socks5h" => (ProxyKind::Socks5, 1080),
@@ -159,6 +163,9 @@ pub enum ProxyError {
     /// The host is missing or is none, or the port is no number from 1 to 65535.
     #[error("the URL of a proxy needs a host and, if not the usual one, a port from 1 to 65535")]
     Host,
+    /// There is more than a host and a port.
+    #[error("the URL of a proxy ends with host and port; write /, ? and # in a password as %2F, %3F and %23")]
+    Path,
     /// User name or password cannot be sent.
     #[error(
         "the proxy's user name and password must be UTF-8 without a colon in the name, and for SOCKS5 have 1 to 255 bytes each"
@@ -222,6 +229,9 @@ mod tests {
             ("http://a%3Ab:s3cret@proxy", ProxyError::Credentials),
             ("http://a%ffb:s3cret@proxy", ProxyError::Credentials),
             ("socks5://ada@proxy", ProxyError::Credentials),
+            ("http://ada:12/s3cret@proxy:3128", ProxyError::Path),
+            ("http://ada:p@ss#s3cret@proxy:3128", ProxyError::Path),
+            ("http://ada:p@ss?s3cret@proxy:3128", ProxyError::Path),
             (long.as_str(), ProxyError::Credentials),
         ] {
             let error = Proxy::parse(url).unwrap_err();

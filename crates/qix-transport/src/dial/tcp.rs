@@ -22,6 +22,10 @@ const HEAD_START: Duration = Duration::from_millis(250);
 /// How many addresses of a name are tried at most.
 const MAX_ADDRESSES: usize = 16;
 
+/// The bounds that Linux sets for the silence before the first probe, 1 and 32,767 seconds; it refuses others.
+const SHORTEST_SILENCE: Duration = Duration::from_secs(1);
+const LONGEST_SILENCE: Duration = Duration::from_secs(i16::MAX as u64);
+
 /// Between two TCP keep-alive probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(15);
 
@@ -55,7 +59,7 @@ async fn connect(address: SocketAddr, keep_alive: Option<Duration>) -> io::Resul
     // Requests are small and answers are waited for: holding them back to fill packets only costs time.
     stream.set_nodelay(true)?;
     if let Some(silence) = keep_alive {
-        let probes = TcpKeepalive::new().with_time(silence);
+        let probes = TcpKeepalive::new().with_time(silence.clamp(SHORTEST_SILENCE, LONGEST_SILENCE));
         // OpenBSD knows only whether, not when.
         #[cfg(not(target_os = "openbsd"))]
         let probes = probes.with_interval(PROBE_INTERVAL);
@@ -200,6 +204,9 @@ mod tests {
         {
             assert_eq!(SockRef::from(&stream).tcp_keepalive_time().unwrap(), Duration::from_secs(45));
             assert_eq!(SockRef::from(&stream).tcp_keepalive_interval().unwrap(), PROBE_INTERVAL);
+        }
+        for silence in [Duration::ZERO, Duration::from_secs(36_000), Duration::MAX] {
+            connect(address, Some(silence)).await.expect("silences out of bounds are brought into them");
         }
         let stream = connect(address, None).await.unwrap();
         assert!(!SockRef::from(&stream).keepalive().unwrap());

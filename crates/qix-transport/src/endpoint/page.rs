@@ -18,8 +18,22 @@ pub(super) fn engine_path(page: &str) -> Option<String> {
         // A slash would end the app's place in the path.
         return Some(format!("{prefix}/app/{}", app.replace('/', "%2F")));
     }
-    let hub = path.find("/hub").filter(|at| matches!(path.as_bytes().get(at + 4), None | Some(b'/')))?;
-    Some(format!("{}/app/engineData", &path[..hub]))
+    let prefix = match path.trim_end_matches('/').strip_suffix("/hub") {
+        Some(prefix) => prefix,
+        None => path.split_once("/hub/").filter(|(_, page)| HUB_PAGES.contains(&first(page)))?.0,
+    };
+    // An app, or an identity, may be called so.
+    if prefix.split('/').any(|segment| segment == "app") {
+        return None;
+    }
+    Some(format!("{prefix}/app/engineData"))
+}
+
+/// The pages below the hub; other things may lie there that are no pages of Qlik.
+const HUB_PAGES: &[&str] = &["my", "stream", "insights", "insightadvisor"];
+
+fn first(path: &str) -> &str {
+    path.split('/').next().unwrap_or(path)
 }
 
 #[cfg(test)]
@@ -33,6 +47,8 @@ mod tests {
             ("/a/b/sense/app/ID/sheet/S/state/analysis?x=1#y", "/a/b/app/ID"),
             ("/sense/app/C%3A%5CSales.qvf/overview", "/app/C%3A%5CSales.qvf"),
             ("/vp/hub", "/vp/app/engineData"),
+            ("/hub/", "/app/engineData"),
+            ("/vp/hub/my/work", "/vp/app/engineData"),
             ("/hub/stream/S?qlikTicket=1", "/app/engineData"),
             ("/vp/single/?appid=ID&sheet=S", "/vp/app/ID"),
         ] {
@@ -42,7 +58,19 @@ mod tests {
 
     #[test]
     fn other_paths_are_no_pages() {
-        for path in ["", "/", "/vp", "/app/ID", "/hubs", "/sense/app/", "/single/?sheet=S", "/x?y=/hub"] {
+        for path in [
+            "",
+            "/",
+            "/vp",
+            "/app/ID",
+            "/hubs",
+            "/sense/app/",
+            "/single/?sheet=S",
+            "/x?y=/hub",
+            "/hub/api/rest/oauth2/token",
+            "/app/hub",
+            "/vp/app/ID/identity/hub",
+        ] {
             assert_eq!(engine_path(path), None, "{path}");
         }
     }

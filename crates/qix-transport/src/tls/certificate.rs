@@ -12,6 +12,8 @@ use x509_parser::{
     time::ASN1Time,
 };
 
+use crate::printable;
+
 /// More than this of a name a message does not need.
 const MAX_TEXT: usize = 200;
 /// A message shows fewer; this bounds memory.
@@ -38,8 +40,8 @@ impl CertificateInfo {
     pub fn parse(der: &[u8]) -> Option<Self> {
         let (_, cert) = parse_x509_certificate(der).ok()?;
         Some(Self {
-            subject: printable(&cert.subject().to_string()),
-            issuer: printable(&cert.issuer().to_string()),
+            subject: shown(&cert.subject().to_string()),
+            issuer: shown(&cert.issuer().to_string()),
             names: names(&cert),
             not_before: cert.validity().not_before,
             not_after: cert.validity().not_after,
@@ -126,9 +128,9 @@ pub(super) fn sha256(der: &[u8]) -> [u8; 32] {
     bytes
 }
 
-/// Returns `text` cut to what a message can show, without what could change a terminal.
-pub(super) fn printable(text: &str) -> Box<str> {
-    text.chars().take(MAX_TEXT).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+/// Returns text of a certificate as a message can show it.
+pub(super) fn shown(text: &str) -> Box<str> {
+    printable(text, MAX_TEXT).into()
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -145,7 +147,7 @@ fn system_time(time: ASN1Time) -> SystemTime {
 fn names(cert: &X509Certificate<'_>) -> Vec<Box<str>> {
     let Ok(Some(extension)) = cert.subject_alternative_name() else { return Vec::new() };
     let names = extension.value.general_names.iter().filter_map(|name| match name {
-        GeneralName::DNSName(name) => Some(printable(name)),
+        GeneralName::DNSName(name) => Some(shown(name)),
         GeneralName::IPAddress(bytes) => address(bytes).map(|address| address.to_string().into()),
         _ => None,
     });

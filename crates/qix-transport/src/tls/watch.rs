@@ -16,7 +16,7 @@ use rustls::{
 };
 use x509_parser::{prelude::FromDer, x509::X509Name};
 
-use super::certificate::printable;
+use super::certificate::shown;
 use crate::{CertificateInfo, ServerCertificates};
 
 /// A report shows fewer; this bounds memory.
@@ -130,8 +130,7 @@ impl ResolvesClientCert for WatchedResolver {
         seen.wants_client_certificate = true;
         seen.client_certificate_shown = found.is_some();
         let names = issuers.iter().filter_map(|der| X509Name::from_der(der).ok());
-        seen.accepted_issuers =
-            names.take(MAX_ISSUERS).map(|(_, name)| printable(&name.to_string())).collect();
+        seen.accepted_issuers = names.take(MAX_ISSUERS).map(|(_, name)| shown(&name.to_string())).collect();
         found
     }
 

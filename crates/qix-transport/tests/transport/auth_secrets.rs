@@ -40,6 +40,23 @@ impl MakeWriter<'_> for Log {
     }
 }
 
+/// Takes what goes to the `log` crate. The WebSocket library writes there what was said over an open socket, as the documentation
+/// of `WsSocket` warns; nothing of the way to it.
+impl log::Log for Log {
+    fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+        !metadata.target().starts_with("tungstenite::protocol")
+    }
+
+    fn log(&self, record: &log::Record<'_>) {
+        if self.enabled(record.metadata()) {
+            let line = format!("{} {}\n", record.target(), record.args());
+            self.0.lock().unwrap().extend_from_slice(line.as_bytes());
+        }
+    }
+
+    fn flush(&self) {}
+}
+
 /// One of every kind, all with secrets that have the text `s3cret` in them.
 fn every_kind(services: &Endpoint) -> Vec<Auth> {
     let limits = Limits::default();
@@ -125,6 +142,8 @@ async fn no_secret_of_any_kind_is_in_debug_errors_hints_or_logs() {
         tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(log.clone()).finish();
     // For all threads: what one without a subscriber meets first is switched off for those that have one.
     tracing::subscriber::set_global_default(subscriber).unwrap();
+    log::set_boxed_logger(Box::new(log.clone())).unwrap();
+    log::set_max_level(log::LevelFilter::Trace);
     let dead = Endpoint::parse("ws://127.0.0.1:1/app/x?qlikTicket=s3cret-url").unwrap();
     let mut places = vec![dead];
     let servers = servers().await;
