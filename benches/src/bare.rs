@@ -5,6 +5,7 @@ use std::{collections::HashMap, io, net::SocketAddr, pin::pin};
 use futures_util::{FutureExt, SinkExt, StreamExt, future::Either};
 use serde::Deserialize;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
 };
@@ -33,12 +34,20 @@ pub fn config(read_buffer: Option<usize>) -> WebSocketConfig {
 ///
 /// What the socket or the handshake says.
 pub async fn connect(address: SocketAddr, read_buffer: Option<usize>) -> io::Result<Client> {
+    connect_with(address, config(read_buffer)).await
+}
+
+/// Connects with these settings.
+///
+/// # Errors
+///
+/// What the socket or the handshake says.
+pub async fn connect_with(address: SocketAddr, config: WebSocketConfig) -> io::Result<Client> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     let request = format!("ws://{address}/app/engineData");
-    let (client, _) = client_async_with_config(request, stream, Some(config(read_buffer)))
-        .await
-        .map_err(io::Error::other)?;
+    let (client, _) =
+        client_async_with_config(request, stream, Some(config)).await.map_err(io::Error::other)?;
     Ok(client)
 }
 
@@ -204,19 +213,34 @@ pub async fn large_calls(client: &mut Client, calls: u64) -> io::Result<u64> {
     Ok(bytes)
 }
 
-/// Answers every request with the same small result, or the large one for the method `Large`; flushes once per burst.
+/// Answers every request with the same small result, the large one for the method `Large`, or the request itself for `Echo`;
+/// flushes once per burst.
 ///
 /// # Errors
 ///
 /// What the listener says.
 pub async fn engine(listener: TcpListener) -> io::Result<()> {
+    engine_over(listener, async |stream| Ok(stream)).await
+}
+
+/// The same [`engine`] over what `wrap` makes of each connection, such as TLS.
+///
+/// # Errors
+///
+/// What the listener says.
+pub async fn engine_over<S, W>(listener: TcpListener, wrap: impl Fn(TcpStream) -> W) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    W: Future<Output = io::Result<S>> + Send + 'static,
+{
     let large = Utf8Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, large_result()));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let large = large.clone();
+        let (large, stream) = (large.clone(), wrap(stream));
         tokio::spawn(async move {
             // A client that leaves ends its conversation, and nothing else.
+            let Ok(stream) = stream.await else { return };
             if let Ok(socket) = accept_async_with_config(stream, Some(config(Some(16 << 10)))).await {
                 let _ = answer_all(socket, large).await;
             }
@@ -224,15 +248,19 @@ pub async fn engine(listener: TcpListener) -> io::Result<()> {
     }
 }
 
-async fn answer_all(
-    mut socket: WebSocketStream<TcpStream>,
+async fn answer_all<S: AsyncRead + AsyncWrite + Unpin>(
+    mut socket: WebSocketStream<S>,
     large: Utf8Bytes,
 ) -> Result<(), tokio_tungstenite::tungstenite::Error> {
     while let Some(message) = socket.next().await {
         let mut message = Some(message?);
         while let Some(Message::Text(text)) = message {
-            let answer = if text.contains("\"Large\"") {
+            // What is asked stands at the beginning of it.
+            let head = text.get(..100).unwrap_or(&text);
+            let answer = if head.contains("\"Large\"") {
                 large.clone()
+            } else if head.contains("\"Echo\"") {
+                text
             } else {
                 format!(r#"{{"jsonrpc":"2.0","id":{},"result":{SMALL_RESULT}}}"#, id_of(&text)).into()
             };

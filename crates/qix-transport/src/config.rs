@@ -20,7 +20,8 @@ pub struct Limits {
     ///
     /// Default: 256 MiB. Layouts, scripts and tables of tens of MB are normal in QIX.
     pub max_message: usize,
-    /// How much is read from the connection at once, in bytes; allocated per socket for as long as it lives.
+    /// How much is read from the connection at once, in bytes; allocated per socket while it is used, see
+    /// [`rest_after`](Self::rest_after).
     ///
     /// The WebSocket library clears this many bytes before every read, so that more is not better: 128 KiB cost about a
     /// microsecond a message and 130 KiB a session. Less than 4 KiB means more system calls for large messages.
@@ -69,6 +70,13 @@ pub struct Limits {
     ///
     /// Default: 45 seconds, below the minute after which many load balancers and firewalls forget a silent connection.
     pub keep_alive: Option<Duration>,
+    /// After how much silence a socket that waits for messages gives its buffers back, whatever messages they have held. An
+    /// [`idle`](crate::WsSocket::idle) one does so at once.
+    ///
+    /// They are made anew when something comes or goes.
+    ///
+    /// Default: 1 second.
+    pub rest_after: Duration,
     /// How long to wait for the peer's close frame after ours.
     ///
     /// Default: 5 seconds.
@@ -88,6 +96,7 @@ impl Default for Limits {
             tls_timeout: Duration::from_secs(15),
             upgrade_timeout: Duration::from_secs(30),
             keep_alive: Some(Duration::from_secs(45)),
+            rest_after: Duration::from_secs(1),
             close_timeout: Duration::from_secs(5),
         }
     }
@@ -161,6 +170,13 @@ impl Limits {
     #[must_use]
     pub fn keep_alive(mut self, silence: Option<Duration>) -> Self {
         self.keep_alive = silence;
+        self
+    }
+
+    /// Sets [`rest_after`](Self::rest_after).
+    #[must_use]
+    pub fn rest_after(mut self, silence: Duration) -> Self {
+        self.rest_after = silence;
         self
     }
 

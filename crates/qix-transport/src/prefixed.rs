@@ -25,6 +25,16 @@ impl<S> Prefixed<S> {
         Self { head: Bytes::copy_from_slice(&head), stream }
     }
 
+    pub(crate) fn has_head(&self) -> bool {
+        !self.head.is_empty()
+    }
+
+    /// Puts back what was just read.
+    pub(crate) fn put_back(&mut self, bytes: &[u8]) {
+        debug_assert!(!self.has_head(), "what is left of the head comes after these bytes");
+        self.head = Bytes::copy_from_slice(bytes);
+    }
+
     pub(crate) fn get_ref(&self) -> &S {
         &self.stream
     }

@@ -1,4 +1,7 @@
-//! The WebSocket. The only file that names the WebSocket library.
+//! The WebSocket. Only this file and `ws/wire.rs` name the WebSocket library.
+
+mod frames;
+mod wire;
 
 use std::{
     collections::VecDeque,
@@ -11,36 +14,38 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{SinkExt, StreamExt};
 use qix_protocol::CloseCode;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     task::coop::unconstrained,
     time::{Sleep, sleep},
 };
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        self, Utf8Bytes,
-        error::{CapacityError, ProtocolError},
-        handshake::{client::generate_key, derive_accept_key},
-        protocol::{CloseFrame, Role, WebSocketConfig},
+use tokio_tungstenite::tungstenite::{
+    self,
+    error::{CapacityError, ProtocolError},
+    handshake::{client::generate_key, derive_accept_key},
+    protocol::{
+        CloseFrame, WebSocketConfig,
+        frame::{
+            Frame,
+            coding::{Data, OpCode},
+        },
     },
 };
 
 use crate::{
     Closed, ClosedBy, Limits, Message, Socket, Stream,
-    outgoing::{goodbye, not_utf8, refused, too_big},
-    prefixed::Prefixed,
+    outgoing::{goodbye, is_utf8, not_utf8, refused, too_big},
 };
+
+use self::wire::Wire;
 
 /// The largest header of a frame, in bytes.
 const MAX_FRAME_HEADER: usize = 14;
 
 /// The client's side of a WebSocket over a byte stream.
 ///
-/// Fragments are joined, text is checked to be UTF-8. No ping is sent unasked. Waiting for the peer's close frame needs
-/// tokio's clock.
+/// Fragments are joined, text is checked to be UTF-8. No ping is sent unasked. Waiting needs tokio's clock.
 ///
 /// A socket has no task of its own: it answers pings, and hears the peer say goodbye, while it is polled to receive, to close, or
 /// to be [`idle`](Self::idle). A program that waits for something else for long without receiving waits for that beside one
@@ -49,12 +54,21 @@ const MAX_FRAME_HEADER: usize = 14;
 /// The WebSocket library writes every message to the `log` crate at the level `trace`, under the target `tungstenite`. Whoever
 /// collects that level and must not keep data switches that target off.
 pub struct WsSocket<S = Stream> {
-    stream: WebSocketStream<Prefixed<S>>,
+    wire: Wire<S>,
     limits: Limits,
+    /// When silence began to be waited for, and how it goes on.
+    silence: Option<Silence>,
     /// Messages that were read while idle, or while finding out why a write failed.
     backlog: VecDeque<Message>,
     goodbye: Option<Goodbye>,
     ended: Option<Closed>,
+}
+
+/// Waiting for a silence that is long enough to give the buffers back.
+struct Silence {
+    end: Pin<Box<Sleep>>,
+    /// Whether something came since it began.
+    broken: bool,
 }
 
 /// A close handshake under way, begun by either side.
@@ -86,12 +100,12 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> WsSocket<S> {
             .max_write_buffer_size(write_buffer + max_message + MAX_FRAME_HEADER)
             .max_message_size(Some(max_message))
             .max_frame_size(Some(max_message));
-        let stream = Prefixed::new(leftover, stream);
-        let stream = WebSocketStream::from_raw_socket(stream, Role::Client, Some(config)).await;
-        Self { stream, limits, backlog: VecDeque::new(), goodbye: None, ended: None }
+        let wire = Wire::new(stream, leftover, config);
+        Self { wire, limits, silence: None, backlog: VecDeque::new(), goodbye: None, ended: None }
     }
 
-    /// Keeps the socket alive while nothing is wanted of it: answers pings, and returns how it ended once it has.
+    /// Keeps the socket alive while nothing is wanted of it: answers pings, and returns how it ended once it has. Meanwhile it has
+    /// no buffers.
     ///
     /// Messages that come meanwhile are kept for [`poll_receive`](Socket::poll_receive), until they outweigh
     /// [`Limits::read_buffer`]. From then on nothing is read before they have been received: the peer finds us busy, and the pings
@@ -114,25 +128,52 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> WsSocket<S> {
             if self.backlog.iter().map(weight).sum::<usize>() > self.limits.read_buffer {
                 return Poll::Pending;
             }
-            if let Some(message) = ready!(self.poll_step(cx)) {
-                self.backlog.push_back(message);
+            match self.poll_step(cx) {
+                Poll::Ready(message) => self.backlog.extend(message),
+                // Nothing is wanted, so there is no silence to wait for. Once more, so that the next byte wakes it.
+                Poll::Pending if self.rest(cx) => {}
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
 
+    /// Gives the buffers back if nothing is under way; to be asked after [`poll_step`](Self::poll_step) was pending, and then to be
+    /// polled again.
+    fn rest(&mut self, cx: &mut Context<'_>) -> bool {
+        self.silence = None;
+        self.goodbye.is_none() && self.ended.is_none() && self.wire.rest(cx)
+    }
+
+    /// The same once it has been silent for long enough.
+    fn poll_rest(&mut self, cx: &mut Context<'_>) -> Poll<bool> {
+        if !self.wire.is_awake() || self.goodbye.is_some() {
+            return Poll::Pending;
+        }
+        loop {
+            let after = self.limits.rest_after;
+            let silence =
+                self.silence.get_or_insert_with(|| Silence { end: Box::pin(sleep(after)), broken: false });
+            ready!(silence.end.as_mut().poll(cx));
+            if !silence.broken {
+                return Poll::Ready(self.rest(cx));
+            }
+            self.silence = None;
+        }
+    }
+
     /// Reads once: a message, or nothing if only the state of the socket changed.
+    #[inline(always)]
     fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Option<Message>> {
-        match ready!(self.stream.poll_next_unpin(cx)) {
-            Some(Ok(tungstenite::Message::Text(text))) => {
+        match ready!(self.wire.poll_next(cx)) {
+            Ok(tungstenite::Message::Text(text)) => {
                 return Poll::Ready(Some(Message::Text(text.into())));
             }
-            Some(Ok(tungstenite::Message::Binary(data))) => return Poll::Ready(Some(Message::Binary(data))),
-            Some(Ok(tungstenite::Message::Close(frame))) => self.peer_said_goodbye(frame),
+            Ok(tungstenite::Message::Binary(data)) => return Poll::Ready(Some(Message::Binary(data))),
+            Ok(tungstenite::Message::Close(frame)) => self.peer_said_goodbye(frame),
             // The library has queued the pong and writes it when it is asked for the next message, which is what every caller
             // of this does.
-            Some(Ok(_)) => {}
-            Some(Err(error)) => self.fail(error),
-            None => self.fail(tungstenite::Error::ConnectionClosed),
+            Ok(_) => {}
+            Err(error) => self.fail(error),
         }
         Poll::Ready(None)
     }
@@ -157,7 +198,12 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> WsSocket<S> {
     }
 
     /// Moves a close handshake on, if there is one; pending while nothing should be read any more.
+    #[inline]
     fn poll_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.goodbye.is_none() { Poll::Ready(()) } else { self.poll_this_goodbye(cx) }
+    }
+
+    fn poll_this_goodbye(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while let Some(goodbye) = &mut self.goodbye {
             let answered = goodbye.answered;
             if goodbye.deadline.as_mut().poll(cx).is_ready() {
@@ -169,17 +215,17 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> WsSocket<S> {
                 self.end_goodbye(silence);
                 break;
             }
-            match self.stream.poll_flush_unpin(cx) {
+            match self.wire.poll_flush(cx) {
                 Poll::Ready(Ok(())) => match goodbye.frame.take() {
                     // The buffer is empty now, so that the frame always fits. Another round flushes it.
                     Some(frame) => {
-                        if let Err(error) = self.stream.start_send_unpin(frame) {
+                        if let Err(error) = self.wire.start_send(frame) {
                             self.write_failed(error);
                         }
                     }
                     None if answered => {
                         // Says goodbye on the levels below too, as far as that goes without waiting.
-                        let _ = Pin::new(self.stream.get_mut()).poll_shutdown(cx);
+                        let _ = self.wire.poll_shutdown(cx);
                         self.end_goodbye(None);
                     }
                     None => break,
@@ -210,8 +256,8 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> WsSocket<S> {
         if closed.code.is_sendable() {
             // One try, so that the peer may learn what was wrong.
             let frame = close_frame(closed.code, "");
-            if self.goodbye.is_none() && self.stream.start_send_unpin(frame).is_ok() {
-                let _ = self.stream.poll_flush_unpin(&mut Context::from_waker(Waker::noop()));
+            if self.goodbye.is_none() && self.wire.start_send(frame).is_ok() {
+                let _ = self.wire.poll_flush(&mut Context::from_waker(Waker::noop()));
             }
         }
         if self.goodbye.is_some() {
@@ -256,9 +302,13 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> WsSocket<S> {
         self.ended.clone().unwrap_or_else(|| Closed::broken(io::ErrorKind::NotConnected.into()))
     }
 
-    /// Returns why nothing can be sent any more, if so.
-    fn unwritable(&self) -> Option<Closed> {
-        self.ended.as_ref().or(self.goodbye.as_ref().map(|goodbye| &goodbye.closed)).cloned()
+    /// Says why nothing can be sent any more, if so.
+    #[inline]
+    fn check_writable(&self) -> Result<(), Closed> {
+        match (&self.ended, &self.goodbye) {
+            (None, None) => Ok(()),
+            (Some(closed), _) | (None, Some(Goodbye { closed, .. })) => Err(closed.clone()),
+        }
     }
 }
 
@@ -272,29 +322,38 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for WsSocket<S> {
             if let Some(closed) = &self.ended {
                 return Poll::Ready(Err(closed.clone()));
             }
-            if let Some(message) = ready!(self.poll_step(cx)) {
-                return Poll::Ready(Ok(message));
+            match self.poll_step(cx) {
+                Poll::Ready(Some(message)) => {
+                    if let Some(silence) = &mut self.silence {
+                        silence.broken = true;
+                    }
+                    return Poll::Ready(Ok(message));
+                }
+                Poll::Ready(None) => {}
+                // Once more, so that the next byte wakes it.
+                Poll::Pending if self.poll_rest(cx) == Poll::Ready(true) => {}
+                Poll::Pending => return Poll::Pending,
             }
         }
     }
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        if let Some(closed) = self.unwritable() {
-            return Poll::Ready(Err(closed));
-        }
-        let result = ready!(self.stream.poll_ready_unpin(cx));
+        self.check_writable()?;
+        let result = ready!(self.wire.poll_ready(cx));
         Poll::Ready(result.map_err(|error| self.write_failed(error)))
     }
 
     fn send(&mut self, text: Bytes) -> Result<(), Closed> {
-        if let Some(closed) = self.unwritable() {
-            return Err(closed);
-        }
+        self.check_writable()?;
         if text.len() > self.limits.max_message {
             return Err(too_big(text.len(), self.limits.max_message));
         }
-        let text = Utf8Bytes::try_from(text).map_err(|_| not_utf8())?;
-        match self.stream.start_send_unpin(tungstenite::Message::Text(text)) {
+        if !is_utf8(&text) {
+            return Err(not_utf8());
+        }
+        // As a frame, because the library would decode all of a text once more.
+        let frame = Frame::message(text, OpCode::Data(Data::Text), true);
+        match self.wire.start_send(tungstenite::Message::Frame(frame)) {
             Ok(()) => Ok(()),
             Err(tungstenite::Error::WriteBufferFull(_)) => Err(refused(
                 CloseCode::TOO_BIG,
@@ -305,15 +364,13 @@ impl<S: AsyncRead + AsyncWrite + Send + Unpin> Socket for WsSocket<S> {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Closed>> {
-        if let Some(closed) = self.unwritable() {
-            return Poll::Ready(Err(closed));
-        }
-        let result = ready!(self.stream.poll_flush_unpin(cx));
+        self.check_writable()?;
+        let result = ready!(self.wire.poll_flush(cx));
         Poll::Ready(result.map_err(|error| self.write_failed(error)))
     }
 
     fn poll_close(&mut self, cx: &mut Context<'_>, code: CloseCode, reason: &str) -> Poll<Closed> {
-        if self.unwritable().is_none() {
+        if self.check_writable().is_ok() {
             let closed = goodbye(code, reason);
             let frame = close_frame(closed.code, &closed.reason);
             self.goodbye = Some(self.goodbye(closed, Some(frame), false));
@@ -385,5 +442,53 @@ fn io_error(error: tungstenite::Error) -> io::Error {
     match error {
         tungstenite::Error::Io(error) => error,
         _ => io::Error::new(io::ErrorKind::UnexpectedEof, "the connection ended without a close frame"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use futures_util::FutureExt;
+    use tokio::{
+        io::{AsyncWriteExt, duplex},
+        time::advance,
+    };
+
+    use super::*;
+    use crate::SocketExt;
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_socket_gives_its_buffers_back_after_the_silence_and_hears_what_comes_then() {
+        let (ours, mut theirs) = duplex(1024);
+        let second = Duration::from_secs(1);
+        let limits = Limits::default().rest_after(2 * second);
+        let mut socket = WsSocket::after_upgrade(ours, Bytes::new(), limits).await;
+        for _ in 0..2 {
+            for _ in 0..3 {
+                theirs.write_all(b"\x81\x01a").await.unwrap();
+                assert_eq!(socket.receive().await.unwrap(), Message::Text("a".into()));
+                assert!(socket.receive().now_or_never().is_none());
+                assert!(socket.wire.is_awake());
+                advance(second).await;
+            }
+            // The timer that the first message started has seen the others, and its successor sees none.
+            for _ in 0..4 {
+                assert!(socket.receive().now_or_never().is_none());
+                advance(second).await;
+            }
+            assert!(socket.receive().now_or_never().is_none());
+            assert!(!socket.wire.is_awake());
+        }
+    }
+
+    #[tokio::test]
+    async fn idle_socket_gives_its_buffers_back_at_once() {
+        let (ours, mut theirs) = duplex(1024);
+        let mut socket = WsSocket::after_upgrade(ours, Bytes::new(), Limits::default()).await;
+        theirs.write_all(b"\x81\x01a\x89\x00").await.unwrap();
+        assert!(socket.idle().now_or_never().is_none());
+        assert!(!socket.wire.is_awake());
+        assert_eq!(socket.receive().await.unwrap(), Message::Text("a".into()));
     }
 }
