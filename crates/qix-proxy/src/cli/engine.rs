@@ -88,6 +88,10 @@ pub(super) struct ProxyArgs {
 
 impl LoginArgs {
     pub(super) fn auth(&self) -> Result<Auth, CliError> {
+        // What was typed is checked before files are read.
+        if self.user.is_some() {
+            self.user()?;
+        }
         let auth = match (&self.api_key_env, self.identity()?) {
             (Some(_), Some(_)) => {
                 return Err(CliError::usage(

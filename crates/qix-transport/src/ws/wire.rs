@@ -46,17 +46,27 @@ enum State<S> {
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     /// Begins at rest. `leftover` has come already.
     pub(super) fn new(stream: S, leftover: Bytes, config: WebSocketConfig) -> Self {
-        let stream = Walked { stream: Prefixed::new(leftover, stream), walk: FrameWalk::default() };
+        let stream = Walked {
+            stream: Prefixed::new(leftover, stream),
+            walk: FrameWalk::default(),
+            is_reading: false,
+            unwritable: None,
+        };
         Self { state: State::Resting(stream), config }
     }
 
-    /// Reads the next message; never `None`.
+    /// Reads the next message; never `None`. That the pong to a ping before it cannot be written is no reason not to have it:
+    /// whoever writes next hears of that.
     #[inline]
     pub(super) fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Message, Error>> {
         if let State::Resting(stream) = &mut self.state {
             ready!(stream.poll_peek(cx))?;
         }
-        match self.awake().poll_next_unpin(cx) {
+        let stream = self.awake();
+        stream.get_mut().is_reading = true;
+        let message = stream.poll_next_unpin(cx);
+        stream.get_mut().is_reading = false;
+        match message {
             Poll::Ready(Some(message)) => Poll::Ready(message),
             Poll::Ready(None) => Poll::Ready(Err(Error::ConnectionClosed)),
             Poll::Pending => Poll::Pending,
@@ -134,6 +144,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
 struct Walked<S> {
     stream: Prefixed<S>,
     walk: FrameWalk,
+    /// Whether what is written now is only the library's answer to what it reads.
+    is_reading: bool,
+    /// Why nothing can be written any more.
+    unwritable: Option<io::ErrorKind>,
+}
+
+impl<S: AsyncWrite + Unpin> Walked<S> {
+    /// Takes note of a failure; while reading, what is written then counts as `gone`.
+    fn written<T>(&mut self, outcome: Poll<io::Result<T>>, gone: T) -> Poll<io::Result<T>> {
+        let Poll::Ready(Err(error)) = outcome else { return outcome };
+        self.unwritable = Some(error.kind());
+        Poll::Ready(if self.is_reading { Ok(gone) } else { Err(error) })
+    }
+
+    /// Returns the outcome of writing after a failure.
+    fn unwritten<T>(&self, gone: T) -> Option<Poll<io::Result<T>>> {
+        let kind = self.unwritable?;
+        Some(Poll::Ready(if self.is_reading { Ok(gone) } else { Err(kind.into()) }))
+    }
 }
 
 impl<S: AsyncRead + Unpin> Walked<S> {
@@ -168,7 +197,11 @@ impl<S: AsyncRead + Unpin> AsyncRead for Walked<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Walked<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        if let Some(outcome) = self.unwritten(bytes.len()) {
+            return outcome;
+        }
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.written(outcome, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -176,7 +209,12 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Walked<S> {
         cx: &mut Context<'_>,
         parts: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, parts)
+        let length = parts.iter().map(|part| part.len()).sum();
+        if let Some(outcome) = self.unwritten(length) {
+            return outcome;
+        }
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.written(outcome, length)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -184,7 +222,11 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Walked<S> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        if let Some(outcome) = self.unwritten(()) {
+            return outcome;
+        }
+        let outcome = Pin::new(&mut self.stream).poll_flush(cx);
+        self.written(outcome, ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -248,3 +248,39 @@ async fn dropping_a_socket_ends_the_connection_without_a_close_frame() {
     assert!(rest.is_empty());
     assert!(within(peer.write_all(b"x")).await.is_err());
 }
+
+#[tokio::test]
+async fn what_came_behind_a_ping_is_heard_although_the_pong_cannot_be_written() {
+    for first in [None, Some(0x89)] {
+        let (mut client, mut peer) = raw_pair(Limits::default()).await;
+        if let Some(ping) = first {
+            write(&mut peer, &frame(ping, b"x")).await;
+        }
+        write(&mut peer, &frame(0x81, b"last")).await;
+        write(&mut peer, &frame(0x88, &[0x0f, 0xa3])).await;
+        drop(peer);
+        // A program that sends meanwhile finds out first, and loses nothing either.
+        let sent = first.is_some().then(|| client.send(Bytes::from_static(b"late")));
+        if sent.is_some() {
+            within(client.flush()).await.unwrap_err();
+        }
+        assert_eq!(within(client.receive()).await.unwrap(), text("last"), "{first:?}");
+        let closed = within(client.receive()).await.unwrap_err();
+        assert_eq!((closed.code.get(), closed.by), (4003, ClosedBy::Peer), "{first:?}");
+    }
+}
+
+#[tokio::test]
+async fn ping_before_the_last_words_of_a_peer_that_hung_up_costs_none_of_them() {
+    let (mut client, mut peer) = raw_pair(Limits::default()).await;
+    for bytes in [frame(0x89, b"x"), frame(0x81, b"one"), frame(0x89, b"y"), frame(0x81, b"two")] {
+        write(&mut peer, &bytes).await;
+    }
+    drop(peer);
+    for word in ["one", "two"] {
+        assert_eq!(within(client.receive()).await.unwrap(), text(word));
+    }
+    let closed = within(client.receive()).await.unwrap_err();
+    assert_eq!(closed.by, ClosedBy::Connection);
+    within(client.send_text("late")).await.unwrap_err();
+}
