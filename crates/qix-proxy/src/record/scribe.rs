@@ -146,6 +146,7 @@ impl Scribe {
     fn close(&mut self, conn: u64, t: u64, by: Option<Side>, error: Option<io::Error>) {
         let Some(connection) = self.connections.remove(&conn) else { return };
         let unfinished = [connection.client.unfinished(), connection.engine.unfinished()];
+        let clean;
         let mut ending = Ending {
             by,
             cut: unfinished.iter().any(Option::is_some).then(|| unfinished.map(Option::unwrap_or_default)),
@@ -153,7 +154,8 @@ impl Scribe {
             ..Ending::default()
         };
         if let Some((side, code, reason)) = &connection.goodbye {
-            ending = Ending { by: Some(*side), code: *code, reason, clean: true, ..ending };
+            clean = self.redaction.text(reason);
+            ending = Ending { by: Some(*side), code: *code, reason: &clean, clean: true, ..ending };
         }
         self.attempt(|writer| writer.close(conn, t, &ending));
     }

@@ -301,6 +301,8 @@ fn quoted(text: &str) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn clean(text: &str) -> Option<(String, Vec<String>)> {
@@ -365,5 +367,93 @@ mod tests {
         ] {
             assert_eq!(clean(text), None, "{text}");
         }
+    }
+
+    /// JSON of the kind that engines and clients write, with what looks like secrets here and there.
+    fn any_json() -> impl Strategy<Value = serde_json::Value> {
+        let text = prop_oneof![
+            "[a-z\"\\\\é=;: ]{0,12}",
+            "(token|password|PWD|ticket)[=:] ?[a-z0-9'\"]{0,6}",
+            Just("eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.x".to_owned()),
+            Just("https://a:b@h/?code=1&x=%3FqlikTicket%3Dy".to_owned()),
+            Just("{\"password\":\"x\"}".to_owned()),
+            Just("Bearer a1".to_owned()),
+        ];
+        let scalar = prop_oneof![
+            text.prop_map(serde_json::Value::from),
+            any::<i32>().prop_map(serde_json::Value::from),
+            Just(serde_json::Value::Null),
+        ];
+        scalar.prop_recursive(4, 40, 5, |inner| {
+            let name = prop_oneof![
+                "[a-z]{1,4}",
+                Just("qPassword".to_owned()),
+                Just("token".to_owned()),
+                Just("path".to_owned()),
+                Just("value".to_owned()),
+                Just("qPath".to_owned()),
+                Just("qValue".to_owned()),
+                Just("result".to_owned()),
+                Just("method".to_owned()),
+                Just("params".to_owned()),
+            ];
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..5).prop_map(serde_json::Value::from),
+                proptest::collection::hash_map(name, inner, 0..5)
+                    .prop_map(|members| serde_json::Value::Object(members.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn cleaning_leaves_valid_json_and_nothing_to_clean(value in any_json(), pretty in any::<bool>()) {
+            let text = if pretty { format!("{value:#}") } else { value.to_string() };
+            if let Some((once, redacted)) = clean(&text) {
+                prop_assert!(serde_json::from_str::<serde_json::Value>(&once).is_ok(), "{}", once);
+                prop_assert!(!redacted.is_empty());
+                prop_assert_ne!(&once, &text);
+                prop_assert_eq!(clean(&once), None, "{}", once);
+            }
+        }
+
+        #[test]
+        fn messages_with_nothing_like_a_secret_stay_as_they_are(
+            members in proptest::collection::vec(("q[A-Z][a-z]{0,3}", "[ -~é]{0,12}"), 0..8),
+        ) {
+            let plain = |text: &str| !text.contains(['=', ':', '%', '.', '@', '\\']);
+            let members = members.into_iter().filter(|(name, text)| plain(name) && plain(text));
+            let text = serde_json::Value::Object(members.map(|(name, text)| (name, text.into())).collect());
+            prop_assert_eq!(clean(&text.to_string()), None);
+        }
+
+        #[test]
+        fn any_bytes_are_survived(bytes in proptest::collection::vec(any::<u8>(), 0..200), at in 0..200usize) {
+            let mut text = bytes.clone();
+            text.splice(at.min(bytes.len())..at.min(bytes.len()), *b"\"qPassword\":\"eyJ earer \\u0041 token=");
+            let _ = Redaction::standard().frame(&text);
+        }
+    }
+
+    #[test]
+    fn requests_inside_strings_are_cleaned_as_those_outside() {
+        let inner = r#"{"method":"OpenDoc","params":["a","","s3cret"]}"#;
+        let text = serde_json::json!({"method": "Log", "params": [inner]}).to_string();
+        assert!(!clean(&text).unwrap().0.contains("s3cret"));
+    }
+
+    #[test]
+    fn a_name_that_is_a_token_is_replaced() {
+        let text = r#"{"result":{"a":{"eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.x":1}}}"#;
+        assert_eq!(clean(text).unwrap().0, r#"{"result":{"a":{"***":1}}}"#);
+    }
+
+    #[test]
+    fn an_entry_lists_only_so_many_places() {
+        let text = format!(r#"{{"result":[{}1]}}"#, r#"{"token":"x"},"#.repeat(1000));
+        let (text, redacted) = clean(&text).unwrap();
+        assert!(!text.contains("\"x\""));
+        assert_eq!(redacted.len(), MOST_NAMES + 1);
+        assert_eq!(redacted[MOST_NAMES], "…");
     }
 }

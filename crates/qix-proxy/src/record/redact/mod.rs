@@ -107,7 +107,7 @@ impl Redaction {
             .entry("SendGenericCommandToCustomConnector".to_owned())
             .or_default()
             .extend([PathRule::position(3), PathRule::named("qParameters")]);
-        let mut patterns: Vec<String> = methods.keys().map(|method| format!("\"{method}\"")).collect();
+        let mut patterns: Vec<String> = methods.keys().map(|method| format!("\"{method}")).collect();
         patterns.extend(rules.patterns());
         if script {
             patterns.extend(names::SCRIPT.iter().map(|name| (*name).to_owned()));
