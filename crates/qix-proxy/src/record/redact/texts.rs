@@ -23,12 +23,17 @@ pub(super) fn clean<'t>(
     loose: bool,
 ) -> Option<Cow<'t, str>> {
     let mut clean = Cow::Borrowed(text);
-    let steps: [&dyn Fn(&str) -> Option<String>; 4] =
-        [&tokens, &bearers, &|text| urls(text, query), &|text| words(text, loose)];
-    for step in steps {
-        if let Some(changed) = step(&clean) {
-            clean = Cow::Owned(changed);
-        }
+    if let Some(changed) = tokens(&clean) {
+        clean = Cow::Owned(changed);
+    }
+    if let Some(changed) = bearers(&clean) {
+        clean = Cow::Owned(changed);
+    }
+    if let Some(changed) = urls(&clean, query) {
+        clean = Cow::Owned(changed);
+    }
+    if let Some(changed) = words(&clean, loose) {
+        clean = Cow::Owned(changed);
     }
     for regex in own {
         // What is masked already is no secret, whatever it matches.
