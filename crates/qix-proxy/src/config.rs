@@ -9,6 +9,8 @@ use std::{
 use http::{HeaderMap, HeaderName};
 use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxies, TlsError, TlsSettings};
 
+use crate::record::Redaction;
+
 /// Settings of a [`RecordProxy`](crate::RecordProxy).
 ///
 /// ```
@@ -72,6 +74,10 @@ pub struct RecordConfig {
     ///
     /// Default: 256 MiB.
     pub max_message: usize,
+    /// What is a secret, and replaced before it is written.
+    ///
+    /// Default: [`Redaction::standard`](crate::record::Redaction::standard).
+    pub redaction: Redaction,
 }
 
 impl RecordConfig {
@@ -91,6 +97,7 @@ impl RecordConfig {
             grace: Duration::from_secs(5),
             queue: 64 << 20,
             max_message: 256 << 20,
+            redaction: Redaction::standard(),
         }
     }
 
@@ -168,6 +175,13 @@ impl RecordConfig {
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
+        self
+    }
+
+    /// Sets [`redaction`](Self::redaction).
+    #[must_use]
+    pub fn redaction(mut self, redaction: Redaction) -> Self {
+        self.redaction = redaction;
         self
     }
 

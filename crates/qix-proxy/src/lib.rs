@@ -2,6 +2,7 @@
 //!
 //! - [`record`] writes and reads recordings; their format is described in `docs/recording-format.md`.
 //! - [`replay`] answers from a recording.
+//! - [`scrub`] takes secrets and data out of recordings.
 //! - [`demo`] does both, on an embedded recording.
 //! - [`doctor`] finds out why an engine cannot be reached.
 //!
@@ -17,6 +18,7 @@ mod listener;
 pub mod record;
 mod relay;
 pub mod replay;
+pub mod scrub;
 mod shutdown;
 mod upstream;
 

@@ -100,6 +100,7 @@ impl RecordProxy {
             queue: config.queue,
             max_message: config.max_message,
             secret_headers: checked.secret_headers(),
+            redaction: config.redaction.clone(),
         };
         let recorder = Recorder::create(&config.output, recorder_config)?;
         let upstream = Upstream::new(&config, checked);

@@ -87,7 +87,7 @@ pub use memory::{MemoryAcceptor, MemoryConnect, MemorySocket};
 pub use printable::printable;
 pub use progress::{Progress, ServerCertificates};
 pub use qix_protocol::{Advice, CloseCode, CloseReason};
-pub use redact::{is_secret_parameter, redact_url};
+pub use redact::{is_secret_parameter, redact_url, redact_url_where};
 pub use socket::{Message, Socket};
 pub use socket_ext::SocketExt;
 pub use stream::Stream;

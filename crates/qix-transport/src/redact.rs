@@ -82,27 +82,38 @@ pub fn is_secret_parameter(name: &str) -> bool {
 /// assert_eq!(redact_url("wss://host/app/x?qlikTicket=abc&ttl=1"), "wss://host/app/x?qlikTicket=***&ttl=1");
 /// ```
 pub fn redact_url(url: &str) -> String {
-    redact(url, 0).into_owned()
+    redact_url_where(url, &|_| false)
 }
 
-fn redact(text: &str, depth: u8) -> Cow<'_, str> {
+/// Returns `url` as [`redact_url`] does, with the values of those query parameters masked too whose names `more` says are secret.
+///
+/// ```
+/// use qix_transport::redact_url_where;
+///
+/// assert_eq!(redact_url_where("wss://host/?sid=abc&ttl=1", &|name| name == "sid"), "wss://host/?sid=***&ttl=1");
+/// ```
+pub fn redact_url_where(url: &str, more: &dyn Fn(&str) -> bool) -> String {
+    redact(url, more, 0).into_owned()
+}
+
+fn redact<'t>(text: &'t str, more: &dyn Fn(&str) -> bool, depth: u8) -> Cow<'t, str> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while !rest.is_empty() {
         let end = rest.find(['/', '?', '&', '#', ';']).unwrap_or(rest.len());
         let (piece, tail) = rest.split_at(end);
         rest = match piece.split_once('=') {
-            Some((name, _)) if ends_in_secret_name(name) => {
+            Some((name, _)) if ends_in_secret_name(name, more) => {
                 out.extend([name, "=", MASK]);
                 // A secret may itself hold any of the other delimiters, as base64 and tickets do.
                 &rest[rest.find('&').unwrap_or(rest.len())..]
             }
             Some((name, value)) => {
-                out.extend([name, "=", &nested(value, depth)]);
+                out.extend([name, "=", &nested(value, more, depth)]);
                 tail
             }
             None => {
-                out.push_str(&nested(piece, depth));
+                out.push_str(&nested(piece, more, depth));
                 tail
             }
         };
@@ -117,10 +128,11 @@ fn redact(text: &str, depth: u8) -> Cow<'_, str> {
 }
 
 /// Returns whether `text`, which stands before a `=`, is a secret parameter's name, or ends in one behind encoded delimiters.
-fn ends_in_secret_name(text: &str) -> bool {
+fn ends_in_secret_name(text: &str, more: &dyn Fn(&str) -> bool) -> bool {
     let mut text = Cow::Borrowed(text);
     for _ in 0..=MAX_DEPTH {
-        if is_secret_parameter(text.rsplit(['/', '?', '&', '#', ';', '=']).next().unwrap_or_default()) {
+        let name = text.rsplit(['/', '?', '&', '#', ';', '=']).next().unwrap_or_default();
+        if is_secret_parameter(name) || more(name) {
             return true;
         }
         if !text.contains('%') {
@@ -133,7 +145,7 @@ fn ends_in_secret_name(text: &str) -> bool {
 }
 
 /// Redacts what a percent-encoded value holds, and leaves the value alone if that is nothing.
-fn nested(value: &str, depth: u8) -> Cow<'_, str> {
+fn nested<'t>(value: &'t str, more: &dyn Fn(&str) -> bool, depth: u8) -> Cow<'t, str> {
     if !value.contains('%') {
         return Cow::Borrowed(value);
     }
@@ -144,7 +156,7 @@ fn nested(value: &str, depth: u8) -> Cow<'_, str> {
     if depth == MAX_DEPTH {
         return Cow::Borrowed(MASK);
     }
-    let redacted = redact(&decoded, depth + 1);
+    let redacted = redact(&decoded, more, depth + 1);
     if redacted == decoded {
         return Cow::Borrowed(value);
     }

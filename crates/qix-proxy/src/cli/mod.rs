@@ -5,7 +5,9 @@ mod doctor;
 mod engine;
 mod exit;
 mod record;
+mod redaction;
 mod replay;
+mod scrub;
 mod session;
 
 use std::{
@@ -31,6 +33,8 @@ enum Command {
     Record(record::RecordArgs),
     /// Answer a client from a recording, without an engine
     Replay(replay::ReplayArgs),
+    /// Take secrets out of a recording, or find them; make the data in it nobody's
+    Scrub(scrub::ScrubArgs),
     /// Find out why an engine cannot be reached: name, TCP, tunnel, TLS, upgrade, greeting and a first answer, step by step
     Doctor(doctor::DoctorArgs),
     /// See all of it at work on an embedded recording: no engine, no network, nothing to set up
@@ -66,6 +70,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
     match command {
         Command::Record(args) => args.exec(out).await,
         Command::Replay(args) => args.exec(out).await,
+        Command::Scrub(args) => args.exec(out),
         Command::Doctor(args) => args.exec(out).await,
         Command::Demo(args) => args.exec(out).await,
     }

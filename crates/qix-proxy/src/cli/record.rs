@@ -7,8 +7,13 @@ use qix_transport::Endpoint;
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs},
     exit::{CliError, Outcome, count},
+    redaction::RedactionArgs,
 };
-use crate::{ProxyError, RecordConfig, RecordProxy, chain::chain, record::Sealed};
+use crate::{
+    ProxyError, RecordConfig, RecordProxy,
+    chain::chain,
+    record::{Redaction, Sealed},
+};
 
 /// Arguments of `qix-proxy record`.
 #[derive(Debug, clap::Args)]
@@ -31,6 +36,13 @@ pub(crate) struct RecordArgs {
     allow_origin: Vec<String>,
 
     #[command(flatten)]
+    redaction: RedactionArgs,
+
+    /// Write secrets as they are; the recording must then be kept like the credentials in it
+    #[arg(long, conflicts_with_all = ["redact_rules", "redact_script"])]
+    no_redact: bool,
+
+    #[command(flatten)]
     login: LoginArgs,
 
     #[command(flatten)]
@@ -44,6 +56,11 @@ impl RecordArgs {
     /// Records until Ctrl-C or SIGTERM.
     pub(crate) async fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
         self.trust.warn();
+        if self.no_redact {
+            tracing::warn!(
+                "NOTHING IS REDACTED: passwords, tokens and cookies are written as they are; `qix-proxy scrub` takes them out later"
+            );
+        }
         let proxy = RecordProxy::bind(self.config()?).await.map_err(refused)?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
         let asked = crate::shutdown::requested()?;
@@ -88,6 +105,7 @@ impl RecordArgs {
             .map_err(|error| CliError::usage(format!("--upstream cannot be used: {error}")))?;
         let (auth, headers) = (self.login.auth()?, self.login.headers()?);
         let (tls, proxies) = (self.trust.tls()?, self.way.proxies()?);
+        let redaction = if self.no_redact { Redaction::off() } else { self.redaction.redaction()? };
         let output = self.out.unwrap_or_else(default_output);
         Ok(RecordConfig::new(upstream, output)
             .listen(self.listen)
@@ -95,6 +113,7 @@ impl RecordArgs {
             .auth(auth)
             .tls(tls)
             .proxies(proxies)
+            .redaction(redaction)
             .allowed_origins(self.allow_origin))
     }
 }

@@ -6,9 +6,13 @@ use std::{
     path::PathBuf,
 };
 
-use super::exit::{CliError, Outcome, count};
+use super::{
+    exit::{CliError, Outcome, count},
+    redaction::RedactionArgs,
+};
 use crate::chain::chain;
 use crate::replay::{LoadError, LoadReport, ReplayServer, ReplaySummary, Tapes};
+use crate::scrub::Anonymizer;
 
 /// Arguments of `qix-proxy replay`.
 #[derive(Debug, clap::Args)]
@@ -19,16 +23,30 @@ pub(crate) struct ReplayArgs {
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9077")]
     listen: SocketAddr,
+
+    /// What stands for which value, as `scrub --anonymise-map` wrote it, so that a client may name the values themselves
+    #[arg(long, value_name = "FILE")]
+    anonymise_map: Option<PathBuf>,
+
+    #[command(flatten)]
+    redaction: RedactionArgs,
 }
 
 impl ReplayArgs {
     /// Serves the recording until Ctrl-C or SIGTERM.
     pub(crate) async fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
-        let (tapes, report) = Tapes::open(&self.file).map_err(|error| match error {
-            LoadError::NoConnection => CliError::recording(format!("{}: {error}", self.file.display())),
-            error => CliError::recording(chain(&error)),
-        })?;
+        let (tapes, report) =
+            Tapes::open_with(&self.file, &self.redaction.redaction()?).map_err(|error| match error {
+                LoadError::NoConnection => CliError::recording(format!("{}: {error}", self.file.display())),
+                error => CliError::recording(chain(&error)),
+            })?;
         warn(&report);
+        let tapes = match &self.anonymise_map {
+            None => tapes,
+            Some(map) => {
+                tapes.anonymized(Anonymizer::load(map).map_err(|error| CliError::usage(chain(&error)))?)
+            }
+        };
         let (connections, calls) = (tapes.connections(), tapes.calls());
         let server = ReplayServer::bind(tapes, self.listen).await.map_err(|error| {
             CliError::network(format!(

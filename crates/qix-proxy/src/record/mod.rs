@@ -12,9 +12,11 @@ mod reader;
 mod recorder;
 mod redact;
 mod scribe;
+pub(crate) mod walk;
 mod writer;
 
 pub use format::{Closing, Entry, EntryKind, FrameText, Header, Opening, Side, VERSION};
 pub use reader::{ReadError, RecordingReader, TornTail};
 pub use recorder::{Recorder, RecorderConfig, RecorderError, Sealed, Tape, Upgrade};
-pub(crate) use redact::RequestRedactor;
+pub(crate) use redact::{MASK, Redactor};
+pub use redact::{Redaction, RuleError};

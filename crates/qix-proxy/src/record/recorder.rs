@@ -17,7 +17,7 @@ use super::{
     Side,
     event::{Event, Item, Upgraded},
     queue::Queue,
-    redact::Redactor,
+    redact::{Redaction, Redactor},
     scribe::Scribe,
     writer::Writer,
 };
@@ -43,11 +43,21 @@ pub struct RecorderConfig {
     ///
     /// Default: none.
     pub secret_headers: Vec<HeaderName>,
+    /// What is a secret in URLs, headers and messages.
+    ///
+    /// Default: [`Redaction::standard`].
+    pub redaction: Redaction,
 }
 
 impl Default for RecorderConfig {
     fn default() -> Self {
-        Self { upstream: String::new(), queue: 64 << 20, max_message: 256 << 20, secret_headers: Vec::new() }
+        Self {
+            upstream: String::new(),
+            queue: 64 << 20,
+            max_message: 256 << 20,
+            secret_headers: Vec::new(),
+            redaction: Redaction::standard(),
+        }
     }
 }
 
@@ -115,6 +125,7 @@ struct Inner {
     started: Instant,
     path: PathBuf,
     secret_headers: Vec<HeaderName>,
+    redaction: Redaction,
 }
 
 impl Drop for Inner {
@@ -147,10 +158,16 @@ impl Recorder {
         let (started, wall) = (Instant::now(), jiff::Timestamp::now());
         let writer = Writer::start(file, &format!("{wall:.6}"), &config.upstream)?;
         let queue = Arc::new(Queue::new(config.queue));
-        let scribe = Scribe::new(writer, path.clone(), config.max_message);
+        let scribe = Scribe::new(writer, path.clone(), config.max_message, config.redaction.clone());
         let theirs = Arc::clone(&queue);
         std::thread::Builder::new().name("recorder".to_owned()).spawn(move || scribe.run(theirs))?;
-        Ok(Self(Arc::new(Inner { queue, started, path, secret_headers: config.secret_headers })))
+        Ok(Self(Arc::new(Inner {
+            queue,
+            started,
+            path,
+            secret_headers: config.secret_headers,
+            redaction: config.redaction,
+        })))
     }
 
     /// Returns the file.
@@ -208,7 +225,7 @@ impl Recorder {
     }
 
     fn clean<'a>(&'a self, upgrade: &Upgrade<'_>) -> (Upgraded, Redactor<'a>) {
-        let mut redactor = Redactor::new(&self.0.secret_headers);
+        let mut redactor = Redactor::new(&self.0.redaction, &self.0.secret_headers);
         let mut upgraded = Upgraded {
             url: redactor.url("url", upgrade.url),
             status: upgrade.status.as_u16(),

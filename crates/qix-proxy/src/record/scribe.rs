@@ -7,7 +7,7 @@ use super::{
     assembler::{Assembler, Buffers, Found},
     event::{Event, Item},
     queue::Queue,
-    redact::RequestRedactor,
+    redact::Redaction,
     writer::{Ending, Writer},
 };
 use crate::relay::Head;
@@ -20,7 +20,7 @@ pub(super) struct Scribe {
     pub(super) max_message: usize,
     connections: HashMap<u64, Connection>,
     buffers: Buffers,
-    requests: RequestRedactor,
+    redaction: Redaction,
     /// Why nothing is written any more.
     fault: Option<io::Error>,
 }
@@ -44,14 +44,14 @@ impl Drop for Hangup {
 }
 
 impl Scribe {
-    pub(super) fn new(writer: Writer<File>, path: PathBuf, max_message: usize) -> Self {
+    pub(super) fn new(writer: Writer<File>, path: PathBuf, max_message: usize, redaction: Redaction) -> Self {
         Self {
             writer,
             path,
             max_message,
             connections: HashMap::new(),
             buffers: Buffers::default(),
-            requests: RequestRedactor::new(),
+            redaction,
             fault: None,
         }
     }
@@ -104,9 +104,9 @@ impl Scribe {
             Event::Chunk(from, bytes) => self.chunk(conn, t, from, &bytes),
             Event::Text(from, bytes) => {
                 if self.fault.is_none() {
-                    let (writer, requests) = (&mut self.writer, &self.requests);
+                    let (writer, redaction) = (&mut self.writer, &self.redaction);
                     let found = Found::Message { opcode: Head::TEXT, bytes: &bytes };
-                    let result = write(writer, requests, (conn, t, from), &found);
+                    let result = write(writer, redaction, (conn, t, from), &found);
                     self.failed(result);
                 }
             }
@@ -121,7 +121,7 @@ impl Scribe {
     }
 
     fn chunk(&mut self, conn: u64, t: u64, from: Side, bytes: &[u8]) {
-        let Self { writer, connections, buffers, requests, fault, .. } = self;
+        let Self { writer, connections, buffers, redaction, fault, .. } = self;
         let Some(connection) = connections.get_mut(&conn) else { return };
         if fault.is_some() {
             return;
@@ -137,7 +137,7 @@ impl Scribe {
                 *goodbye = Some((from, *code, String::from_utf8_lossy(reason).into_owned()));
             }
             if result.is_ok() {
-                result = write(writer, requests, (conn, t, from), &found);
+                result = write(writer, redaction, (conn, t, from), &found);
             }
         });
         self.failed(result);
@@ -146,6 +146,7 @@ impl Scribe {
     fn close(&mut self, conn: u64, t: u64, by: Option<Side>, error: Option<io::Error>) {
         let Some(connection) = self.connections.remove(&conn) else { return };
         let unfinished = [connection.client.unfinished(), connection.engine.unfinished()];
+        let clean;
         let mut ending = Ending {
             by,
             cut: unfinished.iter().any(Option::is_some).then(|| unfinished.map(Option::unwrap_or_default)),
@@ -153,7 +154,8 @@ impl Scribe {
             ..Ending::default()
         };
         if let Some((side, code, reason)) = &connection.goodbye {
-            ending = Ending { by: Some(*side), code: *code, reason, clean: true, ..ending };
+            clean = self.redaction.text(reason);
+            ending = Ending { by: Some(*side), code: *code, reason: &clean, clean: true, ..ending };
         }
         self.attempt(|writer| writer.close(conn, t, &ending));
     }
@@ -189,18 +191,15 @@ impl Scribe {
 
 fn write(
     writer: &mut Writer<File>,
-    requests: &RequestRedactor,
+    redaction: &Redaction,
     (conn, t, from): (u64, u64, Side),
     found: &Found<'_>,
 ) -> io::Result<()> {
     match found {
-        Found::Message { opcode, bytes } => {
-            let clean = if from == Side::Client { requests.clean(bytes) } else { None };
-            match clean {
-                None => writer.frame(conn, t, from, *opcode, bytes, &[]),
-                Some(clean) => writer.frame(conn, t, from, *opcode, &clean.text, &clean.redacted),
-            }
-        }
+        Found::Message { opcode, bytes } => match redaction.frame(bytes) {
+            None => writer.frame(conn, t, from, *opcode, bytes, &[]),
+            Some(clean) => writer.frame(conn, t, from, *opcode, &clean.text, &clean.redacted),
+        },
         Found::Omitted { size } => {
             tracing::warn!(
                 "a message of {size} bytes from the {from} of connection {conn} is too large to be recorded"

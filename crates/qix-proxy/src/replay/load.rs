@@ -18,10 +18,11 @@ use qix_protocol::{
 use super::{
     Key, Tapes,
     key::{RecentRequests, guessed},
+    masks::Masks,
     tape::{Body, Lists, Push, Pushed, RecordedAnswer, RecordedCall, Tape},
     template::Template,
 };
-use crate::record::{EntryKind, FrameText, ReadError, RecordingReader, Side, TornTail};
+use crate::record::{EntryKind, FrameText, ReadError, RecordingReader, Redaction, Side, TornTail};
 
 /// Why a recording cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +54,18 @@ impl Tapes {
     ///
     /// [`LoadError`] if the file cannot be read or holds no connection.
     pub fn open(path: impl AsRef<Path>) -> Result<(Self, LoadReport), LoadError> {
-        Self::load(RecordingReader::open(path)?)
+        Self::open_with(path, &Redaction::standard())
+    }
+
+    /// Reads a whole recording with rules of one's own for what is a secret.
+    ///
+    /// Secrets do not matter when requests are compared, be they in the recording or not.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open).
+    pub fn open_with(path: impl AsRef<Path>, redaction: &Redaction) -> Result<(Self, LoadReport), LoadError> {
+        Self::load_with(RecordingReader::open(path)?, redaction)
     }
 
     /// Reads a whole recording from any source.
@@ -61,8 +73,15 @@ impl Tapes {
     /// # Errors
     ///
     /// As [`open`](Self::open).
-    pub fn load<R: BufRead>(mut reader: RecordingReader<R>) -> Result<(Self, LoadReport), LoadError> {
-        let mut loader = Loader::default();
+    pub fn load<R: BufRead>(reader: RecordingReader<R>) -> Result<(Self, LoadReport), LoadError> {
+        Self::load_with(reader, &Redaction::standard())
+    }
+
+    fn load_with<R: BufRead>(
+        mut reader: RecordingReader<R>,
+        redaction: &Redaction,
+    ) -> Result<(Self, LoadReport), LoadError> {
+        let mut loader = Loader { redaction: redaction.clone(), ..Loader::default() };
         for entry in reader.by_ref() {
             let entry = entry?;
             loader.entry(entry.seq, entry.conn, entry.kind);
@@ -77,7 +96,10 @@ impl Tapes {
         report.torn = reader.torn();
         let calls = loader.tapes.iter().flat_map(|tape| &tape.calls);
         report.unanswered = calls.filter(|call| call.answer.is_none()).count();
-        Ok((Self { tapes: loader.tapes }, report))
+        Ok((
+            Self { tapes: loader.tapes, redaction: loader.redaction, masks: loader.masks, anonymizer: None },
+            report,
+        ))
     }
 }
 
@@ -89,6 +111,8 @@ struct Loader {
     /// The latest call in each session, to which lists are tied. Sockets of one path share a session.
     latest: HashMap<String, Cause>,
     report: LoadReport,
+    redaction: Redaction,
+    masks: Masks,
 }
 
 /// What a push is tied to.
@@ -169,6 +193,9 @@ impl Loader {
     }
 
     fn client(&mut self, listener: &mut Listener, text: &Bytes) {
+        // A recording that was made without redaction is compared as if it had been made with it.
+        let clean = self.redaction.frame(text).map(|clean| Bytes::from(clean.text));
+        let text = clean.as_ref().unwrap_or(text);
         let tape = &mut self.tapes[listener.tape];
         let call = tape.calls.len();
         let key = match Request::parse(text) {
@@ -188,6 +215,7 @@ impl Loader {
             }
             Err(_) => Key::of_text(text),
         };
+        self.masks.learn(&key);
         tape.by_key.entry(key.clone()).or_default().push(call);
         tape.calls.push(RecordedCall {
             key,

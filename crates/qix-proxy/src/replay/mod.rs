@@ -11,6 +11,7 @@
 
 mod key;
 mod load;
+mod masks;
 mod matcher;
 mod player;
 mod server;

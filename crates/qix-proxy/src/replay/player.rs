@@ -13,7 +13,7 @@ use super::{
     key::{RecentRequests, guessed},
     tape::{Body, Lists, Push, Pushed, RecordedAnswer},
 };
-use crate::record::RequestRedactor;
+use crate::record::Redaction;
 
 /// The code of the error that a request without recorded answer gets. It lies in JSON-RPC's range for servers, in which no
 /// engine has a code.
@@ -26,7 +26,7 @@ const MISS: i32 = -32099;
 pub struct Player {
     tape: usize,
     matcher: ReplayMatcher,
-    redactor: RequestRedactor,
+    redaction: Redaction,
     requests: RecentRequests,
     handles: HashMap<Lineage, Handle>,
     lineages: HashMap<Handle, Lineage>,
@@ -87,8 +87,8 @@ impl Player {
         assert!(tape < tapes.tapes.len(), "no connection {tape} was recorded");
         Self {
             tape,
+            redaction: tapes.redaction.clone(),
             matcher: ReplayMatcher::new(tapes, tape),
-            redactor: RequestRedactor::new(),
             requests: RecentRequests::default(),
             handles: HashMap::new(),
             lineages: HashMap::new(),
@@ -110,8 +110,11 @@ impl Player {
     ///
     /// Secrets are replaced as the recorder replaced them, so that they neither matter nor show.
     pub fn handle_text(&mut self, text: &[u8]) -> Vec<Outgoing> {
-        let clean = self.redactor.clean(text);
+        let clean = self.redaction.frame(text);
         let text = clean.as_ref().map_or(text, |clean| &clean.text);
+        let tapes = self.matcher.tapes().clone();
+        let replaced = tapes.anonymizer.as_ref().and_then(|anonymizer| anonymizer.request(text));
+        let text = replaced.as_deref().unwrap_or(text);
         let request = Request::parse(text).ok();
         let mut handle = None;
         let key = match &request {
@@ -123,7 +126,6 @@ impl Player {
             }
             None => Key::of_text(text),
         };
-        let tapes = self.matcher.tapes().clone();
         match self.matcher.take(key, handle) {
             Ok(found) => {
                 let (at, again) = (found.at, found.again);

@@ -5,12 +5,19 @@ use std::collections::HashMap;
 use bytes::Bytes;
 use qix_protocol::Lineage;
 
-use super::{Key, template::Template};
+use super::{Key, masks::Masks, template::Template};
+use crate::{record::Redaction, scrub::Anonymizer};
 
 /// All that a recording can answer.
 #[derive(Debug, Default)]
 pub struct Tapes {
     pub(super) tapes: Vec<Tape>,
+    /// What is a secret, in what was recorded and in what clients ask.
+    pub(super) redaction: Redaction,
+    /// Where secrets were replaced that only the recorder's rules know.
+    pub(super) masks: Masks,
+    /// Replaces the values that clients name, if the recording was anonymized.
+    pub(super) anonymizer: Option<Anonymizer>,
 }
 
 /// One recorded connection.
@@ -88,6 +95,13 @@ pub(super) enum Pushed {
 }
 
 impl Tapes {
+    /// Replaces the values that clients name as they were replaced in the recording.
+    #[must_use]
+    pub fn anonymized(mut self, anonymizer: Anonymizer) -> Self {
+        self.anonymizer = Some(anonymizer);
+        self
+    }
+
     /// Returns how many connections were recorded.
     pub fn connections(&self) -> usize {
         self.tapes.len()

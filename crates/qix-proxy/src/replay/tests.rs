@@ -363,3 +363,53 @@ fn call_found_on_another_tape_brings_what_followed_it_there() {
         [r#"{"jsonrpc":"2.0","id":5,"result":{}}"#, r#"{"method":"OnNews"}"#]
     );
 }
+
+#[test]
+fn request_with_another_password_finds_its_answer_whatever_the_recording_has() {
+    for recorded in ["***", "the real one"] {
+        let script = format!(
+            r#"
+            1+ /
+            1> {{"id":1,"handle":-1,"method":"OpenDoc","params":["Sales","ada","{recorded}"]}}
+            1< {{"id":1,"result":{{"qReturn":{{"qType":"Doc","qHandle":5}}}}}}
+            "#
+        );
+        let mut player = player(&script);
+        assert_eq!(
+            hears(
+                &mut player,
+                r#"{"id":4,"handle":-1,"method":"OpenDoc","params":{"qDocName":"Sales","qUserName":"bob","qPassword":"other"}}"#
+            ),
+            [r#"{"jsonrpc":"2.0","id":4,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}"#]
+        );
+        let miss = hears(
+            &mut player,
+            r#"{"id":5,"handle":-1,"method":"OpenDoc","params":["Other","bob","s3cret"]}"#,
+        );
+        assert!(miss[1].starts_with("missed ") && !miss.concat().contains("s3cret"), "{miss:?}");
+    }
+}
+
+#[test]
+fn what_was_replaced_by_rules_that_the_replay_does_not_know_does_not_matter() {
+    let mut player = player(
+        r#"
+        1+ /
+        1> {"id":1,"handle":-1,"method":"Mine","params":["a",{"pin":"***","b":1}]}
+        1< {"id":1,"result":{"q":1}}
+        1> {"id":2,"handle":-1,"method":"Mine","params":["***",{"b":2}]}
+        1< {"id":2,"result":{"q":2}}
+        "#,
+    );
+    assert_eq!(
+        hears(&mut player, r#"{"id":1,"method":"Mine","params":["***",{"b":2}]}"#),
+        [r#"{"jsonrpc":"2.0","id":1,"result":{"q":2}}"#]
+    );
+    assert_eq!(
+        hears(&mut player, r#"{"id":2,"method":"Mine","params":["x",{"b":2}]}"#),
+        [r#"{"jsonrpc":"2.0","id":2,"result":{"q":2}}"#]
+    );
+    assert!(
+        hears(&mut player, r#"{"id":3,"method":"Mine","params":["x",{"b":3}]}"#)[1].starts_with("missed")
+    );
+}

@@ -7,5 +7,6 @@ mod doctor;
 #[cfg(unix)]
 mod killed;
 mod replay;
+mod scrub;
 mod support;
 mod usage;

@@ -5,6 +5,7 @@
 mod frames;
 mod process;
 mod secrets;
+mod secrets_by_kind;
 mod shutdown;
 mod support;
 mod tls;

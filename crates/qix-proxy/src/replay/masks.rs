@@ -1,0 +1,68 @@
+//! Places in parameters where a recorder has replaced secrets by rules that the replay does not know.
+
+use std::collections::{HashMap, HashSet};
+
+use qix_protocol::Tree;
+
+use super::Key;
+use crate::record::MASK;
+
+/// One step to a value.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Step {
+    Member(Box<str>),
+    Element(usize),
+}
+
+/// By method, where `***` stands in recorded requests: a request is not asked for what it says there.
+#[derive(Debug, Default)]
+pub(super) struct Masks(HashMap<Box<str>, HashSet<Vec<Step>>>);
+
+impl Masks {
+    /// Takes in a recorded request.
+    pub(super) fn learn(&mut self, key: &Key) {
+        if !key.params.contains("\"***\"") {
+            return;
+        }
+        if let Ok(params) = Tree::parse(key.params.as_bytes()) {
+            let places = self.0.entry(key.method.clone()).or_default();
+            collect(&params, &mut Vec::new(), places);
+        }
+    }
+
+    /// Returns the key of a request with what was replaced in others of its kind replaced in it too, if there is something.
+    pub(super) fn apply(&self, key: &Key) -> Option<Key> {
+        let places = self.0.get(&key.method)?;
+        let mut params = Tree::parse(key.params.as_bytes()).ok()?;
+        let mut changed = false;
+        for place in places {
+            let value = place.iter().try_fold(&mut params, |value, step| match step {
+                Step::Member(name) => value.member_mut(name),
+                Step::Element(at) => value.element_mut(*at),
+            });
+            if let Some(value) = value
+                && !matches!(value.scalar(), None | Some("\"\"" | "null"))
+            {
+                *value = Tree::string(MASK);
+                changed = true;
+            }
+        }
+        changed.then(|| Key { params: params.to_string().into(), ..key.clone() })
+    }
+}
+
+fn collect(value: &Tree, place: &mut Vec<Step>, places: &mut HashSet<Vec<Step>>) {
+    if value.scalar() == Some("\"***\"") {
+        places.insert(place.clone());
+    }
+    for (at, element) in value.elements().iter().enumerate() {
+        place.push(Step::Element(at));
+        collect(element, place, places);
+        place.pop();
+    }
+    for (name, member) in value.members() {
+        place.push(Step::Member((&*name).into()));
+        collect(member, place, places);
+        place.pop();
+    }
+}
