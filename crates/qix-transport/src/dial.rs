@@ -7,6 +7,8 @@ mod target;
 mod tcp;
 pub(crate) mod tunnel;
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use rustls::{ProtocolVersion, pki_types::ServerName};
 use tokio::net::TcpStream;
@@ -38,10 +40,30 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct Dialer {
-    tls: Option<TlsClient>,
-    server_name: Option<ServerName<'static>>,
+    tls: Tls,
     limits: Limits,
     proxies: Proxies,
+}
+
+/// What to speak TLS with, and with whom.
+#[derive(Clone, Debug)]
+enum Tls {
+    None,
+    /// The same for every server.
+    Given(Secured),
+    /// One server gets all the settings; others get the trust roots, which are read when the first of them is dialled.
+    For {
+        peer: Box<str>,
+        secured: Option<Secured>,
+        others: TlsSettings,
+        read: Arc<OnceLock<Secured>>,
+    },
+}
+
+#[derive(Clone, Debug)]
+struct Secured {
+    client: TlsClient,
+    server_name: Option<ServerName<'static>>,
 }
 
 impl Dialer {
@@ -53,17 +75,23 @@ impl Dialer {
     ///
     /// [`TlsError`] says what is wrong with the settings.
     pub fn new(tls: &TlsSettings, limits: &Limits) -> Result<Self, TlsError> {
-        Ok(Self {
-            tls: Some(tls.client()?),
-            server_name: tls.expected_name()?,
-            limits: *limits,
-            proxies: Proxies::none(),
-        })
+        Ok(Self { tls: Tls::Given(Secured::new(tls)?), limits: *limits, proxies: Proxies::none() })
+    }
+
+    /// Takes settings for one engine. Other servers, which are asked for credentials, get no more of them than the trust roots.
+    pub(crate) fn for_engine(
+        engine: &Endpoint,
+        tls: &TlsSettings,
+        limits: &Limits,
+    ) -> Result<Self, TlsError> {
+        let secured = if engine.is_tls() { Some(Secured::new(tls)?) } else { None };
+        let tls = Tls::For { peer: engine.peer(), secured, others: tls.roots_only(), read: Arc::default() };
+        Ok(Self { tls, limits: *limits, proxies: Proxies::none() })
     }
 
     /// Makes a dialer that needs no trust roots, because it never speaks TLS.
     pub fn plain(limits: &Limits) -> Self {
-        Self { tls: None, server_name: None, limits: *limits, proxies: Proxies::none() }
+        Self { tls: Tls::None, limits: *limits, proxies: Proxies::none() }
     }
 
     /// Sets the proxies on the way out. Default: [`Proxies::none`].
@@ -123,10 +151,12 @@ impl Dialer {
         watch: Watch<'_>,
     ) -> Result<Stream, ConnectError> {
         let failed = |source| ConnectError::Tls { peer: endpoint.peer(), source };
-        let Some(client) = &self.tls else {
+        let Some(Secured { client, server_name }) =
+            self.tls.with(endpoint).map_err(|error| failed(error.into()))?
+        else {
             return Err(failed("this dialer was made without TLS".into()));
         };
-        let name = match &self.server_name {
+        let name = match server_name {
             Some(name) => name.clone(),
             None => ServerName::try_from(endpoint.host().to_owned()).map_err(|error| failed(error.into()))?,
         };
@@ -153,6 +183,30 @@ impl Dialer {
             }
         });
         Ok(stream.into())
+    }
+}
+
+impl Tls {
+    /// Returns what a connection to `endpoint` may use. The one place that decides who sees what.
+    fn with(&self, endpoint: &Endpoint) -> Result<Option<&Secured>, TlsError> {
+        match self {
+            Self::None => Ok(None),
+            Self::Given(secured) => Ok(Some(secured)),
+            Self::For { peer, secured: Some(secured), .. } if **peer == *endpoint.peer() => Ok(Some(secured)),
+            Self::For { others, read, .. } => match read.get() {
+                Some(secured) => Ok(Some(secured)),
+                None => {
+                    let secured = Secured::new(others)?;
+                    Ok(Some(read.get_or_init(|| secured)))
+                }
+            },
+        }
+    }
+}
+
+impl Secured {
+    fn new(tls: &TlsSettings) -> Result<Self, TlsError> {
+        Ok(Self { client: tls.client()?, server_name: tls.expected_name()? })
     }
 }
 

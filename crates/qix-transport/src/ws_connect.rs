@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request,
+    HeaderMap, HeaderValue, Request, StatusCode,
     header::{
         CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
         SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, SERVER, UPGRADE, USER_AGENT,
@@ -18,7 +18,7 @@ use http_body_util::Empty;
 use crate::{
     Attempt, Auth, AuthError, Connect, ConnectError, Dialer, Endpoint, HeaderError, Headers, Limits, Proof,
     Proxies, Refusal, SetupError, Stage, TlsSettings, WsSocket,
-    auth::Cookies,
+    auth::{Cookies, Jar},
     dial::Deadline,
     headers::replace,
     hint::find_tls_error,
@@ -36,7 +36,8 @@ pub(crate) const AGENT: &str = concat!("qix/", env!("CARGO_PKG_VERSION"));
 ///
 /// The credentials are asked before each attempt. If the server refuses them and they can be repaired, a token renewed or a
 /// session begun anew, there is a second try within the same deadline, and no third. Cookies that come with a 101 go with the
-/// next attempts, also of clones, until one is refused.
+/// next attempts, also of clones, until one is refused or the credentials have other cookies; if it may be for them that an attempt
+/// was refused, there is one more try without.
 ///
 /// ```no_run
 /// use qix_transport::{Auth, Connect, Endpoint, WsConnect};
@@ -55,7 +56,7 @@ pub struct WsConnect {
     /// Extra headers; all values are marked sensitive.
     headers: Headers,
     /// What came with the 101 answers.
-    cookies: Arc<Mutex<Cookies>>,
+    cookies: Arc<Mutex<Jar>>,
     dialer: Dialer,
     limits: Limits,
 }
@@ -103,27 +104,32 @@ impl WsConnect {
     async fn connect_by(&self, watch: Watch<'_>) -> Result<WsSocket, ConnectError> {
         let deadline = self.dialer.deadline();
         let attempt = Attempt::new(&self.endpoint, &self.dialer, deadline);
-        let mut first = true;
+        let (mut with_jar, mut repairs) = (true, true);
         loop {
             let proof = deadline
                 .bound(&self.endpoint, Stage::Auth, self.auth.prepare(attempt))
                 .await?
                 .map_err(|error| self.no_auth(error))?;
             watch.tell(|| Progress::Credentials { sent: proof.names() });
-            let refusal = match self.attempt(&proof, deadline, watch).await? {
+            let cookies = self.cookies().over(&proof.cookies);
+            let refusal = match self.attempt(&proof, &cookies, deadline, watch).await? {
                 Ok(socket) => return Ok(socket),
                 Err(refusal) => refusal,
             };
             // They may be what was refused.
             self.cookies().clear();
-            let again = first
-                && deadline.bound(&self.endpoint, Stage::Auth, self.auth.repair(&proof, &refusal)).await?;
+            let again = if with_jar && cookies != proof.cookies && is_about_cookies(refusal.status) {
+                with_jar = false;
+                true
+            } else {
+                let repair = self.auth.repair(&proof, &refusal);
+                std::mem::take(&mut repairs) && deadline.bound(&self.endpoint, Stage::Auth, repair).await?
+            };
             if !again {
                 return Err(ConnectError::Upgrade { peer: self.endpoint.peer(), refusal: Box::new(refusal) });
             }
             tracing::debug!(endpoint = %self.endpoint, status = %refusal.status, "trying again with other credentials");
             watch.tell(|| Progress::Again { status: refusal.status });
-            first = false;
         }
     }
 
@@ -131,11 +137,12 @@ impl WsConnect {
     async fn attempt(
         &self,
         proof: &Proof,
+        cookies: &Cookies,
         deadline: Deadline,
         watch: Watch<'_>,
     ) -> Result<Result<WsSocket, Refusal>, ConnectError> {
         let challenge = Challenge::new();
-        let request = self.request(&challenge, proof)?;
+        let request = self.request(&challenge, proof, cookies)?;
         let stream = self.dialer.dial_by(&self.endpoint, deadline, watch).await?;
         let deadline = deadline.of(Stage::Upgrade);
         let answer = deadline
@@ -145,7 +152,7 @@ impl WsConnect {
         Ok(match answer {
             Answer::Switched { headers, stream, leftover } => {
                 self.check_answer(&headers, &challenge)?;
-                self.cookies().absorb(&headers);
+                self.cookies().absorb(&proof.cookies, &headers);
                 tracing::debug!(endpoint = %self.endpoint, "connected");
                 watch.tell(|| Progress::Upgraded { server: server(&headers) });
                 Ok(WsSocket::after_upgrade(stream, leftover, self.limits).await)
@@ -154,11 +161,13 @@ impl WsConnect {
         })
     }
 
-    fn request(&self, challenge: &Challenge, proof: &Proof) -> Result<Request<Empty<Bytes>>, ConnectError> {
+    fn request(
+        &self,
+        challenge: &Challenge,
+        proof: &Proof,
+        cookies: &Cookies,
+    ) -> Result<Request<Empty<Bytes>>, ConnectError> {
         let endpoint = proof.apply_query(&self.endpoint).map_err(|error| self.no_auth(error))?;
-        let mut cookies = proof.cookies.clone();
-        // The server may have renewed a session since; what it says is newer than what the credentials remember.
-        cookies.merge(&self.cookies());
         let mut request = Request::builder()
             .uri(endpoint.to_uri())
             .header(HOST, self.endpoint.authority())
@@ -176,7 +185,7 @@ impl WsConnect {
         Ok(request)
     }
 
-    fn cookies(&self) -> MutexGuard<'_, Cookies> {
+    fn cookies(&self) -> MutexGuard<'_, Jar> {
         self.cookies.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -267,8 +276,9 @@ impl WsConnectBuilder {
         self
     }
 
-    /// Sets the TLS settings. Not used if the endpoint is not encrypted. Default: [`TlsSettings::default`].
+    /// Sets the TLS settings for the endpoint. Default: [`TlsSettings::default`].
     ///
+    /// Other servers, from which credentials come, get the trust roots only, also if the endpoint itself is not encrypted.
     /// A client certificate in [`auth`](Self::auth) takes the place of one in the settings.
     #[must_use]
     pub fn tls(mut self, tls: TlsSettings) -> Self {
@@ -302,16 +312,11 @@ impl WsConnectBuilder {
         if self.auth.identity().is_some() && !self.endpoint.is_tls() {
             return Err(SetupError::CertificateWithoutTls);
         }
-        let dialer = if self.endpoint.is_tls() {
-            let tls = match self.auth.identity() {
-                Some(identity) => self.tls.identity(identity.clone()),
-                None => self.tls,
-            };
-            Dialer::new(&tls, &self.limits)?
-        } else {
-            Dialer::plain(&self.limits)
+        let tls = match self.auth.identity() {
+            Some(identity) => self.tls.identity(identity.clone()),
+            None => self.tls,
         };
-        let dialer = dialer.proxies(self.proxies);
+        let dialer = Dialer::for_engine(&self.endpoint, &tls, &self.limits)?.proxies(self.proxies);
         Ok(WsConnect {
             endpoint: self.endpoint,
             auth: self.auth,
@@ -327,6 +332,11 @@ impl WsConnectBuilder {
 fn server(headers: &HeaderMap) -> Option<Box<str>> {
     let name = headers.get(SERVER)?.to_str().ok()?;
     Some(name.chars().take(80).collect())
+}
+
+/// Returns whether a server may say by this that a session has ended; some send to their login page.
+fn is_about_cookies(status: StatusCode) -> bool {
+    matches!(status, StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) || status.is_redirection()
 }
 
 fn has_token(headers: &HeaderMap, name: http::HeaderName, token: &str) -> bool {
@@ -346,7 +356,7 @@ mod tests {
     fn request_has_the_handshake_headers_and_offers_nothing() {
         let connect = builder("ws://h:4848/app/C%3A%5Cx.qvf?y=%2F").build().unwrap();
         let challenge = Challenge::new();
-        let request = connect.request(&challenge, &Proof::new()).unwrap();
+        let request = connect.request(&challenge, &Proof::new(), &Cookies::default()).unwrap();
         assert_eq!(request.uri(), "/app/C%3A%5Cx.qvf?y=%2F");
         assert_eq!(request.headers()[HOST], "h:4848");
         assert_eq!(request.headers()[SEC_WEBSOCKET_KEY], challenge.key.as_str());
@@ -359,7 +369,7 @@ mod tests {
         let connect =
             builder("ws://h/").header("authorization", "Bearer two").header("host", "other").build().unwrap();
         let proof = Proof::new().header("authorization", "Bearer one").unwrap();
-        let request = connect.request(&Challenge::new(), &proof).unwrap();
+        let request = connect.request(&Challenge::new(), &proof, &Cookies::default()).unwrap();
         assert_eq!(request.headers().get_all("authorization").iter().count(), 1);
         assert_eq!(request.headers()["authorization"], "Bearer two");
         assert_eq!(request.headers()[HOST], "other");

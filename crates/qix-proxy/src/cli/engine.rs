@@ -19,7 +19,7 @@ pub(super) struct LoginArgs {
     #[arg(long, value_name = "COOKIE=NAME")]
     cookie_env: Vec<String>,
 
-    /// A header to send to the engine, in the place of another of that name; can be repeated
+    /// A header to send to the engine, and to whoever makes the --session, in the place of another of that name; can be repeated
     #[arg(long, value_name = "NAME: VALUE")]
     header: Vec<String>,
 
@@ -61,14 +61,14 @@ pub(super) struct TrustArgs {
     bundled_roots: bool,
 
     /// Trust exactly the server certificate with this SHA-256, whoever issued it; can be repeated
-    #[arg(long, value_name = "HEX")]
+    #[arg(long, value_name = "HEX", conflicts_with_all = ["ca", "insecure"])]
     pin: Vec<String>,
 
     /// Expect the server's certificate to be for this name, instead of the URL's host
     #[arg(long, value_name = "NAME")]
     server_name: Option<String>,
 
-    /// Accept any certificate of the engine; whoever sits in between can then read and change everything
+    /// Accept any certificate of the engine, and of the service of --qps; whoever sits in between can then read and change everything
     #[arg(long)]
     insecure: bool,
 }
@@ -80,6 +80,10 @@ pub(super) struct ProxyArgs {
     /// The proxy to go through, as http://, socks5:// or socks5h:// URL
     #[arg(long, value_name = "URL", conflicts_with = "env_proxies")]
     proxy: Option<String>,
+
+    /// The environment variable that holds the URL of the proxy, for one with a password in it
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["proxy", "env_proxies"])]
+    proxy_env: Option<String>,
 
     /// Go through the proxies that HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY name
     #[arg(long)]
@@ -120,16 +124,29 @@ impl LoginArgs {
 
     pub(super) fn headers(&self) -> Result<Headers, CliError> {
         let mut headers = Headers::new();
-        for header in &self.header {
+        for (name, value) in self.header_pairs()? {
+            headers = headers
+                .header(name, value)
+                .map_err(|error| CliError::usage(format!("--header cannot be used: {error}")))?;
+        }
+        Ok(headers)
+    }
+
+    /// Returns the headers as credentials of whoever makes a session.
+    pub(super) fn header_auth(&self) -> Result<Auth, CliError> {
+        let pairs = self.header_pairs()?;
+        Ok(pairs.into_iter().fold(Auth::none(), |auth, (name, value)| auth.and(Auth::header(name, value))))
+    }
+
+    fn header_pairs(&self) -> Result<Vec<(&str, &str)>, CliError> {
+        let pairs = self.header.iter().map(|header| {
             // The text may be a secret without its name, so it is not repeated.
             let (name, value) = header
                 .split_once(':')
                 .ok_or_else(|| CliError::usage("--header must have the form 'Name: value', with a colon"))?;
-            headers = headers
-                .header(name.trim(), value.trim())
-                .map_err(|error| CliError::usage(format!("--header cannot be used: {error}")))?;
-        }
-        Ok(headers)
+            Ok((name.trim(), value.trim()))
+        });
+        pairs.collect()
     }
 
     /// Reads the client certificate, if there is one.
@@ -208,23 +225,27 @@ impl ProxyArgs {
         if self.env_proxies {
             return Proxies::from_env().map_err(|error| unusable("--env-proxies", &error));
         }
-        match &self.proxy {
-            Some(url) => match Proxy::parse(url) {
-                Ok(proxy) => Ok(Proxies::all(proxy)),
-                Err(error) => Err(unusable("--proxy", &error)),
-            },
-            None => Ok(Proxies::none()),
-        }
+        let (option, proxy) = match (&self.proxy, &self.proxy_env) {
+            (Some(url), _) => ("--proxy", Proxy::parse(url)),
+            (None, Some(name)) => {
+                let url = secret("--proxy-env", name, "the proxy's URL")?;
+                ("--proxy-env", Proxy::parse(url.expose().trim()))
+            }
+            (None, None) => return Ok(Proxies::none()),
+        };
+        proxy.map(Proxies::all).map_err(|error| unusable(option, &error))
     }
 }
 
-/// Reads a secret from the environment.
+/// Reads a secret from the environment, without the line ends that come with a file. Blanks may belong to a password.
 pub(super) fn secret(option: &str, name: &str, what: &str) -> Result<Secret, CliError> {
     match env::var(name) {
-        Ok(value) if !value.trim().is_empty() => Ok(Secret::new(value.trim())),
-        Ok(_) => {
-            Err(CliError::usage(format!("the environment variable {name} is empty; put {what} into it")))
-        }
+        Ok(value) => match value.trim_matches(['\r', '\n']) {
+            "" => {
+                Err(CliError::usage(format!("the environment variable {name} is empty; put {what} into it")))
+            }
+            text => Ok(Secret::new(text)),
+        },
         Err(env::VarError::NotPresent) => Err(CliError::usage(format!(
             "the environment variable {name} is not set; put {what} into it, or give another name to {option}"
         ))),

@@ -81,26 +81,42 @@ impl SessionArgs {
         if let Some(name) = &self.ticket_env {
             auth = auth.and(Auth::ticket(secret("--ticket-env", name, "the ticket")?));
         }
-        Ok(match self.session {
-            None => auth,
-            Some(Kind::Cloud) => {
+        let Some(kind) = self.session else { return Ok(auth) };
+        let (auth, origin) = (auth.and(login.header_auth()?), self.origin()?);
+        Ok(match kind {
+            Kind::Cloud => {
                 let mut session = CloudSession::new(auth);
                 if let Some(id) = &self.web_integration {
                     session = session.web_integration(id.as_str());
                 }
-                if let Some(origin) = &self.origin {
-                    session = session.origin(origin.as_str());
+                if let Some(origin) = origin {
+                    session = session.origin(origin);
                 }
                 Auth::new(session)
             }
-            Some(Kind::Proxy) => {
+            Kind::Proxy => {
+                if self.web_integration.is_some() {
+                    return Err(CliError::usage("--web-integration is for --session cloud only"));
+                }
                 let mut session = ProxySession::new(auth);
-                if let Some(origin) = &self.origin {
-                    session = session.origin(origin.as_str());
+                if let Some(origin) = origin {
+                    session = session.origin(origin);
                 }
                 Auth::new(session)
             }
         })
+    }
+
+    fn origin(&self) -> Result<Option<&str>, CliError> {
+        let Some(origin) = self.origin.as_deref() else { return Ok(None) };
+        let host = origin.strip_prefix("https://").or_else(|| origin.strip_prefix("http://"));
+        let bare = host.is_some_and(|host| !host.contains(['/', '?', '#', '@']));
+        if bare && Endpoint::parse(origin).is_ok() {
+            return Ok(Some(origin));
+        }
+        Err(CliError::usage(
+            "--origin must be a scheme, a host and maybe a port, such as https://portal.example.com, without a path",
+        ))
     }
 
     fn oauth(&self, client: &str, name: &str) -> Result<OAuth, CliError> {

@@ -9,6 +9,10 @@ use qix_tests::{
 };
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+};
 
 use crate::support::*;
 
@@ -41,6 +45,8 @@ async fn doctor(engine: &FakeEngine, more: &[&str]) -> Ended {
 async fn with_certificates(engine: &FakeEngine, folder: &Path) -> Ended {
     doctor(engine, &["--cert-dir", folder.to_str().unwrap(), "--user", r"INTERNAL\sa_engine"]).await
 }
+
+const PIN: &str = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff";
 
 /// Returns the mark and the name of each step.
 fn steps(ended: &Ended) -> String {
@@ -186,6 +192,46 @@ async fn secrets_come_from_the_environment_and_show_nowhere() {
 }
 
 #[tokio::test]
+async fn blanks_of_a_secret_are_kept_and_its_line_ends_are_not() {
+    let engine = engine(|_| ()).await;
+    let url = engine.url("Sales.qvf");
+    let mut command = command(&["doctor", &url, "--ticket-env", "TICKET"]);
+    let ended = Ended::from(bounded(command.env("TICKET", " t \r\n").output()).await.unwrap());
+    assert_eq!(ended.code, 0, "{ended:?}");
+    let upgrade = format!("{:?}", engine.upgrades().pop().unwrap());
+    assert!(upgrade.contains("qlikTicket=%20t%20"), "{upgrade}");
+}
+
+#[tokio::test]
+async fn proxy_url_may_come_from_the_environment() {
+    let mut command = command(&["doctor", "ws://engine:9076", "--proxy-env", "WAY"]);
+    let url = "https://ada:s3cret@proxy:3128";
+    let ended = Ended::from(bounded(command.env("WAY", url).output()).await.unwrap());
+    assert_eq!(ended.code, 2, "{ended:?}");
+    assert!(ended.stderr.contains("--proxy-env cannot be used"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("s3cret"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn session_is_made_with_the_headers_given() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("ws://{}/hdr/app/x", listener.local_addr().unwrap());
+    let login = async {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+        String::from_utf8(head).unwrap()
+    };
+    let args = ["doctor", &url, "--session", "proxy", "--header", "hdr-usr: ada"];
+    let (ended, head) = tokio::join!(run(&args), bounded(login));
+    assert_eq!(ended.code, 3, "{ended:?}");
+    assert!(head.starts_with("GET /hdr/qps/csrftoken ") && head.contains("\r\nHdr-Usr: ada\r\n"), "{head}");
+}
+
+#[tokio::test]
 async fn options_that_do_not_fit_are_wrong_usage() {
     for (args, says) in [
         (&["doctor", "ftp://h"][..], "the URL cannot be used"),
@@ -197,6 +243,14 @@ async fn options_that_do_not_fit_are_wrong_usage() {
         (&["doctor", "ws://h", "--ticket-env", "QIX_TEST_UNSET"], "QIX_TEST_UNSET is not set"),
         (&["doctor", "ws://h", "--cookie-env", "X-Qlik-Session"], "COOKIE=NAME"),
         (&["doctor", "ws://h", "--oauth", "client"], "--oauth-secret-env"),
+        (&["doctor", "ws://h", "--pin", PIN, "--insecure"], "cannot be used with '--insecure'"),
+        (&["doctor", "ws://h", "--pin", PIN, "--ca", "root.pem"], "cannot be used with '--ca <FILE>'"),
+        (&["doctor", "ws://h", "--session", "proxy", "--web-integration", "x"], "--session cloud only"),
+        (&["doctor", "ws://h", "--session", "proxy", "--origin", "portal.example.com/"], "--origin must be"),
+        (&["doctor", "ws://h", "--session", "cloud", "--origin", "https://portal/"], "--origin must be"),
+        (&["doctor", "ws://h", "--session", "cloud", "--origin", "https://a b"], "--origin must be"),
+        (&["doctor", "ws://h", "--proxy-env", "QIX_TEST_UNSET"], "QIX_TEST_UNSET is not set"),
+        (&["doctor", "ws://h", "--proxy-env", "X", "--env-proxies"], "cannot be used with '--env-proxies'"),
     ] {
         let ended = run(args).await;
         assert_eq!((ended.code, ended.stdout.as_str()), (2, ""), "{args:?}");

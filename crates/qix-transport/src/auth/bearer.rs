@@ -55,7 +55,7 @@ impl Credentials for Bearer {
                 tracing::debug!(lifetime = ?token.lifetime, "got a token");
                 Ok((token.secret, token.lifetime))
             };
-            let (token, mark) = self.cached.get(attempt.endpoint(), fetch).await?;
+            let (token, mark) = self.cached.get(&attempt.endpoint().origin(), fetch).await?;
             let mut proof = Proof::new().header("authorization", &format!("Bearer {}", token.expose()))?;
             proof.marks.push(mark);
             Ok(proof)

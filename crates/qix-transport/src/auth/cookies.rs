@@ -19,7 +19,7 @@ const MAX_COOKIE: usize = 8 << 10;
 /// Cookies to send to one server, in the order in which they came. `Debug` shows names only.
 ///
 /// Domains and paths are not looked at: what one server set goes back to the same server, below the same prefix.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, Eq, PartialEq)]
 pub(crate) struct Cookies(Vec<(Box<str>, Secret)>);
 
 impl Cookies {
@@ -36,6 +36,19 @@ impl Cookies {
         }
         self.put(name, value);
         Ok(())
+    }
+
+    /// Takes over the cookies of a `Cookie` header.
+    ///
+    /// # Errors
+    ///
+    /// [`HeaderError::Cookie`] if one has no name, or if name or value would break the header.
+    pub(crate) fn set_all(&mut self, line: &str) -> Result<(), HeaderError> {
+        let pairs = line.split(';').map(str::trim).filter(|pair| !pair.is_empty());
+        // What has no name may be a secret, and is not repeated.
+        pairs
+            .map(|pair| pair.split_once('=').unwrap_or_default())
+            .try_for_each(|(name, value)| self.set(name.trim_end(), value.trim_start().into()))
     }
 
     /// Takes over what `Set-Cookie` headers say, removals too. What cannot be read or is too large is left out.
@@ -58,10 +71,6 @@ impl Cookies {
         for (name, value) in &other.0 {
             self.put(name, value.clone());
         }
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
@@ -108,6 +117,38 @@ impl fmt::Debug for Cookies {
     }
 }
 
+/// Cookies that came with answers, and go with later requests besides those of the credentials. `Debug` shows names only.
+#[derive(Debug, Default)]
+pub(crate) struct Jar {
+    /// What the credentials gave when these came.
+    given: Cookies,
+    own: Cookies,
+}
+
+impl Jar {
+    /// Returns what to send with credentials that give `given`. A server may have renewed those since; what it said is newer than
+    /// what the credentials remember, unless they have others now.
+    pub(crate) fn over(&mut self, given: &Cookies) -> Cookies {
+        if self.given != *given {
+            *self = Self { given: given.clone(), own: Cookies::default() };
+        }
+        let mut all = given.clone();
+        all.merge(&self.own);
+        all
+    }
+
+    /// Takes over what `Set-Cookie` headers say to a request whose credentials gave `given`, unless they give others by now.
+    pub(crate) fn absorb(&mut self, given: &Cookies, headers: &HeaderMap) {
+        if self.given == *given {
+            self.own.absorb(headers);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.own = Cookies::default();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +192,33 @@ mod tests {
             assert_eq!(error, HeaderError::Cookie { name: name.into() });
             assert!(!error.to_string().contains("s3cret"));
         }
+    }
+
+    #[test]
+    fn cookie_header_is_taken_apart() {
+        let mut cookies = Cookies::default();
+        cookies.set_all("a=1; X-Qlik-Session=b==;a=2").unwrap();
+        assert_eq!(cookies.header().unwrap().unwrap(), "a=2; X-Qlik-Session=b==");
+        let error = cookies.set_all("s3cret").unwrap_err();
+        assert!(!error.to_string().contains("s3cret"), "{error}");
+    }
+
+    #[test]
+    fn jar_forgets_what_came_for_other_cookies() {
+        let of = |line: &str| {
+            let mut cookies = Cookies::default();
+            cookies.set_all(line).unwrap();
+            cookies
+        };
+        let mut headers = HeaderMap::new();
+        headers.insert(SET_COOKIE, HeaderValue::from_static("b=2"));
+        let (one, two, mut jar) = (of("a=1"), of("a=2"), Jar::default());
+        assert!(jar.over(&one) == one);
+        jar.absorb(&one, &headers);
+        assert!(jar.over(&one) == of("a=1; b=2"));
+        assert!(jar.over(&two) == two);
+        jar.absorb(&one, &headers);
+        assert!(jar.over(&two) == two);
     }
 
     #[test]

@@ -65,12 +65,17 @@ impl Proof {
         Self::default()
     }
 
-    /// Adds a header, in the place of one with the same name. `Origin` is one.
+    /// Adds a header, in the place of one with the same name. `Origin` is one. A `Cookie` header is taken apart, so that its
+    /// cookies go with others.
     ///
     /// # Errors
     ///
     /// [`HeaderError`] if it cannot be sent.
     pub fn header(mut self, name: &str, value: &str) -> Result<Self, HeaderError> {
+        if name.eq_ignore_ascii_case("cookie") {
+            self.cookies.set_all(value)?;
+            return Ok(self);
+        }
         self.headers.merge(&Headers::new().header(name, value)?);
         Ok(self)
     }

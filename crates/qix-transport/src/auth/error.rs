@@ -84,6 +84,18 @@ impl AuthError {
         }
     }
 
+    /// Returns whether this is what a server said, rather than how one attempt fared on the way to it.
+    pub(crate) fn is_answer(&self) -> bool {
+        match self {
+            Self::Connect { .. } | Self::Http { .. } => false,
+            Self::Own(source) => match source.downcast_ref::<Self>() {
+                Some(error) => error.is_answer(),
+                None => !source.is::<ConnectError>(),
+            },
+            Self::Header(_) | Self::Url(_) | Self::Refused { .. } | Self::Answer { .. } => true,
+        }
+    }
+
     /// Returns the OAuth code of a refusal, if it is one that OAuth defines.
     pub fn code(&self) -> Option<&'static str> {
         self.refusal().and_then(code)

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, header::CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{Attempt, AuthError, AuthFuture, Dialer, Endpoint, Secret, Token, TokenSource};
 
@@ -77,13 +78,16 @@ impl OAuth {
     }
 
     /// Sets the whole URL of the token endpoint. Default: `/oauth/token` on the host that is connected to.
+    ///
+    /// Of the connector's TLS settings another host sees the trust roots only: neither the client's certificate nor the server
+    /// name, the pins or the leave to accept any certificate are meant for it.
     #[must_use]
     pub fn token_url(mut self, url: Endpoint) -> Self {
         self.token_url = Some(url);
         self
     }
 
-    /// Sets the dialer, for a token endpoint that wants other TLS settings than the engine. Default: the connector's.
+    /// Sets the dialer, for a token endpoint that wants TLS settings of its own. Default: the connector's.
     #[must_use]
     pub fn dialer(mut self, dialer: Dialer) -> Self {
         self.dialer = Some(dialer);
@@ -104,8 +108,8 @@ impl OAuth {
             fault: "holds no access_token",
         })?;
         let token = Token::new(answer.access_token);
-        Ok(match answer.expires_in {
-            Some(seconds) => token.lifetime(Duration::from_secs(seconds)),
+        Ok(match answer.expires_in.as_ref().and_then(lifetime) {
+            Some(lifetime) => token.lifetime(lifetime),
             None => token,
         })
     }
@@ -149,5 +153,12 @@ struct Body<'a> {
 #[derive(Deserialize)]
 struct Answer {
     access_token: String,
-    expires_in: Option<u64>,
+    expires_in: Option<Value>,
+}
+
+/// Reads a number of seconds; some identity providers write it as text or with a fraction. What cannot be read is left out: a token
+/// without a lifetime is better than none.
+fn lifetime(seconds: &Value) -> Option<Duration> {
+    let seconds = seconds.as_f64().or_else(|| seconds.as_str()?.trim().parse().ok())?;
+    Duration::try_from_secs_f64(seconds).ok()
 }

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, StatusCode};
 
-use super::{cached::Cached, cookies::Cookies, prefix_of};
+use super::{cached::Cached, cookies::Cookies};
 use crate::{
-    Attempt, Auth, AuthError, AuthFuture, Credentials, Endpoint, Proof, Refusal, Secret, http_client::refused,
+    Attempt, Auth, AuthError, AuthFuture, ClientIdentity, Credentials, Endpoint, Proof, Refusal, Secret,
+    http_client::refused,
 };
 
 const CSRF: &str = "qlik-csrf-token";
@@ -95,7 +96,7 @@ impl CloudSession {
         let mut again = true;
         loop {
             let login = async { Ok((self.login(attempt).await?, None)) };
-            let (cookies, mark) = self.cached.get(attempt.endpoint(), login).await?;
+            let (cookies, mark) = self.cached.get(&attempt.endpoint().origin(), login).await?;
             match self.csrf(attempt, &cookies).await {
                 // The session has ended since it was last used.
                 Err(error) if again && mark.reused && status(&error) == Some(StatusCode::UNAUTHORIZED) => {
@@ -104,7 +105,13 @@ impl CloudSession {
                 }
                 proof => {
                     let mut proof = proof?;
-                    proof.marks.push(mark);
+                    // The next token must be asked for with what came with this one.
+                    let renewed = proof.cookies != *cookies;
+                    proof.marks.push(if renewed {
+                        self.cached.replace(mark, proof.cookies.clone()).await
+                    } else {
+                        mark
+                    });
                     return Ok(proof);
                 }
             }
@@ -127,6 +134,10 @@ impl Credentials for CloudSession {
             // The next attempt has another token in any case.
             refusal.is_csrf()
         })
+    }
+
+    fn identity(&self) -> Option<&ClientIdentity> {
+        self.login.identity()
     }
 }
 
@@ -177,9 +188,12 @@ impl ProxySession {
         self
     }
 
+    fn prefix<'a>(&'a self, endpoint: &'a Endpoint) -> &'a str {
+        self.virtual_proxy.as_deref().unwrap_or_else(|| endpoint.prefix()).trim_matches('/')
+    }
+
     async fn login(&self, attempt: Attempt<'_>) -> Result<Session, AuthError> {
-        let prefix = self.virtual_proxy.as_deref().unwrap_or_else(|| prefix_of(attempt.endpoint()));
-        let prefix = prefix.trim_matches('/');
+        let prefix = self.prefix(attempt.endpoint());
         let slash = if prefix.is_empty() { "" } else { "/" };
         let to = attempt.endpoint().with_path(&format!("{slash}{prefix}/qps/csrftoken"))?;
         let base = self.base(attempt.endpoint())?;
@@ -204,7 +218,9 @@ impl ProxySession {
 
     async fn prove(&self, attempt: Attempt<'_>) -> Result<Proof, AuthError> {
         let login = async { Ok((self.login(attempt).await?, None)) };
-        let (session, mark) = self.cached.get(attempt.endpoint(), login).await?;
+        // Each virtual proxy has sessions of its own.
+        let key = format!("{}/{}", attempt.endpoint().origin(), self.prefix(attempt.endpoint()));
+        let (session, mark) = self.cached.get(&key, login).await?;
         let mut proof = self.base(attempt.endpoint())?;
         proof.cookies = session.cookies.clone();
         if let Some(token) = &session.csrf {
@@ -232,6 +248,10 @@ impl Credentials for ProxySession {
             }
             false
         })
+    }
+
+    fn identity(&self) -> Option<&ClientIdentity> {
+        self.login.identity()
     }
 }
 

@@ -6,7 +6,6 @@ use rustls::crypto::ring;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::prefix_of;
 use crate::{
     Attempt, AuthError, AuthFuture, Credentials, Dialer, Endpoint, Proof, QlikUser, headers::sensitive_value,
 };
@@ -59,7 +58,7 @@ impl QpsTicket {
     }
 
     async fn fetch(&self, attempt: Attempt<'_>) -> Result<Proof, AuthError> {
-        let prefix = self.virtual_proxy.as_deref().unwrap_or_else(|| prefix_of(attempt.endpoint()));
+        let prefix = self.virtual_proxy.as_deref().unwrap_or_else(|| attempt.endpoint().prefix());
         let prefix = prefix.trim_matches('/');
         let slash = if prefix.is_empty() { "" } else { "/" };
         let key = xrfkey()?;

@@ -147,6 +147,14 @@ impl TlsSettings {
         self
     }
 
+    /// Returns what these settings are for servers other than the one they were made for: the same trust, and nothing that is meant
+    /// for that one.
+    pub(crate) fn roots_only(&self) -> Self {
+        let mut given = self.given.clone();
+        given.extend_from_slice(self.identity.as_ref().map_or(&[], ClientIdentity::roots));
+        Self { given, given_only: self.given_only, bundled: self.bundled, ..Self::default() }
+    }
+
     fn give(mut self, pem: &[u8], file: &str) -> Result<Self, TlsError> {
         let bad = || TlsError::BadRoots { file: file.into() };
         let found: Vec<_> =

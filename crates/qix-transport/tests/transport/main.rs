@@ -5,6 +5,8 @@
 mod after_switch;
 mod auth;
 mod auth_secrets;
+mod auth_sessions;
+mod auth_tls;
 mod close;
 mod connect;
 mod deadlines;

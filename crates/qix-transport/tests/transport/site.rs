@@ -83,19 +83,27 @@ pub(crate) fn acceptor(cert: &str, key: &str, root: &CertificateDer<'static>) ->
     TlsAcceptor::from(Arc::new(config))
 }
 
+/// Shows a certificate and wants none.
+pub(crate) fn open_acceptor(
+    chain: &str,
+    key: &str,
+    versions: &[&'static SupportedProtocolVersion],
+) -> TlsAcceptor {
+    let config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_protocol_versions(versions)
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(shown(chain, key));
+    TlsAcceptor::from(Arc::new(config))
+}
+
 /// Serves one WebSocket with any chain and key in PEM, readable for the TLS library or not.
 pub(crate) async fn serve(
     chain: &str,
     key: &str,
     versions: &[&'static SupportedProtocolVersion],
 ) -> (u16, JoinHandle<()>) {
-    let provider = Arc::new(ring::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(versions)
-        .unwrap()
-        .with_no_client_auth()
-        .with_cert_resolver(shown(chain, key));
-    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let acceptor = open_acceptor(chain, key, versions);
     server(move |stream| async move {
         let Ok(stream) = acceptor.accept(stream).await else { return };
         let mut engine = accept_async(stream).await.unwrap();

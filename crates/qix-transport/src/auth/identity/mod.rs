@@ -142,7 +142,7 @@ impl ClientIdentity {
         key_name: &str,
         password: Option<&Secret>,
     ) -> Result<Self, IdentityError> {
-        // The key comes first: one encrypted the old way makes the certificates in the same file unreadable.
+        // The key comes first: that it needs a password is said before what is wrong with the certificate.
         let key = key::private_key(key, password, key_name)?;
         let chain = certificates(cert, cert_name)?;
         Self::new(chain, cert_name, key, key_name)
@@ -218,11 +218,21 @@ fn certificates(pem: &[u8], name: &str) -> Result<Vec<CertificateDer<'static>>, 
     if pem.is_empty() {
         return Err(IdentityError::Empty { file: name.into() });
     }
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    // Only their own blocks are read: the headers of a key encrypted the old way stop the reader.
+    let text = Zeroizing::new(String::from_utf8_lossy(pem).into_owned());
+    let found: Result<Vec<_>, _> =
+        blocks(&text).map(|block| CertificateDer::from_pem_slice(block.as_bytes())).collect();
     match found {
         Ok(found) if !found.is_empty() => Ok(found),
         _ => Err(IdentityError::NoCertificate { file: name.into() }),
     }
+}
+
+/// Returns the blocks that hold a certificate, with their first and last lines.
+fn blocks(pem: &str) -> impl Iterator<Item = &str> {
+    const END: &str = "-----END CERTIFICATE-----";
+    let starts = pem.match_indices("-----BEGIN CERTIFICATE-----").map(|(at, _)| &pem[at..]);
+    starts.map(|rest| rest.find(END).map_or(rest, |end| &rest[..end + END.len()]))
 }
 
 fn has_key(cert: &CertificateDer<'_>, key: &[u8]) -> bool {
@@ -358,6 +368,19 @@ mod tests {
         fs::write(&path, format!("{DEK}{CLIENT}")).unwrap();
         let error = ClientIdentity::from_pem_file(&path, None).unwrap_err();
         assert!(matches!(error, IdentityError::EncryptedKey { .. }), "{error}");
+    }
+
+    #[test]
+    fn one_file_with_a_key_encrypted_the_old_way_opens_in_any_order() {
+        for text in [[DEK, CLIENT, ROOT], [CLIENT, DEK, ROOT], [ROOT, CLIENT, DEK]] {
+            let pem = text.concat();
+            for pem in [pem.replace('\n', "\r\n"), pem] {
+                let pem = pem.as_bytes();
+                let identity =
+                    ClientIdentity::from_pem_with_password(pem, pem, &Secret::from("qlik")).unwrap();
+                assert_eq!(identity.key.cert, [first(CLIENT), first(ROOT)]);
+            }
+        }
     }
 
     #[test]
