@@ -16,10 +16,9 @@ use http::{
 use http_body_util::Empty;
 
 use crate::{
-    Attempt, Auth, AuthError, Connect, ConnectError, Dialer, Endpoint, HeaderError, Headers, Limits, Proof,
+    Auth, AuthError, Connect, ConnectError, Dialer, Endpoint, HeaderError, Headers, Limits, Login, Proof,
     Proxies, Refusal, SetupError, Stage, TlsSettings, WsSocket,
     auth::Cookies,
-    dial::Deadline,
     headers::replace,
     hint::find_tls_error,
     progress::{Progress, Watch},
@@ -101,43 +100,35 @@ impl WsConnect {
     }
 
     async fn connect_by(&self, watch: Watch<'_>) -> Result<WsSocket, ConnectError> {
-        let deadline = self.dialer.deadline();
-        let attempt = Attempt::new(&self.endpoint, &self.dialer, deadline);
-        let mut first = true;
+        let mut login = Login::new(&self.auth, &self.endpoint, &self.dialer);
         loop {
-            let proof = deadline
-                .bound(&self.endpoint, Stage::Auth, self.auth.prepare(attempt))
-                .await?
-                .map_err(|error| self.no_auth(error))?;
+            let proof = login.prove().await?;
             watch.tell(|| Progress::Credentials { sent: proof.names() });
-            let refusal = match self.attempt(&proof, deadline, watch).await? {
+            let refusal = match self.attempt(&login, &proof, watch).await? {
                 Ok(socket) => return Ok(socket),
                 Err(refusal) => refusal,
             };
             // They may be what was refused.
             self.cookies().clear();
-            let again = first
-                && deadline.bound(&self.endpoint, Stage::Auth, self.auth.repair(&proof, &refusal)).await?;
-            if !again {
+            if !login.repair(&proof, &refusal).await? {
                 return Err(ConnectError::Upgrade { peer: self.endpoint.peer(), refusal: Box::new(refusal) });
             }
             tracing::debug!(endpoint = %self.endpoint, status = %refusal.status, "trying again with other credentials");
             watch.tell(|| Progress::Again { status: refusal.status });
-            first = false;
         }
     }
 
     /// Makes one try, with what the credentials gave for it.
     async fn attempt(
         &self,
+        login: &Login<'_>,
         proof: &Proof,
-        deadline: Deadline,
         watch: Watch<'_>,
     ) -> Result<Result<WsSocket, Refusal>, ConnectError> {
         let challenge = Challenge::new();
         let request = self.request(&challenge, proof)?;
-        let stream = self.dialer.dial_by(&self.endpoint, deadline, watch).await?;
-        let deadline = deadline.of(Stage::Upgrade);
+        let stream = login.dial_by(watch).await?;
+        let deadline = login.deadline().of(Stage::Upgrade);
         let answer = deadline
             .bound(&self.endpoint, Stage::Upgrade, upgrade(stream, request, deadline.at()))
             .await?
