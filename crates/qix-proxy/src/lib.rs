@@ -14,9 +14,12 @@ pub mod demo;
 pub mod doctor;
 mod front;
 mod listener;
+mod origin;
 pub mod record;
 mod relay;
 pub mod replay;
+mod rewrite;
+mod routes;
 mod shutdown;
 mod upstream;
 

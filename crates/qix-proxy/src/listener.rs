@@ -13,7 +13,6 @@ use crate::{
     config::{ConfigError, RecordConfig},
     front::{self, Front},
     record::{Recorder, RecorderConfig, RecorderError, Sealed},
-    upstream::Upstream,
 };
 
 /// How long to wait before accepting again when the system has no more sockets to give.
@@ -96,16 +95,20 @@ impl RecordProxy {
             );
         }
         let recorder_config = RecorderConfig {
-            upstream: config.upstream.to_string(),
+            upstream: checked.upstream.routes.describe(),
             queue: config.queue,
             max_message: config.max_message,
-            secret_headers: checked.secret_headers(),
+            secret_headers: checked.secret_headers,
         };
         let recorder = Recorder::create(&config.output, recorder_config)?;
-        let upstream = Upstream::new(&config, checked);
         let (draining, receiver) = watch::channel(false);
-        let front =
-            Arc::new(Front { upstream, recorder, header_timeout: config.header_timeout, draining: receiver });
+        let front = Arc::new(Front {
+            upstream: checked.upstream,
+            origins: checked.origins,
+            recorder,
+            header_timeout: config.header_timeout,
+            draining: receiver,
+        });
         Ok(Self { listener, address, front, draining, grace: config.grace })
     }
 
@@ -114,9 +117,9 @@ impl RecordProxy {
         self.address
     }
 
-    /// Returns the upstream's URL, without secrets.
+    /// Returns the upstream's URL, without secrets, and after it those of the maps as `/path=URL`.
     pub fn upstream(&self) -> String {
-        self.front.upstream.url()
+        self.front.upstream.routes.describe()
     }
 
     /// Returns the recorder, to add to the recording or to look at its path.

@@ -4,6 +4,7 @@
 //! become messages, secrets are taken out, and messages become lines. A [`RecordingReader`] reads.
 
 mod assembler;
+mod connect;
 mod event;
 mod format;
 mod output;
@@ -14,7 +15,8 @@ mod redact;
 mod scribe;
 mod writer;
 
+pub use connect::{RecordConnect, RecordSocket};
 pub use format::{Closing, Entry, EntryKind, FrameText, Header, Opening, Side, VERSION};
 pub use reader::{ReadError, RecordingReader, TornTail};
-pub use recorder::{Recorder, RecorderConfig, RecorderError, Sealed, Tape, Upgrade};
+pub use recorder::{Injected, Recorder, RecorderConfig, RecorderError, Sealed, Tape, Upgrade};
 pub(crate) use redact::RequestRedactor;

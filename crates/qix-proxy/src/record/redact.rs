@@ -7,6 +7,8 @@ use memchr::memmem;
 use qix_protocol::frame::{Raw, elements, members};
 use qix_transport::redact_url;
 
+use super::Injected;
+
 /// What stands in the place of a secret.
 pub(super) const MASK: &str = "***";
 
@@ -39,6 +41,8 @@ const SHORTEST_ECHO: usize = 6;
 pub(super) struct Redactor<'a> {
     /// Further headers whose values are secrets.
     more: &'a [HeaderName],
+    /// Those of this upgrade.
+    injected: Vec<HeaderName>,
     /// What was replaced, as the entry lists it.
     pub(super) redacted: Vec<String>,
     /// The secrets themselves.
@@ -47,7 +51,15 @@ pub(super) struct Redactor<'a> {
 
 impl<'a> Redactor<'a> {
     pub(super) fn new(more: &'a [HeaderName]) -> Self {
-        Self { more, redacted: Vec::new(), found: Vec::new() }
+        Self { more, injected: Vec::new(), redacted: Vec::new(), found: Vec::new() }
+    }
+
+    /// Learns what a proxy has added to the client's request.
+    pub(super) fn know(&mut self, injected: &Injected) {
+        self.injected.extend_from_slice(&injected.headers);
+        for secret in &injected.secrets {
+            self.remember(secret.expose());
+        }
     }
 
     /// Returns `url` without its secrets; `name` says in the list what it is.
@@ -71,7 +83,10 @@ impl<'a> Redactor<'a> {
                 self.list(listed);
                 MASK.to_owned()
             } else if URL_HEADERS.contains(&name.as_str()) {
-                self.url(&listed, &text)
+                let clean = self.url(&listed, &text);
+                self.echo(&listed, &clean).into_owned()
+            } else if part == "response" {
+                self.echo(&listed, &text).into_owned()
             } else {
                 text.into_owned()
             };
@@ -96,7 +111,10 @@ impl<'a> Redactor<'a> {
 
     fn is_secret(&self, name: &HeaderName) -> bool {
         let text = name.as_str();
-        SECRET_HEADERS.contains(&text) || text.starts_with(SECRET_PREFIX) || self.more.contains(name)
+        SECRET_HEADERS.contains(&text)
+            || text.starts_with(SECRET_PREFIX)
+            || self.more.contains(name)
+            || self.injected.contains(name)
     }
 
     /// Keeps a header's value, and the token in it if it is of the form `scheme token` or `name=token; …`.

@@ -2,7 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod behind;
+mod connect;
 mod frames;
+mod maps;
 mod process;
 mod secrets;
 mod shutdown;
