@@ -4,7 +4,10 @@
 
 mod behind;
 mod connect;
+mod endings;
+mod faults;
 mod frames;
+mod load;
 mod maps;
 mod process;
 mod secrets;
