@@ -10,26 +10,33 @@ use http::HeaderName;
 use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxies, TlsError, TlsSettings};
 
 use crate::{
+    Proxy, ProxyError,
     origin::Origins,
     rewrite::{HeaderRules, is_secret},
     routes::Routes,
     upstream::Upstream,
 };
 
-/// Settings of a [`RecordProxy`](crate::RecordProxy).
+/// Settings of a [`Proxy`], and what makes one of them.
 ///
-/// ```
-/// use qix_proxy::RecordConfig;
+/// ```no_run
+/// use qix_proxy::Proxy;
 /// use qix_transport::{Auth, Endpoint};
 ///
-/// let upstream = Endpoint::parse("wss://sense.example.com/sales")?;
-/// let config = RecordConfig::new(upstream, "session.qixrec").auth(Auth::bearer("my token"));
-/// # let _ = config;
-/// # Ok::<(), qix_transport::EndpointError>(())
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let proxy = Proxy::builder("session.qixrec")
+///     .upstream(Endpoint::parse("wss://sense.example.com/sales")?)
+///     .map("/cloud", Endpoint::parse("wss://tenant.eu.qlikcloud.com")?)
+///     .auth(Auth::bearer("my token"))
+///     .bind()
+///     .await?;
+/// # let _ = proxy;
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct RecordConfig {
+pub struct ProxyBuilder {
     /// Where the engine is, for all paths that [`maps`](Self::maps) do not lead elsewhere. Its path is put in front of the path that a
     /// client asks for.
     pub upstream: Option<Endpoint>,
@@ -93,8 +100,8 @@ pub struct RecordConfig {
     pub max_message: usize,
 }
 
-impl RecordConfig {
-    /// Takes defaults for everything but the upstream and the output.
+impl ProxyBuilder {
+    #[doc(hidden)]
     pub fn new(upstream: Endpoint, output: impl Into<PathBuf>) -> Self {
         Self::to(output).upstream(upstream)
     }
@@ -218,6 +225,19 @@ impl RecordConfig {
         self
     }
 
+    /// Checks the settings, starts to listen and creates the recording. Nothing is served before [`Proxy::run`].
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError`] says what is in the way. No file was created then.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future may leave a recording behind that has nothing but its header.
+    pub async fn bind(self) -> Result<Proxy, ProxyError> {
+        Proxy::bind(self).await
+    }
+
     /// Checks what can be checked without the network, and prepares what connections share. Reads the system's trust roots.
     pub(crate) fn validate(&self) -> Result<Checked, ConfigError> {
         let routes = Routes::new(self.upstream.as_ref(), &self.maps)?;
@@ -297,8 +317,8 @@ pub enum ConfigError {
 mod tests {
     use super::*;
 
-    fn config(url: &str) -> RecordConfig {
-        RecordConfig::new(Endpoint::parse(url).unwrap(), "x.qixrec")
+    fn config(url: &str) -> ProxyBuilder {
+        ProxyBuilder::to("x.qixrec").upstream(Endpoint::parse(url).unwrap())
     }
 
     #[test]

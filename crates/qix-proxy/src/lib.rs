@@ -24,8 +24,13 @@ mod shutdown;
 mod upstream;
 
 pub use cli::run;
-pub use config::{ConfigError, RecordConfig};
-pub use listener::{ProxyError, RecordProxy};
+pub use config::{ConfigError, ProxyBuilder};
+pub use listener::{Proxy, ProxyError};
+
+#[doc(hidden)]
+pub type RecordConfig = ProxyBuilder;
+#[doc(hidden)]
+pub type RecordProxy = Proxy;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -1,6 +1,6 @@
 //! The proxy as a whole: listening, draining, stopping.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use crate::{
-    config::{ConfigError, RecordConfig},
+    config::{ConfigError, ProxyBuilder},
     front::{self, Front},
     record::{Recorder, RecorderConfig, RecorderError, Sealed},
 };
@@ -21,12 +21,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A reverse proxy for WebSockets that records what crosses it.
 ///
 /// ```no_run
-/// use qix_proxy::{RecordConfig, RecordProxy};
+/// use qix_proxy::Proxy;
 /// use qix_transport::Endpoint;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let config = RecordConfig::new(Endpoint::parse("ws://engine:9076")?, "session.qixrec");
-/// let proxy = RecordProxy::bind(config).await?;
+/// let engine = Endpoint::parse("ws://engine:9076")?;
+/// let proxy = Proxy::builder("session.qixrec").upstream(engine).bind().await?;
 /// println!("point your client at ws://{}", proxy.local_addr());
 /// let sealed = proxy.run(async { _ = tokio::signal::ctrl_c().await }).await;
 /// println!("{} messages", sealed.frames);
@@ -34,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct RecordProxy {
+pub struct Proxy {
     listener: TcpListener,
     address: SocketAddr,
     front: Arc<Front>,
@@ -73,17 +73,15 @@ fn listen_hint(error: &io::Error) -> &'static str {
     }
 }
 
-impl RecordProxy {
-    /// Checks the settings, starts to listen and creates the recording. Nothing is served before [`run`](Self::run).
-    ///
-    /// # Errors
-    ///
-    /// [`ProxyError`] says what is in the way. No file was created then.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future may leave a recording behind that has nothing but its header.
-    pub async fn bind(config: RecordConfig) -> Result<Self, ProxyError> {
+impl Proxy {
+    /// Starts with the file that is to be written, which must not exist yet, and with defaults for all else. An
+    /// [upstream](ProxyBuilder::upstream) or a [map](ProxyBuilder::map) must follow.
+    pub fn builder(output: impl Into<PathBuf>) -> ProxyBuilder {
+        ProxyBuilder::to(output)
+    }
+
+    #[doc(hidden)]
+    pub async fn bind(config: ProxyBuilder) -> Result<Self, ProxyError> {
         let checked = config.validate()?;
         let failed = |source| ProxyError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;

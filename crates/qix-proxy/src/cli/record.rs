@@ -10,7 +10,7 @@ use super::{
     exit::{CliError, Outcome, count},
     session::SessionArgs,
 };
-use crate::{ProxyError, RecordConfig, RecordProxy, chain::chain, record::Sealed};
+use crate::{Proxy, ProxyBuilder, ProxyError, chain::chain, record::Sealed};
 
 /// Arguments of `qix-proxy record`.
 #[derive(Debug, clap::Args)]
@@ -58,7 +58,7 @@ impl RecordArgs {
     /// Records until Ctrl-C or SIGTERM.
     pub(crate) async fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
         self.trust.warn();
-        let proxy = RecordProxy::bind(self.config()?).await.map_err(refused)?;
+        let proxy = self.config()?.bind().await.map_err(refused)?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
         let asked = crate::shutdown::requested()?;
         writeln!(
@@ -97,12 +97,12 @@ impl RecordArgs {
     }
 
     /// Turns what was typed into settings.
-    fn config(self) -> Result<RecordConfig, CliError> {
+    fn config(self) -> Result<ProxyBuilder, CliError> {
         let auth = self.session.auth(&self.login, &self.trust, &self.way)?;
         let headers = self.login.headers()?;
         let (tls, proxies) = (self.trust.tls()?, self.way.proxies()?);
         let output = self.out.unwrap_or_else(default_output);
-        let mut config = RecordConfig::to(output)
+        let mut config = Proxy::builder(output)
             .listen(self.listen)
             .headers(headers)
             .auth(auth)

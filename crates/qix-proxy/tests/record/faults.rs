@@ -22,7 +22,7 @@ async fn flood(from: &mut Raw, masked: bool) -> usize {
     let mut written = 0;
     while written < PLENTY {
         let rest = &message[written % message.len()..];
-        match timeout(Duration::from_millis(500), from.0.write(rest)).await {
+        match timeout(Duration::from_millis(200), from.0.write(rest)).await {
             Ok(more) => written += more.unwrap(),
             Err(_) => break,
         }

@@ -93,7 +93,7 @@ async fn hundreds_of_connections_open_and_close_at_once() {
 
 #[tokio::test]
 async fn tiny_frames_by_the_thousand_are_all_there() {
-    const COUNT: usize = 50_000;
+    const COUNT: usize = 20_000;
     let (engines, address) = listener().await;
     let rig = Rig::with(&format!("ws://{address}"), |config| config.queue(1 << 20)).await;
     let (mut client, mut engine) = open(&rig, &engines).await;
