@@ -6,7 +6,7 @@ use qix_benches::{
     bare, child,
     measure::{self, cost, median, row},
 };
-use qix_proxy::{RecordConfig, RecordProxy};
+use qix_proxy::Proxy;
 
 const ROUNDS: usize = 9;
 
@@ -38,8 +38,8 @@ fn main() -> io::Result<()> {
 async fn record(role: &str, args: Vec<String>) -> io::Result<()> {
     let ("record", [url, file]) = (role, &*args) else { return Err(io::Error::other("no such role")) };
     let upstream = url.parse().map_err(io::Error::other)?;
-    let config = RecordConfig::new(upstream, file).listen(([127, 0, 0, 1], 0));
-    let proxy = RecordProxy::bind(config).await.map_err(io::Error::other)?;
+    let config = Proxy::builder(file).upstream(upstream).listen(([127, 0, 0, 1], 0));
+    let proxy = config.bind().await.map_err(io::Error::other)?;
     child::announce(proxy.local_addr());
     proxy.run(std::future::pending()).await;
     Ok(())

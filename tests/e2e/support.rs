@@ -14,7 +14,7 @@ use qix_client::{
     transport::{Connect, ConnectError, Endpoint, Message, SocketExt, WsConnect, WsSocket},
 };
 use qix_proxy::{
-    RecordConfig, RecordProxy,
+    Proxy, ProxyBuilder,
     record::{Closing, Entry, EntryKind, FrameText, RecordingReader, Sealed, Side},
     replay::{LoadReport, ReplayServer, ReplaySummary, Tapes},
 };
@@ -162,11 +162,11 @@ impl Recorder {
         Self::with(&engine.base_url(), |config| config).await
     }
 
-    pub(crate) async fn with(upstream: &str, change: impl FnOnce(RecordConfig) -> RecordConfig) -> Self {
+    pub(crate) async fn with(upstream: &str, change: impl FnOnce(ProxyBuilder) -> ProxyBuilder) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("test.qixrec");
-        let config = RecordConfig::new(Endpoint::parse(upstream).unwrap(), &path).listen(ANY_PORT);
-        let proxy = bounded(RecordProxy::bind(change(config))).await.unwrap();
+        let config = Proxy::builder(&path).upstream(Endpoint::parse(upstream).unwrap()).listen(ANY_PORT);
+        let proxy = bounded(change(config).bind()).await.unwrap();
         let address = proxy.local_addr();
         let (stop, stopped) = oneshot::channel();
         let running = tokio::spawn(proxy.run(async { _ = stopped.await }));

@@ -6,7 +6,7 @@ use qix_client::{
     Session,
     transport::{Endpoint, WsConnect},
 };
-use qix_proxy::{RecordConfig, RecordProxy, demo};
+use qix_proxy::{Proxy, demo};
 use qix_tests::fake_engine::{FakeEngine, FakeEngineConfig};
 use tokio::sync::oneshot;
 
@@ -26,8 +26,9 @@ async fn run() -> Result<(), Box<dyn std::error::Error>> {
     let fresh = tempfile::Builder::new().prefix("demo").tempdir_in(&folder)?;
     let file = fresh.path().join("demo.qixrec");
     let engine = FakeEngine::start(FakeEngineConfig::default()).await?;
-    let config = RecordConfig::new(Endpoint::parse(&engine.base_url())?, &file).listen(([127, 0, 0, 1], 0));
-    let proxy = RecordProxy::bind(config).await?;
+    let config =
+        Proxy::builder(&file).upstream(Endpoint::parse(&engine.base_url())?).listen(([127, 0, 0, 1], 0));
+    let proxy = config.bind().await?;
     let address = proxy.local_addr();
     let (stop, stopped) = oneshot::channel::<()>();
     let recorder = tokio::spawn(proxy.run(async {

@@ -24,6 +24,8 @@ enum Task {
     /// Make the recording that `qix-proxy demo` embeds, from the fake engine
     #[command(disable_help_flag = true)]
     DemoRecording(Arguments),
+    /// Run the recorder's tests that take long or much: thousands of connections, millions of frames, ten hours of traffic
+    Faults,
     /// Run each fuzz target for a while, where there is a nightly compiler
     Fuzz(fuzz::Args),
     /// Check what no compiler checks: purity of qix-protocol, lengths of files, things said once
@@ -32,6 +34,21 @@ enum Task {
     #[command(subcommand)]
     Schema(schema::Command),
 }
+
+/// Each test measures the memory of a process, and wants the machine for itself.
+const FAULTS: &[&str] = &[
+    "test",
+    "--release",
+    "--package",
+    "qix-proxy",
+    "--test",
+    "record",
+    "load::",
+    "--",
+    "--ignored",
+    "--nocapture",
+    "--test-threads=1",
+];
 
 /// What is passed on to another program as it is.
 #[derive(Debug, clap::Args)]
@@ -48,6 +65,7 @@ fn main() -> ExitCode {
         Task::Interop(Arguments { arguments }) => return example("interop", &arguments),
         Task::Layouts(Arguments { arguments }) => return example("layouts", &arguments),
         Task::DemoRecording(Arguments { arguments }) => return example("demo_recording", &arguments),
+        Task::Faults => return cargo(FAULTS, &[]),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Tidy => tidy::run(),
         Task::Schema(command) => schema::run(command),
@@ -63,12 +81,12 @@ fn main() -> ExitCode {
 
 /// Runs an example of the package `qix-tests`, which may use all of the workspace while this program must not.
 fn example(name: &str, arguments: &[OsString]) -> ExitCode {
-    let status = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "qix-tests", "--example", name, "--"])
-        .args(arguments)
-        .status();
-    match status {
-        // The example has said what is wrong.
+    cargo(&["run", "--quiet", "--package", "qix-tests", "--example", name, "--"], arguments)
+}
+
+fn cargo(first: &[&str], arguments: &[OsString]) -> ExitCode {
+    match Command::new(env!("CARGO")).args(first).args(arguments).status() {
+        // Whatever ran has said what is wrong.
         Ok(status) => {
             status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::FAILURE, ExitCode::from)
         }

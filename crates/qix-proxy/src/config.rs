@@ -6,38 +6,63 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, HeaderName};
+use http::HeaderName;
 use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxies, TlsError, TlsSettings};
 
-use crate::record::Redaction;
+use crate::{
+    Proxy, ProxyError,
+    origin::Origins,
+    record::Redaction,
+    rewrite::{HeaderRules, is_secret},
+    routes::Routes,
+    upstream::Upstream,
+};
 
-/// Settings of a [`RecordProxy`](crate::RecordProxy).
+/// Settings of a [`Proxy`], and what makes one of them.
 ///
-/// ```
-/// use qix_proxy::RecordConfig;
+/// ```no_run
+/// use qix_proxy::Proxy;
 /// use qix_transport::{Auth, Endpoint};
 ///
-/// let upstream = Endpoint::parse("wss://sense.example.com/sales")?;
-/// let config = RecordConfig::new(upstream, "session.qixrec").auth(Auth::bearer("my token"));
-/// # let _ = config;
-/// # Ok::<(), qix_transport::EndpointError>(())
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let proxy = Proxy::builder("session.qixrec")
+///     .upstream(Endpoint::parse("wss://sense.example.com/sales")?)
+///     .map("/cloud", Endpoint::parse("wss://tenant.eu.qlikcloud.com")?)
+///     .auth(Auth::bearer("my token"))
+///     .bind()
+///     .await?;
+/// # let _ = proxy;
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
-pub struct RecordConfig {
-    /// Where the engine is. Its path is put in front of the path that a client asks for.
-    pub upstream: Endpoint,
+pub struct ProxyBuilder {
+    /// Where the engine is, for all paths that [`maps`](Self::maps) do not lead elsewhere. Its path is put in front of the path that a
+    /// client asks for.
+    pub upstream: Option<Endpoint>,
+    /// Upstreams by the path that leads to them, such as `/a`. The longest that a client's path begins with, segment by segment, wins,
+    /// and is replaced by the path of its upstream. All get the same credentials, so map to no server that must not have them.
+    ///
+    /// Default: none.
+    pub maps: Vec<(String, Endpoint)>,
     /// The recording, a file that must not exist yet.
     pub output: PathBuf,
     /// The address to listen on; port 0 takes a free one.
     ///
     /// Default: `127.0.0.1:9077`, which only programs of this machine can reach.
     pub listen: SocketAddr,
-    /// Headers that are sent upstream instead of those of the same name that a client sends. Their values are never recorded.
+    /// Headers that are sent upstream instead of those of the same name that a client or [`auth`](Self::auth) sends. Their values are never
+    /// recorded.
     ///
     /// Default: none.
     pub headers: Headers,
-    /// Credentials that are sent upstream instead of a client's own.
+    /// Headers of a client that are not sent upstream. `Host` and those of the WebSocket handshake are always the proxy's own.
+    ///
+    /// Default: none.
+    pub remove_headers: Vec<HeaderName>,
+    /// Credentials, asked before each upgrade and repaired once if they are refused. Their headers, query parameters and cookies are
+    /// sent upstream instead of a client's of the same name, and are never recorded.
     ///
     /// Default: none, so that a client's credentials reach the engine.
     pub auth: Auth,
@@ -80,14 +105,21 @@ pub struct RecordConfig {
     pub redaction: Redaction,
 }
 
-impl RecordConfig {
-    /// Takes defaults for everything but the upstream and the output.
+impl ProxyBuilder {
+    #[doc(hidden)]
     pub fn new(upstream: Endpoint, output: impl Into<PathBuf>) -> Self {
+        Self::to(output).upstream(upstream)
+    }
+
+    /// Takes defaults for everything but the output; an [upstream](Self::upstream) or a [map](Self::map) must follow.
+    pub(crate) fn to(output: impl Into<PathBuf>) -> Self {
         Self {
-            upstream,
+            upstream: None,
+            maps: Vec::new(),
             output: output.into(),
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9077)),
             headers: Headers::new(),
+            remove_headers: Vec::new(),
             auth: Auth::none(),
             tls: TlsSettings::default(),
             proxies: Proxies::none(),
@@ -101,6 +133,20 @@ impl RecordConfig {
         }
     }
 
+    /// Sets [`upstream`](Self::upstream).
+    #[must_use]
+    pub fn upstream(mut self, upstream: Endpoint) -> Self {
+        self.upstream = Some(upstream);
+        self
+    }
+
+    /// Adds to [`maps`](Self::maps): requests whose path begins with `prefix` go to `upstream`.
+    #[must_use]
+    pub fn map(mut self, prefix: impl Into<String>, upstream: Endpoint) -> Self {
+        self.maps.push((prefix.into(), upstream));
+        self
+    }
+
     /// Sets [`listen`](Self::listen).
     #[must_use]
     pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
@@ -112,6 +158,13 @@ impl RecordConfig {
     #[must_use]
     pub fn headers(mut self, headers: Headers) -> Self {
         self.headers = headers;
+        self
+    }
+
+    /// Adds to [`remove_headers`](Self::remove_headers).
+    #[must_use]
+    pub fn remove_header(mut self, name: HeaderName) -> Self {
+        self.remove_headers.push(name);
         self
     }
 
@@ -185,23 +238,36 @@ impl RecordConfig {
         self
     }
 
+    /// Checks the settings, starts to listen and creates the recording. Nothing is served before [`Proxy::run`].
+    ///
+    /// # Errors
+    ///
+    /// [`ProxyError`] says what is in the way. No file was created then.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future may leave a recording behind that has nothing but its header.
+    pub async fn bind(self) -> Result<Proxy, ProxyError> {
+        Proxy::bind(self).await
+    }
+
     /// Checks what can be checked without the network, and prepares what connections share. Reads the system's trust roots.
     pub(crate) fn validate(&self) -> Result<Checked, ConfigError> {
-        let path = self.upstream.path_and_query();
-        if path.contains('?') {
-            return Err(ConfigError::Query);
-        }
-        if self.auth.is_asked() {
-            return Err(ConfigError::Asked);
-        }
-        let mut headers = self.auth.headers().map_err(ConfigError::Auth)?;
-        for name in self.headers.as_map().keys() {
-            headers.remove(name);
-        }
-        headers.extend(self.headers.as_map().clone());
+        let routes = Routes::new(self.upstream.as_ref(), &self.maps)?;
+        // Those that are the same each time are checked now rather than on the first connection.
+        let fixed = self.auth.headers().map_err(ConfigError::Auth)?;
+        let add = self.headers.as_map().clone();
+        let identity = self.auth.identity();
+        let guarded = self.auth.is_asked()
+            || !fixed.is_empty()
+            || !add.is_empty()
+            || identity.is_some()
+            || self.tls.has_identity();
+        let names = fixed.keys().chain(add.keys()).filter(|name| is_secret(name));
+        let secret_headers = names.cloned().collect();
         let limits = Limits::default().connect_timeout(self.connect_timeout);
-        let dialer = if self.upstream.is_tls() {
-            let tls = match self.auth.identity() {
+        let dialer = if routes.is_tls() {
+            let tls = match identity {
                 Some(identity) => self.tls.clone().identity(identity.clone()),
                 None => self.tls.clone(),
             };
@@ -209,28 +275,25 @@ impl RecordConfig {
         } else {
             Dialer::plain(&limits)
         };
-        let dialer = dialer.proxies(self.proxies.clone());
-        Ok(Checked { prefix: path.trim_end_matches('/').to_owned(), headers, dialer })
+        let upstream = Upstream {
+            routes,
+            auth: self.auth.clone(),
+            rules: HeaderRules { remove: self.remove_headers.clone(), add },
+            dialer: dialer.proxies(self.proxies.clone()),
+            answer_timeout: self.connect_timeout,
+        };
+        let origins = Origins { guarded, allowed: self.allowed_origins.clone() };
+        Ok(Checked { upstream, origins, secret_headers })
     }
 }
 
 /// Settings that were found to hold together.
 #[derive(Debug)]
 pub(crate) struct Checked {
-    /// The path of the upstream, without a slash at its end.
-    pub(crate) prefix: String,
-    /// What is sent instead of a client's headers.
-    pub(crate) headers: HeaderMap,
-    pub(crate) dialer: Dialer,
-}
-
-impl Checked {
-    /// Returns the headers whose values the user has given us, which makes them secrets.
-    pub(crate) fn secret_headers(&self) -> Vec<HeaderName> {
-        // `Host` and `Origin` say where the engine is, and the recording's header does too.
-        let public = |name: &&HeaderName| !matches!(name.as_str(), "host" | "origin" | "user-agent");
-        self.headers.keys().filter(public).cloned().collect()
-    }
+    pub(crate) upstream: Upstream,
+    pub(crate) origins: Origins,
+    /// The headers whose values the user has given us, which makes them secrets.
+    pub(crate) secret_headers: Vec<HeaderName>,
 }
 
 /// Why settings cannot be used.
@@ -240,11 +303,21 @@ pub enum ConfigError {
     /// The upstream's URL has a query.
     #[error("the upstream URL must end before the ?, for path and query come from the client")]
     Query,
-    /// The credentials are not the same for each connection.
-    #[error(
-        "a proxy sends the same headers on each connection; credentials that are fetched, or go into the query, cannot be used"
-    )]
-    Asked,
+    /// There is no upstream at all.
+    #[error("there is no engine to connect to; give an upstream, or map a path to one")]
+    NoUpstream,
+    /// What is mapped is no path.
+    #[error("{prefix:?} cannot be mapped; a path begins with / and has no ?, # or blank in it")]
+    Prefix {
+        /// What stands in the place of the path.
+        prefix: String,
+    },
+    /// A path has two upstreams.
+    #[error("{prefix} leads to two upstreams; leave one of them out")]
+    Twice {
+        /// The path.
+        prefix: String,
+    },
     /// The credentials cannot be sent.
     #[error("the credentials cannot be sent")]
     Auth(#[source] HeaderError),
@@ -257,16 +330,8 @@ pub enum ConfigError {
 mod tests {
     use super::*;
 
-    fn config(url: &str) -> RecordConfig {
-        RecordConfig::new(Endpoint::parse(url).unwrap(), "x.qixrec")
-    }
-
-    #[test]
-    fn prefix_loses_its_last_slash() {
-        for (url, prefix) in [("ws://h", ""), ("ws://h/", ""), ("ws://h/vp/", "/vp"), ("ws://h/a/b", "/a/b")]
-        {
-            assert_eq!(config(url).validate().unwrap().prefix, prefix);
-        }
+    fn config(url: &str) -> ProxyBuilder {
+        ProxyBuilder::to("x.qixrec").upstream(Endpoint::parse(url).unwrap())
     }
 
     #[test]
@@ -275,18 +340,25 @@ mod tests {
     }
 
     #[test]
-    fn credentials_that_are_not_the_same_each_time_are_refused() {
-        let config = config("ws://h").auth(Auth::ticket("t"));
-        assert!(matches!(config.validate(), Err(ConfigError::Asked)));
+    fn whatever_lets_somebody_in_is_guarded_and_secret() {
+        let plain = config("ws://h").validate().unwrap();
+        assert!(!plain.origins.guarded && plain.secret_headers.is_empty());
+        let header = Headers::new().header("X-Key", "1").unwrap().header("Origin", "https://o").unwrap();
+        for (config, secrets) in [
+            (config("ws://h").auth(Auth::bearer("t")), &["authorization"][..]),
+            (config("ws://h").auth(Auth::ticket("t")), &[]),
+            (config("ws://h").headers(header), &["x-key"]),
+        ] {
+            let checked = config.validate().unwrap();
+            assert!(checked.origins.guarded);
+            assert_eq!(checked.secret_headers, secrets);
+        }
     }
 
     #[test]
-    fn given_headers_come_before_credentials() {
-        let headers = Headers::new().header("Authorization", "Basic x").unwrap().header("a", "1").unwrap();
-        let checked = config("ws://h").auth(Auth::bearer("t")).headers(headers).validate().unwrap();
-        assert_eq!(checked.headers["authorization"], "Basic x");
-        assert_eq!(checked.headers.len(), 2);
-        assert_eq!(checked.secret_headers().len(), 2);
+    fn credentials_that_cannot_be_sent_are_refused_at_once() {
+        let config = config("ws://h").auth(Auth::bearer("s3cret\n"));
+        assert!(matches!(config.validate(), Err(ConfigError::Auth(_))));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The client's side of a connection: its request, the answer, and then the relay.
 
 use std::{
+    collections::VecDeque,
     convert::Infallible,
     future::poll_fn,
     pin::Pin,
@@ -30,9 +31,11 @@ use tokio::{net::TcpStream, sync::watch};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::{
-    record::{Recorder, Tape, Upgrade},
+    origin::Origins,
+    record::{Injected, Recorder, Tape, Upgrade},
     relay::{End, Relay},
-    upstream::{Answer, Link, Upstream, UpstreamError, names, passed_on},
+    rewrite::{names, passed_on},
+    upstream::{Answer, Link, Upstream, UpstreamError},
 };
 
 /// How much of the body of a refusal is recorded, in bytes.
@@ -49,6 +52,7 @@ pub(crate) type ResponseBody = UnsyncBoxBody<Bytes, hyper::Error>;
 #[derive(Debug)]
 pub(crate) struct Front {
     pub(crate) upstream: Upstream,
+    pub(crate) origins: Origins,
     pub(crate) recorder: Recorder,
     pub(crate) header_timeout: Duration,
     /// Becomes `true` when no new request is to be taken.
@@ -144,25 +148,35 @@ async fn answer(request: Request<Incoming>, front: &Front, visit: &Mutex<Visit>)
         Ok(key) => key,
         Err((status, sentence)) => return said(status, sentence),
     };
-    if front.upstream.is_misused(&request.headers) {
+    if front.origins.is_misuse(&request.headers) {
         tracing::warn!(
             "refused a page whose origin may not use the credentials given here; see --allow-origin"
         );
         return said(StatusCode::FORBIDDEN, FOREIGN);
     }
+    let Some(route) = front.upstream.routes.find(path_and_query(&request)) else {
+        tracing::warn!("refused an upgrade whose path leads to no upstream; see --map and --upstream");
+        let known = front.upstream.routes.prefixes();
+        return said(
+            StatusCode::NOT_FOUND,
+            format!("this recorder knows no engine for this path, only for {known}\n"),
+        );
+    };
     front.recorder.ready().await;
     let link = lock(visit).link.take();
-    match front.upstream.upgrade(&request, link).await {
+    let mut injected = Injected::default();
+    match front.upstream.upgrade(route, &request, link, &mut injected).await {
         Ok(Answer::Switched { response, stream, first }) => {
-            let tape = front.recorder.open(&upgrade(&request, response.status(), response.headers()));
+            let upgrade = upgrade(&request, response.status(), response.headers(), &injected);
+            let tape = front.recorder.open(&upgrade);
             lock(visit).switched = Some(Switched { engine: stream, first, tape });
             switching(response, &key)
         }
-        Ok(Answer::Refused { response, link }) => {
+        Ok(Answer::Refused { response, start, link }) => {
             lock(visit).link = Some(link);
-            mirrored(request, response, front.recorder.clone())
+            mirrored(request, injected, response, start, front.recorder.clone())
         }
-        Err(error) => unreachable_upstream(&request, &error, &front.recorder),
+        Err(error) => unreachable_upstream(&request, &injected, &error, &front.recorder),
     }
 }
 
@@ -185,9 +199,17 @@ pub(crate) fn client_key(
     key.ok_or((StatusCode::BAD_REQUEST, "the upgrade has no Sec-WebSocket-Key\n"))
 }
 
-fn upgrade<'a>(request: &'a request::Parts, status: StatusCode, response: &'a HeaderMap) -> Upgrade<'a> {
-    let url = request.uri.path_and_query().map_or("/", |path| path.as_str());
-    Upgrade { url, status, request: &request.headers, response }
+fn path_and_query(request: &request::Parts) -> &str {
+    request.uri.path_and_query().map_or("/", |path| path.as_str())
+}
+
+fn upgrade<'a>(
+    request: &'a request::Parts,
+    status: StatusCode,
+    response: &'a HeaderMap,
+    injected: &'a Injected,
+) -> Upgrade<'a> {
+    Upgrade { url: path_and_query(request), status, request: &request.headers, response, injected }
 }
 
 /// Makes the client's 101 of the upstream's.
@@ -210,25 +232,30 @@ pub(crate) fn accept(headers: &mut HeaderMap, key: &HeaderValue) {
 /// Passes an answer on that is no 101, and records it when its body has gone by.
 fn mirrored(
     request: request::Parts,
+    injected: Injected,
     response: Response<Incoming>,
+    read: VecDeque<Frame<Bytes>>,
     recorder: Recorder,
 ) -> Response<ResponseBody> {
     let (mut head, body) = response.into_parts();
     tracing::warn!("the upstream answered an upgrade with {}", head.status);
-    let refusal = Refusal { request, status: head.status, headers: head.headers.clone(), recorder };
+    let refusal = Refusal { request, injected, status: head.status, headers: head.headers.clone(), recorder };
     head.headers = passed_on(&head.headers, &[]);
-    let body = Mirror { body, start: Vec::new(), refusal: Some(refusal) };
+    let body = Mirror { read, body, start: Vec::new(), refusal: Some(refusal) };
     Response::from_parts(head, body.boxed_unsync())
 }
 
 fn unreachable_upstream(
     request: &request::Parts,
+    injected: &Injected,
     error: &UpstreamError,
     recorder: &Recorder,
 ) -> Response<ResponseBody> {
     let sentence = error.sentence();
     tracing::warn!("{sentence}");
-    recorder.refused(&upgrade(request, StatusCode::BAD_GATEWAY, &HeaderMap::new()), b"", Some(&sentence));
+    let headers = HeaderMap::new();
+    let upgrade = upgrade(request, StatusCode::BAD_GATEWAY, &headers, injected);
+    recorder.refused(&upgrade, b"", Some(&sentence));
     said(StatusCode::BAD_GATEWAY, sentence + "\n")
 }
 
@@ -248,6 +275,8 @@ pub(crate) fn text(text: impl Into<Bytes>) -> ResponseBody {
 
 /// The body of a refusal, which is passed on as it comes. Its beginning is kept for the recording.
 struct Mirror {
+    /// What was read of the body already.
+    read: VecDeque<Frame<Bytes>>,
     body: Incoming,
     start: Vec<u8>,
     refusal: Option<Refusal>,
@@ -255,6 +284,7 @@ struct Mirror {
 
 struct Refusal {
     request: request::Parts,
+    injected: Injected,
     status: StatusCode,
     headers: HeaderMap,
     recorder: Recorder,
@@ -268,7 +298,10 @@ impl Body for Mirror {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = Pin::new(&mut self.body).poll_frame(cx);
+        let polled = match self.read.pop_front() {
+            Some(frame) => Poll::Ready(Some(Ok(frame))),
+            None => Pin::new(&mut self.body).poll_frame(cx),
+        };
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
@@ -279,19 +312,26 @@ impl Body for Mirror {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.read.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let read: usize = self.read.iter().filter_map(Frame::data_ref).map(Bytes::len).sum();
+        let (read, rest) = (read as u64, self.body.size_hint());
+        let mut hint = SizeHint::new();
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(read));
+        }
+        hint.set_lower(rest.lower().saturating_add(read));
+        hint
     }
 }
 
 impl Drop for Mirror {
     /// Records the refusal, however far its body came.
     fn drop(&mut self) {
-        if let Some(Refusal { request, status, headers, recorder }) = self.refusal.take() {
-            recorder.refused(&upgrade(&request, status, &headers), &self.start, None);
+        if let Some(Refusal { request, injected, status, headers, recorder }) = self.refusal.take() {
+            recorder.refused(&upgrade(&request, status, &headers, &injected), &self.start, None);
         }
     }
 }

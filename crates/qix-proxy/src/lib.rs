@@ -15,16 +15,24 @@ pub mod demo;
 pub mod doctor;
 mod front;
 mod listener;
+mod origin;
 pub mod record;
 mod relay;
 pub mod replay;
+mod rewrite;
+mod routes;
 pub mod scrub;
 mod shutdown;
 mod upstream;
 
 pub use cli::run;
-pub use config::{ConfigError, RecordConfig};
-pub use listener::{ProxyError, RecordProxy};
+pub use config::{ConfigError, ProxyBuilder};
+pub use listener::{Proxy, ProxyError};
+
+#[doc(hidden)]
+pub type RecordConfig = ProxyBuilder;
+#[doc(hidden)]
+pub type RecordProxy = Proxy;
 
 /// The examples of the README compile.
 #[cfg(doctest)]

@@ -1,6 +1,6 @@
 //! The proxy as a whole: listening, draining, stopping.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -10,10 +10,9 @@ use tokio::{
 };
 
 use crate::{
-    config::{ConfigError, RecordConfig},
+    config::{ConfigError, ProxyBuilder},
     front::{self, Front},
     record::{Recorder, RecorderConfig, RecorderError, Sealed},
-    upstream::Upstream,
 };
 
 /// How long to wait before accepting again when the system has no more sockets to give.
@@ -22,12 +21,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// A reverse proxy for WebSockets that records what crosses it.
 ///
 /// ```no_run
-/// use qix_proxy::{RecordConfig, RecordProxy};
+/// use qix_proxy::Proxy;
 /// use qix_transport::Endpoint;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let config = RecordConfig::new(Endpoint::parse("ws://engine:9076")?, "session.qixrec");
-/// let proxy = RecordProxy::bind(config).await?;
+/// let engine = Endpoint::parse("ws://engine:9076")?;
+/// let proxy = Proxy::builder("session.qixrec").upstream(engine).bind().await?;
 /// println!("point your client at ws://{}", proxy.local_addr());
 /// let sealed = proxy.run(async { _ = tokio::signal::ctrl_c().await }).await;
 /// println!("{} messages", sealed.frames);
@@ -35,7 +34,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct RecordProxy {
+pub struct Proxy {
     listener: TcpListener,
     address: SocketAddr,
     front: Arc<Front>,
@@ -74,17 +73,15 @@ fn listen_hint(error: &io::Error) -> &'static str {
     }
 }
 
-impl RecordProxy {
-    /// Checks the settings, starts to listen and creates the recording. Nothing is served before [`run`](Self::run).
-    ///
-    /// # Errors
-    ///
-    /// [`ProxyError`] says what is in the way. No file was created then.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping the future may leave a recording behind that has nothing but its header.
-    pub async fn bind(config: RecordConfig) -> Result<Self, ProxyError> {
+impl Proxy {
+    /// Starts with the file that is to be written, which must not exist yet, and with defaults for all else. An
+    /// [upstream](ProxyBuilder::upstream) or a [map](ProxyBuilder::map) must follow.
+    pub fn builder(output: impl Into<PathBuf>) -> ProxyBuilder {
+        ProxyBuilder::to(output)
+    }
+
+    #[doc(hidden)]
+    pub async fn bind(config: ProxyBuilder) -> Result<Self, ProxyError> {
         let checked = config.validate()?;
         let failed = |source| ProxyError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
@@ -96,17 +93,21 @@ impl RecordProxy {
             );
         }
         let recorder_config = RecorderConfig {
-            upstream: config.upstream.to_string(),
+            upstream: checked.upstream.routes.describe(),
             queue: config.queue,
             max_message: config.max_message,
-            secret_headers: checked.secret_headers(),
+            secret_headers: checked.secret_headers,
             redaction: config.redaction.clone(),
         };
         let recorder = Recorder::create(&config.output, recorder_config)?;
-        let upstream = Upstream::new(&config, checked);
         let (draining, receiver) = watch::channel(false);
-        let front =
-            Arc::new(Front { upstream, recorder, header_timeout: config.header_timeout, draining: receiver });
+        let front = Arc::new(Front {
+            upstream: checked.upstream,
+            origins: checked.origins,
+            recorder,
+            header_timeout: config.header_timeout,
+            draining: receiver,
+        });
         Ok(Self { listener, address, front, draining, grace: config.grace })
     }
 
@@ -115,9 +116,9 @@ impl RecordProxy {
         self.address
     }
 
-    /// Returns the upstream's URL, without secrets.
+    /// Returns the upstream's URL, without secrets, and after it those of the maps as `/path=URL`.
     pub fn upstream(&self) -> String {
-        self.front.upstream.url()
+        self.front.upstream.routes.describe()
     }
 
     /// Returns the recorder, to add to the recording or to look at its path.

@@ -210,6 +210,11 @@ pub struct Refusal {
 impl Refusal {
     pub(crate) const MAX_BODY: usize = 1024;
 
+    /// Takes an answer apart from how it came; of `body` the start.
+    pub fn new(status: StatusCode, headers: HeaderMap, body: Bytes) -> Self {
+        Self { status, headers, body: body.slice(..body.len().min(Self::MAX_BODY)) }
+    }
+
     /// Returns where the peer sends its clients, without secrets: the target of a redirect. It is not followed.
     pub fn redirect(&self) -> Option<String> {
         let location = self.headers.get(LOCATION).filter(|_| self.status.is_redirection())?;

@@ -106,8 +106,7 @@ impl<'a> Attempt<'a> {
 /// Makes an error of an answer that nobody can use.
 pub(crate) fn refused(service: &'static str, to: &Endpoint, answer: Response<Bytes>) -> AuthError {
     let (head, body) = answer.into_parts();
-    let body = body.slice(..body.len().min(Refusal::MAX_BODY));
-    let refusal = Refusal { status: head.status, headers: head.headers, body };
+    let refusal = Refusal::new(head.status, head.headers, body);
     AuthError::Refused { service, peer: to.peer(), refusal: Arc::new(refusal) }
 }
 

@@ -72,8 +72,8 @@ mod ws;
 mod ws_connect;
 
 pub use auth::{
-    Auth, AuthError, AuthFuture, ClientIdentity, CloudSession, Credentials, IdentityError, OAuth, Proof,
-    ProxySession, QlikUser, QpsTicket, Secret, Token, TokenSource,
+    Auth, AuthError, AuthFuture, ClientIdentity, CloudSession, Credentials, IdentityError, Login, OAuth,
+    Proof, ProxySession, QlikUser, QpsTicket, Secret, Token, TokenSource,
 };
 pub use closed::{Closed, ClosedBy};
 pub use config::Limits;

@@ -16,10 +16,9 @@ use http::{
 use http_body_util::Empty;
 
 use crate::{
-    Attempt, Auth, AuthError, Connect, ConnectError, Dialer, Endpoint, HeaderError, Headers, Limits, Proof,
+    Auth, AuthError, Connect, ConnectError, Dialer, Endpoint, HeaderError, Headers, Limits, Login, Proof,
     Proxies, Refusal, SetupError, Stage, TlsSettings, WsSocket,
     auth::{Cookies, Jar},
-    dial::Deadline,
     headers::replace,
     hint::find_tls_error,
     progress::{Progress, Watch},
@@ -102,17 +101,13 @@ impl WsConnect {
     }
 
     async fn connect_by(&self, watch: Watch<'_>) -> Result<WsSocket, ConnectError> {
-        let deadline = self.dialer.deadline();
-        let attempt = Attempt::new(&self.endpoint, &self.dialer, deadline);
-        let (mut with_jar, mut repairs) = (true, true);
+        let mut login = Login::new(&self.auth, &self.endpoint, &self.dialer);
+        let mut with_jar = true;
         loop {
-            let proof = deadline
-                .bound(&self.endpoint, Stage::Auth, self.auth.prepare(attempt))
-                .await?
-                .map_err(|error| self.no_auth(error))?;
+            let proof = login.prove().await?;
             watch.tell(|| Progress::Credentials { sent: proof.names() });
             let cookies = self.cookies().over(&proof.cookies);
-            let refusal = match self.attempt(&proof, &cookies, deadline, watch).await? {
+            let refusal = match self.attempt(&login, &proof, &cookies, watch).await? {
                 Ok(socket) => return Ok(socket),
                 Err(refusal) => refusal,
             };
@@ -122,8 +117,7 @@ impl WsConnect {
                 with_jar = false;
                 true
             } else {
-                let repair = self.auth.repair(&proof, &refusal);
-                std::mem::take(&mut repairs) && deadline.bound(&self.endpoint, Stage::Auth, repair).await?
+                login.repair(&proof, &refusal).await?
             };
             if !again {
                 return Err(ConnectError::Upgrade { peer: self.endpoint.peer(), refusal: Box::new(refusal) });
@@ -136,15 +130,15 @@ impl WsConnect {
     /// Makes one try, with what the credentials gave for it.
     async fn attempt(
         &self,
+        login: &Login<'_>,
         proof: &Proof,
         cookies: &Cookies,
-        deadline: Deadline,
         watch: Watch<'_>,
     ) -> Result<Result<WsSocket, Refusal>, ConnectError> {
         let challenge = Challenge::new();
         let request = self.request(&challenge, proof, cookies)?;
-        let stream = self.dialer.dial_by(&self.endpoint, deadline, watch).await?;
-        let deadline = deadline.of(Stage::Upgrade);
+        let stream = login.dial_by(watch).await?;
+        let deadline = login.deadline().of(Stage::Upgrade);
         let answer = deadline
             .bound(&self.endpoint, Stage::Upgrade, upgrade(stream, request, deadline.at()))
             .await?

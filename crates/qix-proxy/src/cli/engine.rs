@@ -92,18 +92,16 @@ pub(super) struct ProxyArgs {
 
 impl LoginArgs {
     pub(super) fn auth(&self) -> Result<Auth, CliError> {
-        // What was typed is checked before files are read.
-        if self.user.is_some() {
-            self.user()?;
-        }
-        let auth = match (&self.api_key_env, self.identity()?) {
+        // What was typed wrongly is said before files are looked for.
+        let user = self.user.as_ref().map(|_| self.user()).transpose()?;
+        let auth = match (&self.api_key_env, self.identity()?.zip(user)) {
             (Some(_), Some(_)) => {
                 return Err(CliError::usage(
                     "a client certificate and --api-key-env are two ways to log in; leave one of them out",
                 ));
             }
             (Some(name), None) => Auth::bearer(secret("--api-key-env", name, "the API key")?),
-            (None, Some(identity)) => Auth::client_cert(identity, self.user()?),
+            (None, Some((identity, user))) => Auth::client_cert(identity, user),
             (None, None) => Auth::none(),
         };
         Ok(auth.and(self.cookies()?))

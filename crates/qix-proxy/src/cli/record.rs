@@ -2,15 +2,17 @@
 
 use std::{io::Write, net::SocketAddr, path::PathBuf};
 
+use http::HeaderName;
 use qix_transport::Endpoint;
 
 use super::{
-    engine::{LoginArgs, ProxyArgs, TrustArgs},
+    engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
     exit::{CliError, Outcome, count},
     redaction::RedactionArgs,
+    session::SessionArgs,
 };
 use crate::{
-    ProxyError, RecordConfig, RecordProxy,
+    Proxy, ProxyBuilder, ProxyError,
     chain::chain,
     record::{Redaction, Sealed},
 };
@@ -19,8 +21,17 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub(crate) struct RecordArgs {
     /// Where the engine is, as ws:// or wss:// URL; the path that the client asks for is added to it
-    #[arg(long, value_name = "URL")]
-    upstream: String,
+    #[arg(long, value_name = "URL", required_unless_present = "map")]
+    upstream: Option<String>,
+
+    /// Another engine for paths that begin with PATH, which the URL's own path replaces; the longest wins. Can be repeated.
+    /// All get the same credentials
+    #[arg(long, value_name = "PATH=URL")]
+    map: Vec<String>,
+
+    /// A header of the client that is not sent to the engine; can be repeated
+    #[arg(long, value_name = "NAME")]
+    remove_header: Vec<HeaderName>,
 
     /// Where the client connects to; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9077")]
@@ -46,6 +57,9 @@ pub(crate) struct RecordArgs {
     login: LoginArgs,
 
     #[command(flatten)]
+    session: SessionArgs,
+
+    #[command(flatten)]
     trust: TrustArgs,
 
     #[command(flatten)]
@@ -61,7 +75,7 @@ impl RecordArgs {
                 "NOTHING IS REDACTED: passwords, tokens and cookies are written as they are; `qix-proxy scrub` takes them out later"
             );
         }
-        let proxy = RecordProxy::bind(self.config()?).await.map_err(refused)?;
+        let proxy = self.config()?.bind().await.map_err(refused)?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
         let asked = crate::shutdown::requested()?;
         writeln!(
@@ -100,21 +114,31 @@ impl RecordArgs {
     }
 
     /// Turns what was typed into settings.
-    fn config(self) -> Result<RecordConfig, CliError> {
-        let upstream = Endpoint::parse(&self.upstream)
-            .map_err(|error| CliError::usage(format!("--upstream cannot be used: {error}")))?;
-        let (auth, headers) = (self.login.auth()?, self.login.headers()?);
+    fn config(self) -> Result<ProxyBuilder, CliError> {
+        let auth = self.session.auth(&self.login, &self.trust, &self.way)?;
+        let headers = self.login.headers()?;
         let (tls, proxies) = (self.trust.tls()?, self.way.proxies()?);
         let redaction = if self.no_redact { Redaction::off() } else { self.redaction.redaction()? };
         let output = self.out.unwrap_or_else(default_output);
-        Ok(RecordConfig::new(upstream, output)
+        let mut config = Proxy::builder(output)
             .listen(self.listen)
             .headers(headers)
             .auth(auth)
             .tls(tls)
             .proxies(proxies)
             .redaction(redaction)
-            .allowed_origins(self.allow_origin))
+            .allowed_origins(self.allow_origin);
+        config.remove_headers = self.remove_header;
+        if let Some(url) = &self.upstream {
+            config = config.upstream(Endpoint::parse(url).map_err(|error| unusable("--upstream", &error))?);
+        }
+        for map in &self.map {
+            let (path, url) = map.split_once('=').ok_or_else(|| {
+                CliError::usage("--map must have the form PATH=URL, such as /a=wss://sense.example.com/sales")
+            })?;
+            config = config.map(path, Endpoint::parse(url).map_err(|error| unusable("--map", &error))?);
+        }
+        Ok(config)
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::{sync::oneshot, task::JoinHandle};
 pub use script::{Answer, ScriptError, play};
 
 use crate::{
-    ProxyError, RecordConfig, RecordProxy,
+    Proxy, ProxyError,
     record::RecordingReader,
     replay::{LoadError, ReplayServer, ReplaySummary, Tapes},
 };
@@ -72,8 +72,8 @@ pub struct DemoReport {
 pub async fn run(file: &Path, out: &mut dyn Write) -> Result<DemoReport, DemoError> {
     let bundled = RecordingReader::new(RECORDING, "the bundled recording").map_err(LoadError::from)?;
     let engine = Replay::start(Tapes::load(bundled)?.0).await?;
-    let config = RecordConfig::new(endpoint(engine.address, "")?, file);
-    let proxy = RecordProxy::bind(config.listen(ANY_PORT)).await?;
+    let upstream = endpoint(engine.address, "")?;
+    let proxy = Proxy::builder(file).upstream(upstream).listen(ANY_PORT).bind().await?;
     let address = proxy.local_addr();
     let (stop, stopped) = oneshot::channel();
     let recorder = tokio::spawn(proxy.run(async {

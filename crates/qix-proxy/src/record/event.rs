@@ -23,8 +23,10 @@ pub(super) enum Event {
     Open(Box<Upgraded>),
     /// WebSocket bytes, cut anywhere.
     Chunk(Side, Bytes),
-    /// One whole text message of a connection that is no WebSocket.
-    Text(Side, Bytes),
+    /// One whole message of a connection that is no WebSocket, with the opcode that it would have.
+    Message(Side, u8, Bytes),
+    /// The first goodbye of a connection that is no WebSocket: a code, if there is one, and a reason.
+    Goodbye(Side, Option<u16>, String),
     /// A connection ended; by nobody if the proxy was stopped.
     Close { by: Option<Side>, error: Option<io::Error> },
     /// An upgrade did not come about.
@@ -49,7 +51,7 @@ impl Item {
     /// Returns the bytes that this item keeps in memory, as far as they can be many.
     pub(super) fn bytes(&self) -> usize {
         match &self.event {
-            Event::Chunk(_, bytes) | Event::Text(_, bytes) => bytes.len(),
+            Event::Chunk(_, bytes) | Event::Message(_, _, bytes) => bytes.len(),
             _ => 0,
         }
     }

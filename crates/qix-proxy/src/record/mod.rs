@@ -4,6 +4,7 @@
 //! become messages, secrets are taken out, and messages become lines. A [`RecordingReader`] reads.
 
 mod assembler;
+mod connect;
 mod event;
 mod format;
 mod output;
@@ -15,8 +16,9 @@ mod scribe;
 pub(crate) mod walk;
 mod writer;
 
+pub use connect::{RecordConnect, RecordSocket};
 pub use format::{Closing, Entry, EntryKind, FrameText, Header, Opening, Side, VERSION};
 pub use reader::{ReadError, RecordingReader, TornTail};
-pub use recorder::{Recorder, RecorderConfig, RecorderError, Sealed, Tape, Upgrade};
+pub use recorder::{Injected, Recorder, RecorderConfig, RecorderError, Sealed, Tape, Upgrade};
 pub(crate) use redact::{MASK, Redactor};
 pub use redact::{Redaction, RuleError};

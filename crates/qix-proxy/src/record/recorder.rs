@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
+use qix_transport::Secret;
 use tokio::sync::oneshot;
 
 use super::{
@@ -21,6 +22,7 @@ use super::{
     scribe::Scribe,
     writer::Writer,
 };
+use crate::relay::Head;
 
 /// Settings of a [`Recorder`].
 #[derive(Clone, Debug)]
@@ -99,6 +101,15 @@ pub struct Sealed {
     pub fault: Option<io::Error>,
 }
 
+/// What went upstream that was not the client's, and is to be found nowhere in the recording.
+#[derive(Clone, Debug, Default)]
+pub struct Injected {
+    /// Headers whose values are secrets in this upgrade, besides those that always are.
+    pub headers: Vec<HeaderName>,
+    /// The secrets themselves, which an upstream may repeat in its answer.
+    pub secrets: Vec<Secret>,
+}
+
 /// An upgrade of a connection, or the attempt. Secrets are removed before anything of it is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Upgrade<'a> {
@@ -110,6 +121,8 @@ pub struct Upgrade<'a> {
     pub request: &'a HeaderMap,
     /// The upstream's headers.
     pub response: &'a HeaderMap,
+    /// What was added to the client's request.
+    pub injected: &'a Injected,
 }
 
 /// Writes a recording. Cheap to clone.
@@ -226,6 +239,7 @@ impl Recorder {
 
     fn clean<'a>(&'a self, upgrade: &Upgrade<'_>) -> (Upgraded, Redactor<'a>) {
         let mut redactor = Redactor::new(&self.0.redaction, &self.0.secret_headers);
+        redactor.know(upgrade.injected);
         let mut upgraded = Upgraded {
             url: redactor.url("url", upgrade.url),
             status: upgrade.status.as_u16(),
@@ -277,7 +291,17 @@ impl Tape {
 
     /// Records one whole text message of a connection that is no WebSocket.
     pub fn text(&mut self, from: Side, at: Instant, text: Bytes) {
-        self.recorder.push(self.conn, at, Event::Text(from, text));
+        self.recorder.push(self.conn, at, Event::Message(from, Head::TEXT, text));
+    }
+
+    /// Records one whole binary message of a connection that is no WebSocket.
+    pub fn binary(&mut self, from: Side, at: Instant, data: Bytes) {
+        self.recorder.push(self.conn, at, Event::Message(from, Head::BINARY, data));
+    }
+
+    /// Records who said goodbye, with which code and reason, on a connection that is no WebSocket; only the first counts.
+    pub fn goodbye(&mut self, from: Side, code: Option<u16>, reason: &str) {
+        self.recorder.push(self.conn, Instant::now(), Event::Goodbye(from, code, reason.to_owned()));
     }
 
     /// Records the end of the connection: who ended it, unless a close frame says so, and what broke.

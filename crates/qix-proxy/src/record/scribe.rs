@@ -10,7 +10,6 @@ use super::{
     redact::Redaction,
     writer::{Ending, Writer},
 };
-use crate::relay::Head;
 
 /// Everything the thread works with.
 #[derive(Debug)]
@@ -102,12 +101,17 @@ impl Scribe {
                 self.attempt(|writer| writer.open(conn, t, &upgraded));
             }
             Event::Chunk(from, bytes) => self.chunk(conn, t, from, &bytes),
-            Event::Text(from, bytes) => {
+            Event::Message(from, opcode, bytes) => {
                 if self.fault.is_none() {
                     let (writer, redaction) = (&mut self.writer, &self.redaction);
-                    let found = Found::Message { opcode: Head::TEXT, bytes: &bytes };
+                    let found = Found::Message { opcode, bytes: &bytes };
                     let result = write(writer, redaction, (conn, t, from), &found);
                     self.failed(result);
+                }
+            }
+            Event::Goodbye(from, code, reason) => {
+                if let Some(connection) = self.connections.get_mut(&conn) {
+                    connection.goodbye.get_or_insert((from, code, reason));
                 }
             }
             Event::Close { by, error } => self.close(conn, t, by, error),

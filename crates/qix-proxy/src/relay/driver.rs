@@ -18,7 +18,7 @@ use tokio::{
 use super::lane::{Lane, Stage};
 use crate::record::{Side, Tape};
 
-/// How long one side may stay silent after the other has ended.
+/// How long one side may stay silent after the other has ended, or both after both have said goodbye.
 const LINGER: Duration = Duration::from_secs(10);
 
 /// How a connection ended.
@@ -43,7 +43,7 @@ pub(crate) struct Relay<C, E> {
     end: Option<End>,
     /// Empty, and freed while nothing comes: an idle connection holds no buffer.
     buffer: BytesMut,
-    /// Runs once one direction has ended.
+    /// Runs once one direction has ended, or both have closed.
     linger: Option<Pin<Box<Sleep>>>,
 }
 
@@ -94,7 +94,8 @@ where
                 continue;
             }
             self.buffer = BytesMut::new();
-            if self.end.is_some() {
+            // Two close frames are an end too, after which neither side may wait for the other to hang up for ever.
+            if self.end.is_some() || self.up.flow.is_closed() && self.down.flow.is_closed() {
                 // While the recorder has no room nothing is read, so that nobody can be blamed for silence.
                 if tape.poll_ready(cx).is_pending() {
                     self.linger = None;
@@ -228,7 +229,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::record::{Recorder, RecorderConfig, Upgrade};
+    use crate::record::{Injected, Recorder, RecorderConfig, Upgrade};
 
     /// Longer than anything that happens, on a clock that only runs when nothing does.
     const LONG: Duration = Duration::from_secs(3);
@@ -238,7 +239,10 @@ mod tests {
         let recorder = Recorder::create(dir.path().join("x.qixrec"), RecorderConfig::default()).unwrap();
         let headers = http::HeaderMap::new();
         let status = http::StatusCode::SWITCHING_PROTOCOLS;
-        let tape = recorder.open(&Upgrade { url: "/", status, request: &headers, response: &headers });
+        let injected = Injected::default();
+        let upgrade =
+            Upgrade { url: "/", status, request: &headers, response: &headers, injected: &injected };
+        let tape = recorder.open(&upgrade);
         (dir, tape)
     }
 
@@ -314,6 +318,22 @@ mod tests {
             }
         }
         assert_eq!(received, sent);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn sides_that_said_goodbye_and_do_not_hang_up_are_cut() {
+        let (mut client, mut engine, running) = relayed();
+        let start = tokio::time::Instant::now();
+        engine.write_all(b"\x88\x02\x03\xe8").await.unwrap();
+        tokio::time::sleep(LINGER * 100).await;
+        assert!(!running.is_finished(), "one goodbye may wait for its answer for long");
+        client.write_all(&[0x88, 0x80, 1, 2, 3, 4]).await.unwrap();
+        let (mut rest, mut answer) = (Vec::new(), Vec::new());
+        client.read_to_end(&mut rest).await.unwrap();
+        engine.read_to_end(&mut answer).await.unwrap();
+        assert_eq!((&rest[..], &answer[..]), (&b"\x88\x02\x03\xe8"[..], &[0x88, 0x80, 1, 2, 3, 4][..]));
+        assert!(running.await.unwrap().error.is_none());
+        assert_eq!(start.elapsed(), LINGER * 101);
     }
 
     #[tokio::test(start_paused = true)]

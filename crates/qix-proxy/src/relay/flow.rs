@@ -98,6 +98,11 @@ impl Flow {
         answer
     }
 
+    /// Returns whether a close frame went by.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed
+    }
+
     /// Makes the pong that answers the receiver's ping. `mask` is for a receiver that wants masked frames.
     pub(super) fn answer(&mut self, ping: &[u8], mask: Option<[u8; 4]>) {
         if self.closed || self.walker.is_opaque() {

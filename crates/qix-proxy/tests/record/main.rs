@@ -2,7 +2,13 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+mod behind;
+mod connect;
+mod endings;
+mod faults;
 mod frames;
+mod load;
+mod maps;
 mod process;
 mod secrets;
 mod secrets_by_kind;

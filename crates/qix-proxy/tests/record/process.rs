@@ -31,16 +31,16 @@ async fn refused(args: &[&str]) -> (i32, String) {
 }
 
 /// A running process that listens.
-struct Proxy {
-    child: Child,
+pub(crate) struct Proxy {
+    pub(crate) child: Child,
     lines: Lines<BufReader<ChildStdout>>,
-    address: SocketAddr,
-    path: PathBuf,
+    pub(crate) address: SocketAddr,
+    pub(crate) path: PathBuf,
     _dir: TempDir,
 }
 
 impl Proxy {
-    async fn start(upstream: SocketAddr) -> Self {
+    pub(crate) async fn start(upstream: SocketAddr) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("demo.qixrec");
         let upstream = format!("ws://{upstream}");
@@ -56,13 +56,13 @@ impl Proxy {
         Self { child, lines, address, path, _dir: dir }
     }
 
-    async fn signal(&self, name: &str) {
+    pub(crate) async fn signal(&self, name: &str) {
         let pid = self.child.id().unwrap().to_string();
         let status = bounded(Command::new("kill").args(["-s", name, &pid]).status()).await.unwrap();
         assert!(status.success());
     }
 
-    async fn open(&self, engines: &tokio::net::TcpListener) -> (Raw, Raw) {
+    pub(crate) async fn open(&self, engines: &tokio::net::TcpListener) -> (Raw, Raw) {
         let client = async {
             let mut client = Raw::ask(self.address, "/app/x", "").await;
             assert!(client.head().await.starts_with("HTTP/1.1 101 "));
@@ -77,7 +77,7 @@ impl Proxy {
     }
 
     /// Waits for the end; returns exit code, last line of stdout and stderr.
-    async fn end(mut self) -> (i32, String, String, TempDir) {
+    pub(crate) async fn end(mut self) -> (i32, String, String, TempDir) {
         let summary = bounded(self.lines.next_line()).await.unwrap().unwrap_or_default();
         let output = bounded(self.child.wait_with_output()).await.unwrap();
         (output.status.code().unwrap_or(-1), summary, String::from_utf8(output.stderr).unwrap(), self._dir)
@@ -104,6 +104,13 @@ async fn wrong_arguments_are_one_sentence_with_what_to_do() {
         ([&base[..], &[nowhere.to_str().unwrap()]].concat(), "check that its folder exists"),
         (vec!["--upstream", "engine:9076", "--out", out], "must start with ws://"),
         (vec!["--upstream", "ws://h/app?x=1", "--out", out], "must end before the ?"),
+        (vec!["--out", out], "--upstream"),
+        (vec!["--map", "/a", "--out", out], "PATH=URL"),
+        (vec!["--map", "a=ws://h", "--out", out], "begins with /"),
+        (with(&["--map", "/a=ws://h", "--map", "/a/=ws://i"]), "two upstreams"),
+        (with(&["--map", "/a=h:1"]), "must start with ws://"),
+        (with(&["--remove-header", "a b"]), "--remove-header"),
+        (with(&["--oauth", "id", "--oauth-secret-env", "QIX_TEST_UNSET"]), "QIX_TEST_UNSET is not set"),
         (with(&["--header", "no colon"]), "'Name: value'"),
         (with(&["--header", "a b: s3cret"]), "not the name of a header"),
         (with(&["--api-key-env", "QIX_TEST_UNSET"]), "QIX_TEST_UNSET is not set"),
@@ -257,6 +264,11 @@ async fn help_names_every_option() {
     let help = String::from_utf8(output.stdout).unwrap();
     for option in [
         "--upstream",
+        "--map",
+        "--remove-header",
+        "--oauth",
+        "--session",
+        "--ticket-env",
         "--listen",
         "--out",
         "--header",

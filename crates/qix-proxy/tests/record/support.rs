@@ -8,7 +8,7 @@ use std::{
 };
 
 use qix_proxy::{
-    RecordConfig, RecordProxy,
+    Proxy, ProxyBuilder,
     record::{Closing, EntryKind, FrameText, RecordingReader, Sealed, Side},
 };
 use qix_transport::Endpoint;
@@ -46,11 +46,12 @@ impl Rig {
         Self::with(&format!("ws://{upstream}"), |config| config).await
     }
 
-    pub(crate) async fn with(upstream: &str, change: impl FnOnce(RecordConfig) -> RecordConfig) -> Self {
+    pub(crate) async fn with(upstream: &str, change: impl FnOnce(ProxyBuilder) -> ProxyBuilder) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("test.qixrec");
-        let config = RecordConfig::new(Endpoint::parse(upstream).unwrap(), &path).listen(([127, 0, 0, 1], 0));
-        let proxy = RecordProxy::bind(change(config)).await.unwrap();
+        let config =
+            Proxy::builder(&path).upstream(Endpoint::parse(upstream).unwrap()).listen(([127, 0, 0, 1], 0));
+        let proxy = change(config).bind().await.unwrap();
         let address = proxy.local_addr();
         let (stop, stopped) = oneshot::channel::<()>();
         let (cut, cutting) = oneshot::channel::<()>();

@@ -77,6 +77,10 @@ impl Cookies {
         self.0.iter().map(|(name, _)| &**name)
     }
 
+    pub(crate) fn values(&self) -> impl Iterator<Item = &Secret> {
+        self.0.iter().map(|(_, value)| value)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -86,6 +90,28 @@ impl Cookies {
         if let Some(value) = self.header()? {
             headers.insert(COOKIE, value);
         }
+        Ok(())
+    }
+
+    /// Writes the cookies into a `Cookie` header that may be there, in the place of those with the same name.
+    pub(crate) fn write_among(&self, headers: &mut HeaderMap) -> Result<(), HeaderError> {
+        let Some(own) = self.header()? else { return Ok(()) };
+        let mut line = Vec::new();
+        for pair in
+            headers.get_all(COOKIE).iter().flat_map(|value| value.as_bytes().split(|byte| *byte == b';'))
+        {
+            let pair = pair.trim_ascii();
+            let name = pair.split(|byte| *byte == b'=').next().unwrap_or(pair);
+            if !pair.is_empty() && !self.names().any(|own| own.as_bytes() == name.trim_ascii_end()) {
+                line.extend_from_slice(pair);
+                line.extend_from_slice(b"; ");
+            }
+        }
+        line.extend_from_slice(own.as_bytes());
+        let mut value =
+            HeaderValue::from_bytes(&line).map_err(|_| HeaderError::Value { name: "cookie".into() })?;
+        value.set_sensitive(true);
+        headers.insert(COOKIE, value);
         Ok(())
     }
 

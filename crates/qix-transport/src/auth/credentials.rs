@@ -2,12 +2,12 @@
 
 use std::pin::Pin;
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderName, Request, uri::PathAndQuery};
 
 use super::{cached::Mark, cookies::Cookies};
 use crate::{
     AuthError, ClientIdentity, Endpoint, EndpointError, HeaderError, Headers, Refusal, Secret,
-    http_client::Attempt,
+    endpoint::with_parameter, headers::replace, http_client::Attempt, is_secret_parameter,
 };
 
 /// What [`Credentials`] return.
@@ -122,11 +122,44 @@ impl Proof {
         self.marks.extend(other.marks);
     }
 
-    /// Returns the endpoint with the query parameters of this, in the place of those with the same name, whatever its case.
+    /// Puts all of this into a request that somebody else has made: headers, query parameters and cookies take the place of those
+    /// with the same name, the others stay.
+    ///
+    /// # Errors
+    ///
+    /// [`AuthError`] if path and query get too long, or if the cookies together cannot be sent.
+    pub fn apply<B>(&self, request: &mut Request<B>) -> Result<(), AuthError> {
+        if !self.query.is_empty() {
+            let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
+            let target = self.query_in(target);
+            *request.uri_mut() = PathAndQuery::try_from(target).map_err(|_| EndpointError::Path)?.into();
+        }
+        replace(request.headers_mut(), self.headers());
+        self.cookies.write_among(request.headers_mut())?;
+        Ok(())
+    }
+
+    /// Returns what nobody should see of this: the values of headers other than `Host`, `Origin` and `User-Agent`, of query
+    /// parameters that [are secret](is_secret_parameter), and of cookies.
+    pub fn secrets(&self) -> Vec<Secret> {
+        let public = |name: &HeaderName| matches!(name.as_str(), "host" | "origin" | "user-agent");
+        let headers = self.headers().iter().filter(|(name, _)| !public(name));
+        let headers = headers.map(|(_, value)| String::from_utf8_lossy(value.as_bytes()).into_owned().into());
+        let query = self.query.iter().filter(|(name, _)| is_secret_parameter(name));
+        headers.chain(query.map(|(_, value)| value.clone())).chain(self.cookies.values().cloned()).collect()
+    }
+
+    /// Returns the endpoint with the query parameters of this, in the place of those with the same name.
     pub(crate) fn apply_query(&self, endpoint: &Endpoint) -> Result<Endpoint, EndpointError> {
-        self.query.iter().try_fold(endpoint.clone(), |endpoint, (name, value)| {
-            endpoint.with_parameter(name, value.expose())
-        })
+        if self.query.is_empty() {
+            return Ok(endpoint.clone());
+        }
+        endpoint.with_path(&self.query_in(endpoint.path_and_query()))
+    }
+
+    fn query_in(&self, path_and_query: &str) -> String {
+        let start = path_and_query.to_owned();
+        self.query.iter().fold(start, |text, (name, value)| with_parameter(&text, name, value.expose()))
     }
 }
 
@@ -162,6 +195,37 @@ mod tests {
             (2, &"2".parse().unwrap(), &"c=2".parse().unwrap())
         );
         assert_eq!(applied("ws://h/", &proof), "/?q=2");
+    }
+
+    #[test]
+    fn applied_proof_replaces_by_name_and_leaves_the_rest() {
+        let mut request = Request::get("/app/x?qlikTicket=old&y=%2F")
+            .header("cookie", "a=1; X-Qlik-Session=old;lb=7")
+            .header("cookie", "b=2")
+            .header("authorization", "old")
+            .header("x-other", "kept")
+            .body(())
+            .unwrap();
+        let proof = Proof::new().header("Authorization", "Bearer new").unwrap().query("qlikTicket", "new");
+        let proof = proof.cookie("X-Qlik-Session", "new").unwrap();
+        proof.apply(&mut request).unwrap();
+        assert_eq!(request.uri(), "/app/x?y=%2F&qlikTicket=new");
+        assert_eq!(request.headers()["cookie"], "a=1; lb=7; b=2; X-Qlik-Session=new");
+        assert_eq!(request.headers().get_all("cookie").iter().count(), 1);
+        assert_eq!(request.headers()["authorization"], "Bearer new");
+        assert_eq!(request.headers()["x-other"], "kept");
+        let before = (request.uri().clone(), request.headers().clone());
+        Proof::new().apply(&mut request).unwrap();
+        assert_eq!((request.uri(), request.headers()), (&before.0, &before.1));
+    }
+
+    #[test]
+    fn secrets_are_all_values_but_those_that_name_places() {
+        let proof = Proof::new().header("origin", "https://h").unwrap().header("x-key", "1").unwrap();
+        let proof = proof.query("qlik-csrf-token", "2").query("qlik-web-integration-id", "id");
+        let proof = proof.cookie("c", "3").unwrap();
+        let secrets = proof.secrets();
+        assert_eq!(secrets.iter().map(Secret::expose).collect::<Vec<_>>(), ["1", "2", "3"]);
     }
 
     #[test]

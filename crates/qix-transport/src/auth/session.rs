@@ -273,11 +273,7 @@ async fn logged_in(
         let answer = attempt.send(service, &proof.apply_query(to)?, request(method.clone(), &proof)?).await?;
         if again && !answer.status().is_success() {
             again = false;
-            let refusal = Refusal {
-                status: answer.status(),
-                headers: answer.headers().clone(),
-                body: answer.body().slice(..answer.body().len().min(Refusal::MAX_BODY)),
-            };
+            let refusal = Refusal::new(answer.status(), answer.headers().clone(), answer.body().clone());
             if login.repair(&used, &refusal).await {
                 continue;
             }

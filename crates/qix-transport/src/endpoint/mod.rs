@@ -15,14 +15,14 @@ use std::{borrow::Cow, fmt, str::FromStr};
 
 use ::url::Host;
 use http::{Uri, uri::PathAndQuery};
-use percent_encoding::utf8_percent_encode;
 
+pub(crate) use self::target::with_parameter;
 pub use self::{builder::EndpointBuilder, error::EndpointError};
 use self::{
     target::{Target, decode, glued_query, is_parameter, pairs, split_query},
     url::{Parts, UNWRITABLE, UNWRITABLE_BY_HAND, path_and_query},
 };
-use crate::{redact::COMPONENT, redact_url};
+use crate::redact_url;
 
 /// The URL of an engine's WebSocket.
 ///
@@ -110,19 +110,7 @@ impl Endpoint {
         if name.is_empty() {
             return Err(EndpointError::Parameter);
         }
-        let (path, query) = split_query(self.path_and_query());
-        let mut text = path.to_owned();
-        let mut separator = '?';
-        let query = query.unwrap_or_default().split('&').filter(|pair| {
-            let kept = pair.split_once('=').map_or(*pair, |(name, _)| name);
-            !pair.is_empty() && !is_parameter(kept, name)
-        });
-        for pair in query {
-            text.extend([separator.encode_utf8(&mut [0; 4]), pair]);
-            separator = '&';
-        }
-        let [name, value] = [name, value].map(|part| utf8_percent_encode(part, COMPONENT));
-        self.with_path(&format!("{text}{separator}{name}={value}"))
+        self.with_path(&with_parameter(self.path_and_query(), name, value))
     }
 
     /// Returns the host as DNS and TLS want it: lower case, international names in their ASCII form, IPv6 without brackets.

@@ -1,8 +1,10 @@
 //! What holds for all endpoints.
 
+use percent_encoding::utf8_percent_encode;
 use proptest::{collection::vec, option, prelude::*};
 
 use super::*;
+use crate::redact::COMPONENT;
 
 fn hosts() -> impl Strategy<Value = String> {
     prop_oneof![

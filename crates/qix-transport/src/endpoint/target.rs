@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 
-use percent_encoding::percent_decode_str;
+use percent_encoding::{percent_decode_str, utf8_percent_encode};
 
-use crate::is_secret_parameter;
+use crate::{is_secret_parameter, redact::COMPONENT};
 
 /// Words in the place of an app that mean none: the usual one, and that of qsocks and `@qlik/api` for a fresh session.
 const NO_APP: &[&str] = &["engineData", "?transient="];
@@ -75,6 +75,23 @@ pub(super) fn glued_query(text: &str) -> Option<usize> {
 pub(super) fn pairs(query: Option<&str>) -> impl Iterator<Item = (&str, &str)> {
     let pairs = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty());
     pairs.map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+}
+
+/// Returns path and query with a parameter more, encoded, in the place of one of the same name; the others stay as written.
+pub(crate) fn with_parameter(path_and_query: &str, name: &str, value: &str) -> String {
+    let (path, query) = split_query(path_and_query);
+    let mut text = path.to_owned();
+    let mut separator = '?';
+    let query = query.unwrap_or_default().split('&').filter(|pair| {
+        let kept = pair.split_once('=').map_or(*pair, |(name, _)| name);
+        !pair.is_empty() && !is_parameter(kept, name)
+    });
+    for pair in query {
+        text.extend([separator.encode_utf8(&mut [0; 4]), pair]);
+        separator = '&';
+    }
+    let [name, value] = [name, value].map(|part| utf8_percent_encode(part, COMPONENT));
+    format!("{text}{separator}{name}={value}")
 }
 
 /// Decodes one part; bytes that are no UTF-8 become replacement characters.

@@ -97,6 +97,11 @@ impl TlsSettings {
         self
     }
 
+    /// Returns whether a client certificate is shown.
+    pub fn has_identity(&self) -> bool {
+        self.identity.is_some()
+    }
+
     /// Trusts only roots that were given, here or with the [`identity`](Self::identity): neither the system's nor the bundled.
     ///
     /// With the certificates that the QMC exports, exactly the site's own root is trusted.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use http::{HeaderMap, HeaderName};
 
 use super::{MASK, Redaction};
+use crate::record::Injected;
 
 /// Headers whose values are secrets, in lower case. `x-qlik-session` stands for all that begin so: virtual proxies append their name.
 const SECRET_HEADERS: &[&str] = &[
@@ -33,6 +34,8 @@ pub(crate) struct Redactor<'a> {
     redaction: &'a Redaction,
     /// Further headers whose values are secrets.
     more: &'a [HeaderName],
+    /// Those of this upgrade.
+    injected: Vec<HeaderName>,
     /// What was replaced, as the entry lists it.
     pub(crate) redacted: Vec<String>,
     /// The secrets themselves.
@@ -41,7 +44,15 @@ pub(crate) struct Redactor<'a> {
 
 impl<'a> Redactor<'a> {
     pub(crate) fn new(redaction: &'a Redaction, more: &'a [HeaderName]) -> Self {
-        Self { redaction, more, redacted: Vec::new(), found: Vec::new() }
+        Self { redaction, more, injected: Vec::new(), redacted: Vec::new(), found: Vec::new() }
+    }
+
+    /// Learns what a proxy has added to the client's request.
+    pub(crate) fn know(&mut self, injected: &Injected) {
+        self.injected.extend_from_slice(&injected.headers);
+        for secret in &injected.secrets {
+            self.remember(secret.expose());
+        }
     }
 
     /// Returns `url` without its secrets; `name` says in the list what it is.
@@ -74,7 +85,11 @@ impl<'a> Redactor<'a> {
             return MASK.to_owned();
         }
         if URL_HEADERS.contains(&&*name) {
-            return self.url(&listed, text);
+            let clean = self.url(&listed, text);
+            return self.echo(&listed, &clean).into_owned();
+        }
+        if part == "response" {
+            return self.echo(&listed, text).into_owned();
         }
         let clean = self.redaction.text(text).into_owned();
         if clean != text {
@@ -102,7 +117,8 @@ impl<'a> Redactor<'a> {
             || name.starts_with(SECRET_PREFIX)
             || self.redaction.0.rules.headers.iter().any(|own| own.as_str() == name);
         // What the proxy was told to send is its own, and stays out of every recording.
-        known && self.redaction.is_on() || self.more.iter().any(|own| own.as_str() == name)
+        let mut own = self.more.iter().chain(&self.injected);
+        known && self.redaction.is_on() || own.any(|own| own.as_str() == name)
     }
 
     /// Keeps a header's value, and the token in it if it is of the form `scheme token` or `name=token; …`.
