@@ -106,11 +106,6 @@ pub struct ProxyBuilder {
 }
 
 impl ProxyBuilder {
-    #[doc(hidden)]
-    pub fn new(upstream: Endpoint, output: impl Into<PathBuf>) -> Self {
-        Self::to(output).upstream(upstream)
-    }
-
     /// Takes defaults for everything but the output; an [upstream](Self::upstream) or a [map](Self::map) must follow.
     pub(crate) fn to(output: impl Into<PathBuf>) -> Self {
         Self {
@@ -266,15 +261,11 @@ impl ProxyBuilder {
         let names = fixed.keys().chain(add.keys()).filter(|name| is_secret(name));
         let secret_headers = names.cloned().collect();
         let limits = Limits::default().connect_timeout(self.connect_timeout);
-        let dialer = if routes.is_tls() {
-            let tls = match identity {
-                Some(identity) => self.tls.clone().identity(identity.clone()),
-                None => self.tls.clone(),
-            };
-            Dialer::new(&tls, &limits)?
-        } else {
-            Dialer::plain(&limits)
+        let tls = match identity {
+            Some(identity) => self.tls.clone().identity(identity.clone()),
+            None => self.tls.clone(),
         };
+        let dialer = Dialer::for_engines(routes.endpoints(), &tls, &limits)?;
         let upstream = Upstream {
             routes,
             auth: self.auth.clone(),

@@ -29,11 +29,6 @@ pub use cli::run;
 pub use config::{ConfigError, ProxyBuilder};
 pub use listener::{Proxy, ProxyError};
 
-#[doc(hidden)]
-pub type RecordConfig = ProxyBuilder;
-#[doc(hidden)]
-pub type RecordProxy = Proxy;
-
 /// The examples of the README compile.
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

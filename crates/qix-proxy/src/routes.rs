@@ -46,8 +46,8 @@ impl Routes {
         self.0.iter().rev().find(|route| route.rest(target).is_some())
     }
 
-    pub(crate) fn is_tls(&self) -> bool {
-        self.0.iter().any(|route| route.endpoint.is_tls())
+    pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.0.iter().map(|route| &route.endpoint)
     }
 
     /// Returns the upstreams' URLs, without secrets: first the one for all else, then each of the others as `/path=URL`.
@@ -127,7 +127,7 @@ mod tests {
         ] {
             assert_eq!(led(&routes, target).as_deref(), Some(expected), "{target}");
         }
-        assert!(routes.is_tls());
+        assert!(routes.endpoints().any(Endpoint::is_tls));
         assert_eq!(routes.describe(), "ws://rest/, /a=ws://one/vp/, /c=wss://three:4848/x/y, /a/b=ws://two/");
     }
 

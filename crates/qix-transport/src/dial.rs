@@ -51,9 +51,9 @@ enum Tls {
     None,
     /// The same for every server.
     Given(Secured),
-    /// One server gets all the settings; others get the trust roots, which are read when the first of them is dialled.
+    /// Some servers get all the settings; others get the trust roots, which are read when the first of them is dialled.
     For {
-        peer: Box<str>,
+        peers: Arc<[Box<str>]>,
         secured: Option<Secured>,
         others: TlsSettings,
         read: Arc<OnceLock<Secured>>,
@@ -78,14 +78,24 @@ impl Dialer {
         Ok(Self { tls: Tls::Given(Secured::new(tls)?), limits: *limits, proxies: Proxies::none() })
     }
 
-    /// Takes settings for one engine. Other servers, which are asked for credentials, get no more of them than the trust roots.
-    pub(crate) fn for_engine(
-        engine: &Endpoint,
+    /// Takes settings for connections to some engines. Other servers, which credentials may have to ask, get no more of them than the
+    /// trust roots: they see no client certificate, and must be who they say.
+    ///
+    /// Reads the system's trust roots unless a CA was given; not at all while none of the engines and no other server speaks TLS.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] says what is wrong with the settings.
+    pub fn for_engines<'a>(
+        engines: impl IntoIterator<Item = &'a Endpoint>,
         tls: &TlsSettings,
         limits: &Limits,
     ) -> Result<Self, TlsError> {
-        let secured = if engine.is_tls() { Some(Secured::new(tls)?) } else { None };
-        let tls = Tls::For { peer: engine.peer(), secured, others: tls.roots_only(), read: Arc::default() };
+        let engines: Vec<_> = engines.into_iter().collect();
+        let is_tls = engines.iter().any(|engine| engine.is_tls());
+        let secured = if is_tls { Some(Secured::new(tls)?) } else { None };
+        let peers = engines.iter().map(|engine| engine.peer()).collect();
+        let tls = Tls::For { peers, secured, others: tls.roots_only(), read: Arc::default() };
         Ok(Self { tls, limits: *limits, proxies: Proxies::none() })
     }
 
@@ -192,7 +202,9 @@ impl Tls {
         match self {
             Self::None => Ok(None),
             Self::Given(secured) => Ok(Some(secured)),
-            Self::For { peer, secured: Some(secured), .. } if **peer == *endpoint.peer() => Ok(Some(secured)),
+            Self::For { peers, secured: Some(secured), .. } if peers.contains(&endpoint.peer()) => {
+                Ok(Some(secured))
+            }
             Self::For { others, read, .. } => match read.get() {
                 Some(secured) => Ok(Some(secured)),
                 None => {

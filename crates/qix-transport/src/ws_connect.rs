@@ -310,7 +310,7 @@ impl WsConnectBuilder {
             Some(identity) => self.tls.identity(identity.clone()),
             None => self.tls,
         };
-        let dialer = Dialer::for_engine(&self.endpoint, &tls, &self.limits)?.proxies(self.proxies);
+        let dialer = Dialer::for_engines([&self.endpoint], &tls, &self.limits)?.proxies(self.proxies);
         Ok(WsConnect {
             endpoint: self.endpoint,
             auth: self.auth,

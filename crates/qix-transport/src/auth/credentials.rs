@@ -131,7 +131,7 @@ impl Proof {
     pub fn apply<B>(&self, request: &mut Request<B>) -> Result<(), AuthError> {
         if !self.query.is_empty() {
             let target = request.uri().path_and_query().map_or("/", PathAndQuery::as_str);
-            let target = self.query_in(target);
+            let target = self.query_in(target)?;
             *request.uri_mut() = PathAndQuery::try_from(target).map_err(|_| EndpointError::Path)?.into();
         }
         replace(request.headers_mut(), self.headers());
@@ -154,12 +154,15 @@ impl Proof {
         if self.query.is_empty() {
             return Ok(endpoint.clone());
         }
-        endpoint.with_path(&self.query_in(endpoint.path_and_query()))
+        endpoint.with_path(&self.query_in(endpoint.path_and_query())?)
     }
 
-    fn query_in(&self, path_and_query: &str) -> String {
+    fn query_in(&self, path_and_query: &str) -> Result<String, EndpointError> {
+        if self.query.iter().any(|(name, _)| name.is_empty()) {
+            return Err(EndpointError::Parameter);
+        }
         let start = path_and_query.to_owned();
-        self.query.iter().fold(start, |text, (name, value)| with_parameter(&text, name, value.expose()))
+        Ok(self.query.iter().fold(start, |text, (name, value)| with_parameter(&text, name, value.expose())))
     }
 }
 
