@@ -163,7 +163,8 @@ async fn received(engine: &child::Server) -> io::Result<()> {
             };
             ours_took += cost(work).await.cpu;
             let work = async {
-                let bytes = bare::large_calls(&mut bare, MESSAGES / 4).await.expect("the engine answers");
+                let bytes =
+                    bare::large_calls(&mut bare, "Large", MESSAGES / 4).await.expect("the engine answers");
                 assert!(bytes > MESSAGES / 4 * LARGE as u64);
             };
             bare_took += cost(work).await.cpu;

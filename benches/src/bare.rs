@@ -1,6 +1,6 @@
 //! Bare programs on tokio-tungstenite, written as an able user would write them for one purpose.
 
-use std::{collections::HashMap, io, net::SocketAddr, pin::pin};
+use std::{collections::HashMap, io, net::SocketAddr, pin::pin, time::Instant};
 
 use futures_util::{FutureExt, SinkExt, StreamExt, future::Either};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use tokio_tungstenite::{
     tungstenite::{Message, Utf8Bytes, protocol::WebSocketConfig},
 };
 
-use crate::{SMALL_RESULT, large_result};
+use crate::{LARGE, MEDIUM, SMALL_RESULT, result_of};
 
 /// A connected bare client.
 pub type Client = WebSocketStream<TcpStream>;
@@ -108,6 +108,24 @@ pub async fn calls(client: &mut Client, calls: u64, in_flight: u64) -> io::Resul
     Ok(())
 }
 
+/// Makes `calls` calls, one after the other, and returns the seconds that each took.
+///
+/// # Errors
+///
+/// What the socket says.
+pub async fn round_trips(client: &mut Client, calls: u64) -> io::Result<Vec<f64>> {
+    let mut seconds = Vec::with_capacity(usize::try_from(calls).unwrap_or_default());
+    for id in 1..=calls {
+        let request = request(id, "EngineVersion");
+        let asked = Instant::now();
+        client.send(request).await.map_err(io::Error::other)?;
+        let answer = client.next().await.ok_or_else(|| io::Error::other("the peer has gone"))?;
+        answer.map_err(io::Error::other)?;
+        seconds.push(asked.elapsed().as_secs_f64());
+    }
+    Ok(seconds)
+}
+
 /// Makes `calls` calls, `in_flight` at a time, as the shortest program does: each answer is followed by the next request, which
 /// is sent at once.
 ///
@@ -198,22 +216,23 @@ async fn own(
     }
 }
 
-/// Asks for the large answer `calls` times, one after the other, and returns how many bytes came.
+/// Calls `method`, which is `Large` or `Medium`, `calls` times, one after the other, and returns how many bytes came.
 ///
 /// # Errors
 ///
 /// What the socket says.
-pub async fn large_calls(client: &mut Client, calls: u64) -> io::Result<u64> {
+pub async fn large_calls(client: &mut Client, method: &str, calls: u64) -> io::Result<u64> {
     let mut bytes = 0;
     for id in 1..=calls {
-        client.send(request(id, "Large")).await.map_err(io::Error::other)?;
+        client.send(request(id, method)).await.map_err(io::Error::other)?;
         let answer = client.next().await.ok_or_else(|| io::Error::other("the peer has gone"))?;
         bytes += answer.map_err(io::Error::other)?.len() as u64;
     }
     Ok(bytes)
 }
 
-/// Answers every request with the same small result, the large one for the method `Large`, or the request itself for `Echo`;
+/// Answers every request with the same small result, with one of [`LARGE`] or [`MEDIUM`] bytes for the methods `Large` and `Medium`,
+/// or with the request itself for `Echo`;
 /// flushes once per burst.
 ///
 /// # Errors
@@ -233,16 +252,18 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     W: Future<Output = io::Result<S>> + Send + 'static,
 {
-    let large = Utf8Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, large_result()));
+    let answer =
+        |bytes| Utf8Bytes::from(format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, result_of(bytes)));
+    let big = [("\"Large\"", answer(LARGE)), ("\"Medium\"", answer(MEDIUM))];
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let (large, stream) = (large.clone(), wrap(stream));
+        let (big, stream) = (big.clone(), wrap(stream));
         tokio::spawn(async move {
             // A client that leaves ends its conversation, and nothing else.
             let Ok(stream) = stream.await else { return };
             if let Ok(socket) = accept_async_with_config(stream, Some(config(Some(16 << 10)))).await {
-                let _ = answer_all(socket, large).await;
+                let _ = answer_all(socket, &big).await;
             }
         });
     }
@@ -250,19 +271,19 @@ where
 
 async fn answer_all<S: AsyncRead + AsyncWrite + Unpin>(
     mut socket: WebSocketStream<S>,
-    large: Utf8Bytes,
+    big: &[(&str, Utf8Bytes)],
 ) -> Result<(), tokio_tungstenite::tungstenite::Error> {
     while let Some(message) = socket.next().await {
         let mut message = Some(message?);
         while let Some(Message::Text(text)) = message {
             // What is asked stands at the beginning of it.
             let head = text.get(..100).unwrap_or(&text);
-            let answer = if head.contains("\"Large\"") {
-                large.clone()
-            } else if head.contains("\"Echo\"") {
-                text
-            } else {
-                format!(r#"{{"jsonrpc":"2.0","id":{},"result":{SMALL_RESULT}}}"#, id_of(&text)).into()
+            let answer = match big.iter().find(|(method, _)| head.contains(method)) {
+                Some((_, answer)) => answer.clone(),
+                None if head.contains("\"Echo\"") => text,
+                None => {
+                    format!(r#"{{"jsonrpc":"2.0","id":{},"result":{SMALL_RESULT}}}"#, id_of(&text)).into()
+                }
             };
             socket.feed(Message::Text(answer)).await?;
             message = socket.next().now_or_never().flatten().transpose()?;

@@ -4,9 +4,10 @@ use std::{
     io::{self, BufRead, BufReader, Read},
     net::SocketAddr,
     process::{Child, Command, Stdio},
+    time::Duration,
 };
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::bare;
 
@@ -21,6 +22,36 @@ pub struct Server {
 }
 
 impl Server {
+    /// Takes over a program of somebody else's that was told to listen on `address`, and waits until it does.
+    ///
+    /// # Errors
+    ///
+    /// That it ended, or did not listen within 20 seconds.
+    pub async fn foreign(mut child: Child, address: SocketAddr) -> io::Result<Self> {
+        for _ in 0..200 {
+            if let Some(status) = child.try_wait()? {
+                return Err(io::Error::other(format!("it ended with {status}")));
+            }
+            if TcpStream::connect(address).await.is_ok() {
+                return Ok(Self { child, address });
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        // It is ended with this value.
+        drop(Self { child, address });
+        Err(io::Error::other("it did not listen within 20 seconds"))
+    }
+
+    /// Returns the CPU seconds that the threads of the process have used so far; Linux only.
+    pub fn cpu(&self) -> Option<f64> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).ok()?;
+        let spent = threads.flatten().filter_map(|thread| {
+            let times = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+            times.split_whitespace().next()?.parse::<f64>().ok()
+        });
+        Some(spent.sum::<f64>() / 1e9)
+    }
+
     /// Starts this program again as `role`, with `args`, and waits until it says where it listens.
     ///
     /// # Errors
@@ -54,6 +85,11 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Returns whether this process was started for a role.
+pub fn is_child() -> bool {
+    std::env::var_os(ROLE).is_some()
 }
 
 /// Runs the role that this process was started for, if it is a child; `more` adds roles to those known here.

@@ -8,6 +8,7 @@ pub mod child;
 pub mod layouts;
 pub mod measure;
 pub mod peer;
+pub mod rival;
 pub mod updates;
 
 /// The engine's answer to a small call.
@@ -16,11 +17,14 @@ pub const SMALL_RESULT: &str = r#"{"qVersion":{"qComponentVersion":"12.2528.0"}}
 /// The size of a large answer, in bytes: a hypercube of 11 MB.
 pub const LARGE: usize = 11 << 20;
 
-/// Makes the result of a large answer, shaped like hypercube cells.
-pub fn large_result() -> String {
+/// The size of an answer in the middle, in bytes: a layout.
+pub const MEDIUM: usize = 300 << 10;
+
+/// Makes a result of at least so many bytes, shaped like hypercube cells.
+pub fn result_of(bytes: usize) -> String {
     let mut text = String::from(r#"{"qDataPages":[{"qMatrix":["#);
     let mut row = 0u64;
-    while text.len() < LARGE {
+    while text.len() < bytes {
         if row > 0 {
             text.push(',');
         }

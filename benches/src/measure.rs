@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rustix::{
-    thread::{CpuSet, sched_setaffinity},
+    thread::{CpuSet, sched_getaffinity, sched_setaffinity},
     time::{ClockId, clock_gettime},
 };
 
@@ -19,6 +19,33 @@ pub fn pin(core: usize) {
     cores.set(core);
     // A system that does not let us gives noisier figures.
     let _ = sched_setaffinity(None, &cores);
+}
+
+/// Runs this thread, and the children it starts, on one core until the value is dropped.
+#[derive(Debug)]
+#[must_use]
+pub struct OneCore(Option<CpuSet>);
+
+impl OneCore {
+    /// Binds to the last core that this thread may use.
+    pub fn bind() -> Self {
+        let allowed = sched_getaffinity(None).ok();
+        if let Some(last) =
+            allowed.and_then(|cores| (0..CpuSet::MAX_CPU).rev().find(|core| cores.is_set(*core)))
+        {
+            pin(last);
+        }
+        Self(allowed)
+    }
+}
+
+impl Drop for OneCore {
+    fn drop(&mut self) {
+        if let Some(allowed) = &self.0 {
+            // A system that let us bind lets us go.
+            let _ = sched_setaffinity(None, allowed);
+        }
+    }
 }
 
 /// What a run of some work cost.
@@ -50,6 +77,13 @@ pub fn seconds(times: usize, mut work: impl FnMut()) -> f64 {
 pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Returns the value that this share of the values, 0 to 1, does not exceed.
+pub fn quantile(values: &mut [f64], share: f64) -> f64 {
+    values.sort_by(f64::total_cmp);
+    let last = values.len().saturating_sub(1);
+    values.get((last as f64 * share).round() as usize).copied().unwrap_or(f64::NAN)
 }
 
 /// Writes the lowest and the highest value.

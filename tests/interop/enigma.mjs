@@ -5,6 +5,7 @@
 // --any-order accepts answers in any order where the check would otherwise insist on the overtaking.
 
 import assert from 'node:assert/strict';
+import { Context } from './enigma-context.mjs';
 import { failure, next, run, within } from './harness.mjs';
 
 const cube = (dimensions, measures, fetch, more = {}) => ({
@@ -657,4 +658,4 @@ const checks = {
   },
 };
 
-process.exit(await run(checks, process.argv.slice(2)));
+process.exit(await run(checks, process.argv.slice(2), Context));

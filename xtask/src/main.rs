@@ -15,7 +15,7 @@ use clap::Parser;
 /// The repository's own commands.
 #[derive(Debug, Parser)]
 enum Task {
-    /// Run enigma.js against the fake engine: straight, through the recorder, and from the recording
+    /// Run clients from npm and PyPI against the fake engine: straight, through the recorder, and from the recording
     #[command(disable_help_flag = true)]
     Interop(Arguments),
     /// Decode recorded layouts and frames, write them back, and patch those of one file into those of the next
