@@ -9,6 +9,8 @@ use std::{
 use http::{HeaderMap, HeaderName};
 use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxies, TlsError, TlsSettings};
 
+use crate::record::FileSettings;
+
 /// Settings of a [`RecordProxy`](crate::RecordProxy).
 ///
 /// ```
@@ -25,7 +27,7 @@ use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxie
 pub struct RecordConfig {
     /// Where the engine is. Its path is put in front of the path that a client asks for.
     pub upstream: Endpoint,
-    /// The recording, a file that must not exist yet.
+    /// The recording, a file that must not exist yet; [`Recorder::create`](crate::record::Recorder::create) says what its name may stand for.
     pub output: PathBuf,
     /// The address to listen on; port 0 takes a free one.
     ///
@@ -72,6 +74,10 @@ pub struct RecordConfig {
     ///
     /// Default: 256 MiB.
     pub max_message: usize,
+    /// How the recording is laid out in files.
+    ///
+    /// Default: one file that grows.
+    pub files: FileSettings,
 }
 
 impl RecordConfig {
@@ -91,6 +97,7 @@ impl RecordConfig {
             grace: Duration::from_secs(5),
             queue: 64 << 20,
             max_message: 256 << 20,
+            files: FileSettings::default(),
         }
     }
 
@@ -168,6 +175,13 @@ impl RecordConfig {
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
+        self
+    }
+
+    /// Sets [`files`](Self::files).
+    #[must_use]
+    pub fn files(mut self, settings: FileSettings) -> Self {
+        self.files = settings;
         self
     }
 

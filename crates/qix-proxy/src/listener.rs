@@ -100,6 +100,7 @@ impl RecordProxy {
             queue: config.queue,
             max_message: config.max_message,
             secret_headers: checked.secret_headers(),
+            files: config.files.clone(),
         };
         let recorder = Recorder::create(&config.output, recorder_config)?;
         let upstream = Upstream::new(&config, checked);
@@ -124,7 +125,7 @@ impl RecordProxy {
         &self.front.recorder
     }
 
-    /// Serves until `shutdown` is done, gives open connections the grace period to end, and seals the recording.
+    /// Serves until `shutdown` is done, or until nothing can be recorded although everything [must be](crate::record::OnFull::Stop), gives open connections the grace period to end, and seals the recording.
     ///
     /// # Cancellation
     ///
@@ -149,6 +150,7 @@ impl RecordProxy {
         tokio::select! {
             () = accept(&listener, &front, &mut connections) => {}
             () = shutdown => {}
+            () = recorder.must_stop() => {}
         }
         drop(listener);
         draining.send_replace(true);
@@ -156,6 +158,7 @@ impl RecordProxy {
         tokio::select! {
             _ = timeout(grace, rest) => {}
             () = now => {}
+            () = recorder.must_stop() => {}
         }
         // Their tapes say in the recording that the proxy cut them.
         connections.shutdown().await;

@@ -4,9 +4,12 @@ mod demo;
 mod doctor;
 mod engine;
 mod exit;
+mod files;
 mod record;
+mod repair;
 mod replay;
 mod session;
+mod units;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -31,6 +34,8 @@ enum Command {
     Record(record::RecordArgs),
     /// Answer a client from a recording, without an engine
     Replay(replay::ReplayArgs),
+    /// Make a whole recording of what a crash has left
+    Repair(repair::RepairArgs),
     /// Find out why an engine cannot be reached: name, TCP, tunnel, TLS, upgrade, greeting and a first answer, step by step
     Doctor(doctor::DoctorArgs),
     /// See all of it at work on an embedded recording: no engine, no network, nothing to set up
@@ -61,6 +66,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
     match command {
         Command::Record(args) => args.exec(out).await,
         Command::Replay(args) => args.exec(out).await,
+        Command::Repair(args) => args.exec(out),
         Command::Doctor(args) => args.exec(out).await,
         Command::Demo(args) => args.exec(out).await,
     }

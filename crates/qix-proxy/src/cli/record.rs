@@ -7,8 +7,11 @@ use qix_transport::Endpoint;
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs},
     exit::{CliError, Outcome, count},
+    files::FileArgs,
 };
 use crate::{ProxyError, RecordConfig, RecordProxy, chain::chain, record::Sealed};
+
+const DEFAULT_OUTPUT: &str = "session-%Y%m%dT%H%M%SZ.qixrec";
 
 /// Arguments of `qix-proxy record`.
 #[derive(Debug, clap::Args)]
@@ -21,7 +24,8 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9077")]
     listen: SocketAddr,
 
-    /// The recording to write; an existing file is never overwritten [default: session-TIME.qixrec]
+    /// The recording to write; an existing file is never overwritten. %Y, %m, %d, %H, %M and %S stand for the time in UTC, and a name
+    /// that ends with .zst makes the file compressed [default: session-TIME.qixrec]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -29,6 +33,9 @@ pub(crate) struct RecordArgs {
     /// Pages of this machine's loopback addresses may, and programs that are no browsers
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+
+    #[command(flatten)]
+    files: FileArgs,
 
     #[command(flatten)]
     login: LoginArgs,
@@ -72,6 +79,11 @@ impl RecordArgs {
         // What happened decides the exit code, whether somebody still reads the summary or not.
         let _ = writeln!(out, "{}", summary(&sealed));
         match sealed.fault {
+            None if sealed.missing > 0 => Err(CliError::network(format!(
+                "{} is incomplete: {} could not be recorded, and it says where they are missing",
+                sealed.path.display(),
+                count(sealed.missing, "message")
+            ))),
             None => Ok(Outcome::Clean),
             Some(error) => {
                 let path = sealed.path.display();
@@ -88,8 +100,9 @@ impl RecordArgs {
             .map_err(|error| CliError::usage(format!("--upstream cannot be used: {error}")))?;
         let (auth, headers) = (self.login.auth()?, self.login.headers()?);
         let (tls, proxies) = (self.trust.tls()?, self.way.proxies()?);
-        let output = self.out.unwrap_or_else(default_output);
+        let output = self.out.unwrap_or_else(|| DEFAULT_OUTPUT.into());
         Ok(RecordConfig::new(upstream, output)
+            .files(self.files.settings()?)
             .listen(self.listen)
             .headers(headers)
             .auth(auth)
@@ -97,10 +110,6 @@ impl RecordArgs {
             .proxies(proxies)
             .allowed_origins(self.allow_origin))
     }
-}
-
-fn default_output() -> PathBuf {
-    jiff::Timestamp::now().strftime("session-%Y%m%dT%H%M%SZ.qixrec").to_string().into()
 }
 
 fn refused(error: ProxyError) -> CliError {
@@ -117,8 +126,12 @@ fn summary(sealed: &Sealed) -> String {
         0 => String::new(),
         refused => format!(", {} refused", count(refused, "upgrade")),
     };
+    let files = match sealed.files {
+        0 | 1 => String::new(),
+        files => format!(" and {} more", files - 1),
+    };
     format!(
-        "recorded {}, {}{refused}, {} to {}",
+        "recorded {}, {}{refused}, {} to {}{files}",
         count(sealed.connections, "connection"),
         count(sealed.frames, "frame"),
         size(sealed.bytes),
