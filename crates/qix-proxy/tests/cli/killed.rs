@@ -40,7 +40,7 @@ async fn killed_after(answers: u64, name: &str, more: &[&str]) -> usize {
     assert!(is_text(&bounded(from.next()).await), "the answer with the app's handle");
     let asking = tokio::spawn(async move {
         // Answers of all sizes, so that lines end anywhere in the recorder's buffers.
-        for id in 2..answers + 200 {
+        for id in 2..answers + 60 {
             let expression = format!("Big({})", id * 7919 % 6007);
             let request =
                 json!({"id": id, "handle": 1, "method": "Evaluate", "params": [expression]}).to_string();
@@ -120,7 +120,7 @@ async fn killed(times: u64, seed: u64, name: &str, more: &[&str]) -> Vec<usize> 
     let moments = (0..times).map(|run| {
         let random = (seed + run).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
         // Most of them early, as more takes longer and shows the same.
-        1 + random % [5, 40, 150, 400][random as usize / 7 % 4]
+        1 + random % [3, 10, 40, 200][random as usize / 7 % 4]
     });
     stream::iter(moments).map(|answers| killed_after(answers, name, more)).buffer_unordered(2).collect().await
 }
