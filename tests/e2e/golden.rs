@@ -26,7 +26,13 @@ fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
 }
 
 fn opening(url: &str, status: u16, request: &[(&str, &str)], response: &[(&str, &str)]) -> Opening {
-    Opening { url: url.to_owned(), status, request: pairs(request), response: pairs(response) }
+    Opening {
+        url: url.to_owned(),
+        status,
+        request: pairs(request),
+        response: pairs(response),
+        continued: false,
+    }
 }
 
 fn frame(from: Side, text: FrameText) -> EntryKind {
@@ -59,6 +65,8 @@ fn every_kind_of_entry_and_message_is_read_with_all_its_members() {
         started: "2026-01-02T03:04:05.678901Z".to_owned(),
         tool: "qix-proxy 0.1.0".to_owned(),
         upstream: "wss://sense.example.com/".to_owned(),
+        part: 1,
+        continues: None,
     };
     assert_eq!(header, expected);
     let first = opening(

@@ -12,7 +12,7 @@ use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxie
 use crate::{
     Proxy, ProxyError,
     origin::Origins,
-    record::Redaction,
+    record::{FileSettings, Redaction},
     rewrite::{HeaderRules, is_secret},
     routes::Routes,
     upstream::Upstream,
@@ -46,7 +46,7 @@ pub struct ProxyBuilder {
     ///
     /// Default: none.
     pub maps: Vec<(String, Endpoint)>,
-    /// The recording, a file that must not exist yet.
+    /// The recording, a file that must not exist yet; [`Recorder::create`](crate::record::Recorder::create) says what its name may stand for.
     pub output: PathBuf,
     /// The address to listen on; port 0 takes a free one.
     ///
@@ -103,6 +103,10 @@ pub struct ProxyBuilder {
     ///
     /// Default: [`Redaction::standard`](crate::record::Redaction::standard).
     pub redaction: Redaction,
+    /// How the recording is laid out in files.
+    ///
+    /// Default: one file that grows.
+    pub files: FileSettings,
 }
 
 impl ProxyBuilder {
@@ -125,6 +129,7 @@ impl ProxyBuilder {
             queue: 64 << 20,
             max_message: 256 << 20,
             redaction: Redaction::standard(),
+            files: FileSettings::default(),
         }
     }
 
@@ -223,6 +228,13 @@ impl ProxyBuilder {
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
+        self
+    }
+
+    /// Sets [`files`](Self::files).
+    #[must_use]
+    pub fn files(mut self, settings: FileSettings) -> Self {
+        self.files = settings;
         self
     }
 

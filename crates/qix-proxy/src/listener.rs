@@ -98,6 +98,7 @@ impl Proxy {
             max_message: config.max_message,
             secret_headers: checked.secret_headers,
             redaction: config.redaction.clone(),
+            files: config.files.clone(),
         };
         let recorder = Recorder::create(&config.output, recorder_config)?;
         let (draining, receiver) = watch::channel(false);
@@ -126,7 +127,7 @@ impl Proxy {
         &self.front.recorder
     }
 
-    /// Serves until `shutdown` is done, gives open connections the grace period to end, and seals the recording.
+    /// Serves until `shutdown` is done, or until nothing can be recorded although everything [must be](crate::record::OnFull::Stop), gives open connections the grace period to end, and seals the recording.
     ///
     /// # Cancellation
     ///
@@ -151,6 +152,7 @@ impl Proxy {
         tokio::select! {
             () = accept(&listener, &front, &mut connections) => {}
             () = shutdown => {}
+            () = recorder.must_stop() => {}
         }
         drop(listener);
         draining.send_replace(true);
@@ -158,6 +160,7 @@ impl Proxy {
         tokio::select! {
             _ = timeout(grace, rest) => {}
             () = now => {}
+            () = recorder.must_stop() => {}
         }
         // Their tapes say in the recording that the proxy cut them.
         connections.shutdown().await;

@@ -4,11 +4,14 @@ mod demo;
 mod doctor;
 mod engine;
 mod exit;
+mod files;
 mod record;
 mod redaction;
+mod repair;
 mod replay;
 mod scrub;
 mod session;
+mod units;
 
 use std::{
     io::{self, IsTerminal, Write},
@@ -30,13 +33,15 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Forward a client's traffic to an engine and write it to a file
-    Record(record::RecordArgs),
+    Record(Box<record::RecordArgs>),
     /// Answer a client from a recording, without an engine
     Replay(replay::ReplayArgs),
     /// Take secrets out of a recording, or find them; make the data in it nobody's
     Scrub(scrub::ScrubArgs),
+    /// Make a whole recording of what a crash has left
+    Repair(repair::RepairArgs),
     /// Find out why an engine cannot be reached: name, TCP, tunnel, TLS, upgrade, greeting and a first answer, step by step
-    Doctor(doctor::DoctorArgs),
+    Doctor(Box<doctor::DoctorArgs>),
     /// See all of it at work on an embedded recording: no engine, no network, nothing to set up
     Demo(demo::DemoArgs),
 }
@@ -71,6 +76,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Record(args) => args.exec(out).await,
         Command::Replay(args) => args.exec(out).await,
         Command::Scrub(args) => args.exec(out),
+        Command::Repair(args) => args.exec(out),
         Command::Doctor(args) => args.exec(out).await,
         Command::Demo(args) => args.exec(out).await,
     }

@@ -8,6 +8,7 @@ use qix_transport::Endpoint;
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
     exit::{CliError, Outcome, count},
+    files::FileArgs,
     redaction::RedactionArgs,
     session::SessionArgs,
 };
@@ -16,6 +17,8 @@ use crate::{
     chain::chain,
     record::{Redaction, Sealed},
 };
+
+const DEFAULT_OUTPUT: &str = "session-%Y%m%dT%H%M%SZ.qixrec";
 
 /// Arguments of `qix-proxy record`.
 #[derive(Debug, clap::Args)]
@@ -37,7 +40,8 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9077")]
     listen: SocketAddr,
 
-    /// The recording to write; an existing file is never overwritten [default: session-TIME.qixrec]
+    /// The recording to write; an existing file is never overwritten. %Y, %m, %d, %H, %M and %S stand for the time in UTC, and a name
+    /// that ends with .zst makes the file compressed [default: session-TIME.qixrec]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -52,6 +56,9 @@ pub(crate) struct RecordArgs {
     /// Write secrets as they are; the recording must then be kept like the credentials in it
     #[arg(long, conflicts_with_all = ["redact_rules", "redact_script"])]
     no_redact: bool,
+
+    #[command(flatten)]
+    files: FileArgs,
 
     #[command(flatten)]
     login: LoginArgs,
@@ -103,6 +110,11 @@ impl RecordArgs {
         // What happened decides the exit code, whether somebody still reads the summary or not.
         let _ = writeln!(out, "{}", summary(&sealed));
         match sealed.fault {
+            None if sealed.missing > 0 => Err(CliError::network(format!(
+                "{} is incomplete: {} could not be recorded, and it says where they are missing",
+                sealed.path.display(),
+                count(sealed.missing, "message")
+            ))),
             None => Ok(Outcome::Clean),
             Some(error) => {
                 let path = sealed.path.display();
@@ -119,8 +131,9 @@ impl RecordArgs {
         let headers = self.login.headers()?;
         let (tls, proxies) = (self.trust.tls()?, self.way.proxies()?);
         let redaction = if self.no_redact { Redaction::off() } else { self.redaction.redaction()? };
-        let output = self.out.unwrap_or_else(default_output);
+        let output = self.out.unwrap_or_else(|| DEFAULT_OUTPUT.into());
         let mut config = Proxy::builder(output)
+            .files(self.files.settings()?)
             .listen(self.listen)
             .headers(headers)
             .auth(auth)
@@ -142,10 +155,6 @@ impl RecordArgs {
     }
 }
 
-fn default_output() -> PathBuf {
-    jiff::Timestamp::now().strftime("session-%Y%m%dT%H%M%SZ.qixrec").to_string().into()
-}
-
 fn refused(error: ProxyError) -> CliError {
     let text = chain(&error);
     match error {
@@ -160,8 +169,12 @@ fn summary(sealed: &Sealed) -> String {
         0 => String::new(),
         refused => format!(", {} refused", count(refused, "upgrade")),
     };
+    let files = match sealed.files {
+        0 | 1 => String::new(),
+        files => format!(" and {} more", files - 1),
+    };
     format!(
-        "recorded {}, {}{refused}, {} to {}",
+        "recorded {}, {}{refused}, {} to {}{files}",
         count(sealed.connections, "connection"),
         count(sealed.frames, "frame"),
         size(sealed.bytes),

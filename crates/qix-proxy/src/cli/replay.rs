@@ -17,8 +17,9 @@ use crate::scrub::Anonymizer;
 /// Arguments of `qix-proxy replay`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReplayArgs {
-    /// The recording
-    file: PathBuf,
+    /// The recording; all its files, in any order, if it has several
+    #[arg(required = true, value_name = "FILE")]
+    files: Vec<PathBuf>,
 
     /// Where to listen; port 0 takes a free one
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9077")]
@@ -35,11 +36,11 @@ pub(crate) struct ReplayArgs {
 impl ReplayArgs {
     /// Serves the recording until Ctrl-C or SIGTERM.
     pub(crate) async fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
-        let (tapes, report) =
-            Tapes::open_with(&self.file, &self.redaction.redaction()?).map_err(|error| match error {
-                LoadError::NoConnection => CliError::recording(format!("{}: {error}", self.file.display())),
-                error => CliError::recording(chain(&error)),
-            })?;
+        let redaction = self.redaction.redaction()?;
+        let (tapes, report) = Tapes::open_parts(&self.files, &redaction).map_err(|error| match error {
+            LoadError::NoConnection => CliError::recording(format!("{}: {error}", self.name())),
+            error => CliError::recording(chain(&error)),
+        })?;
         warn(&report);
         let tapes = match &self.anonymise_map {
             None => tapes,
@@ -67,7 +68,7 @@ impl ReplayArgs {
             "replaying {} with {} from {} on ws://{address}",
             count(connections as u64, "connection"),
             count(calls as u64, "call"),
-            self.file.display()
+            self.name()
         )?;
         out.flush()?;
         let summary = server
@@ -82,6 +83,16 @@ impl ReplayArgs {
         // What happened decides the exit code, whether somebody still reads the summary or not.
         let _ = writeln!(out, "replayed {connections}, answered {answered}, {missed} not in the recording");
         Ok(if missed == 0 { Outcome::Clean } else { Outcome::Mismatch })
+    }
+}
+
+impl ReplayArgs {
+    fn name(&self) -> String {
+        let first = self.files.first().map(|file| file.display().to_string()).unwrap_or_default();
+        match self.files.len() {
+            0 | 1 => first,
+            more => format!("{first} and {} more", more - 1),
+        }
     }
 }
 

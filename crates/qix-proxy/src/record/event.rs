@@ -31,6 +31,8 @@ pub(super) enum Event {
     Close { by: Option<Side>, error: Option<io::Error> },
     /// An upgrade did not come about.
     Refused(Box<Upgraded>),
+    /// The next file is to be begun.
+    Rotate,
     /// The end; whoever asked for it waits.
     Seal(oneshot::Sender<Sealed>),
 }

@@ -5,10 +5,10 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 
 /// The major and minor version that this crate writes; it reads every minor version of the same major one.
-pub const VERSION: (u32, u32) = (1, 0);
+pub const VERSION: (u32, u32) = (1, 1);
 
 /// The first line of a recording.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Header {
     /// Major and minor version.
     pub version: (u32, u32),
@@ -18,6 +18,10 @@ pub struct Header {
     pub tool: String,
     /// The engine's URL, secrets removed.
     pub upstream: String,
+    /// The place of the file among those that continue each other, from 1.
+    pub part: u64,
+    /// The name of the file that this one continues, if it does.
+    pub continues: Option<String>,
 }
 
 /// One thing that happened.
@@ -52,6 +56,8 @@ pub enum EntryKind {
     Refused(Opening),
     /// Something the reader should know.
     Note(String),
+    /// Before this, something is missing, because the recorder could not write.
+    Gap(Gap),
     /// The recording was sealed; nothing follows.
     End,
     /// A kind that a later minor version has added.
@@ -69,6 +75,22 @@ pub struct Opening {
     pub request: Vec<(String, String)>,
     /// The upstream's headers, in order.
     pub response: Vec<(String, String)>,
+    /// Whether the connection was open before, and this only says so again, at the beginning of a file or after a gap; headers are
+    /// empty then.
+    pub continued: bool,
+}
+
+/// What a recording misses.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Gap {
+    /// When the first of it happened, since the recording started.
+    pub since: Duration,
+    /// Messages.
+    pub frames: u64,
+    /// Connections and refusals.
+    pub others: u64,
+    /// Why nothing could be written.
+    pub reason: String,
 }
 
 /// The end of a connection.

@@ -1,24 +1,43 @@
 //! Recordings: what is in them, how they are written, and how they are read.
 //!
 //! A [`Recorder`] writes: [`Tape`]s take what crosses each connection, and a queue of bounded size leads to one thread. There bytes
-//! become messages, secrets are taken out, and messages become lines. A [`RecordingReader`] reads.
+//! become messages, secrets are taken out, and messages become lines of files, as [`FileSettings`] lay them out. A [`RecordingReader`]
+//! or an [`AsyncRecordingReader`] reads a file, [`RecordingParts`] reads several, and [`repair()`] mends what a crash has left.
 
 mod assembler;
+mod async_reader;
 mod connect;
 mod event;
+mod follow;
 mod format;
+mod names;
 mod output;
+mod parse;
+mod parts;
 mod queue;
+mod read_error;
 mod reader;
 mod recorder;
 mod redact;
+mod repair;
+mod retention;
 mod scribe;
+mod settings;
+mod shelf;
+mod volume;
 pub(crate) mod walk;
 mod writer;
+mod zip;
 
+pub use async_reader::AsyncRecordingReader;
 pub use connect::{RecordConnect, RecordSocket};
-pub use format::{Closing, Entry, EntryKind, FrameText, Header, Opening, Side, VERSION};
-pub use reader::{ReadError, RecordingReader, TornTail};
+pub use follow::TornTail;
+pub use format::{Closing, Entry, EntryKind, FrameText, Gap, Header, Opening, Side, VERSION};
+pub use parts::RecordingParts;
+pub use read_error::ReadError;
+pub use reader::RecordingReader;
 pub use recorder::{Injected, Recorder, RecorderConfig, RecorderError, Sealed, Tape, Upgrade};
 pub(crate) use redact::{MASK, Redactor};
 pub use redact::{Redaction, RuleError};
+pub use repair::{Repair, RepairError, check, repair, repair_in_place};
+pub use settings::{FileSettings, OnFull};

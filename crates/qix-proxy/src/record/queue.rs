@@ -110,10 +110,16 @@ impl Queue {
         connections
     }
 
-    /// Takes all that waits into `items`, which must be empty; waits for something to come. Returns `false` once the queue is closed and empty.
+    /// Takes all that waits into `items`, which must be empty; waits for something to come, but not longer than `patience`, if there is
+    /// some. Returns `false` once the queue is closed and empty.
     ///
     /// `idle` is called before a wait of unknown length.
-    pub(super) fn take(&self, items: &mut Vec<Item>, idle: impl FnOnce()) -> bool {
+    pub(super) fn take(
+        &self,
+        items: &mut Vec<Item>,
+        patience: Option<Duration>,
+        idle: impl FnOnce(),
+    ) -> bool {
         let mut state = self.lock();
         if state.waiting < ENOUGH && !state.closed && !state.items.iter().any(Item::is_urgent) {
             state.reader = Reader::Napping;
@@ -124,12 +130,18 @@ impl Queue {
                 .0;
         }
         if state.items.is_empty() && !state.closed {
-            idle();
             state.reader = Reader::Sleeping;
-            state = self
-                .wake
-                .wait_while(state, |state| state.reader == Reader::Sleeping && !state.closed)
-                .unwrap_or_else(PoisonError::into_inner);
+            let asleep = |state: &mut State| state.reader == Reader::Sleeping && !state.closed;
+            state = match patience {
+                Some(patience) => {
+                    let woken = self.wake.wait_timeout_while(state, patience, asleep);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => {
+                    idle();
+                    self.wake.wait_while(state, asleep).unwrap_or_else(PoisonError::into_inner)
+                }
+            };
         }
         state.reader = Reader::Working;
         state.waiting = 0;
@@ -197,7 +209,7 @@ mod tests {
         assert!(queue.poll_room(&mut cx).is_pending());
         assert!(queue.poll_room(&mut cx).is_pending());
         let mut items = Vec::new();
-        assert!(queue.take(&mut items, || {}));
+        assert!(queue.take(&mut items, None, || {}));
         assert!(queue.poll_room(&mut cx).is_pending(), "taken is not yet worked on");
         queue.release(1, 5000);
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
@@ -212,10 +224,10 @@ mod tests {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(queue.poll_room(&mut cx).is_ready());
         let mut items = Vec::new();
-        assert!(queue.take(&mut items, || {}));
+        assert!(queue.take(&mut items, None, || {}));
         assert_eq!(items.len(), 1);
         items.clear();
         queue.push(chunk(1));
-        assert!(!queue.take(&mut items, || {}));
+        assert!(!queue.take(&mut items, None, || {}));
     }
 }

@@ -2,100 +2,24 @@
 
 use std::{
     fs::File,
-    io::{self, BufRead, BufReader, Read},
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use base64::Engine as _;
 use bytes::Bytes;
-use qix_protocol::frame::{Raw, members};
 
-use super::format::{Closing, Entry, EntryKind, FrameText, Header, Opening, Side, VERSION};
+use super::{
+    Entry, Header, ReadError,
+    follow::{Follower, TornTail},
+};
 
-/// Why a recording cannot be read, or not further.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum ReadError {
-    /// The file cannot be opened or read.
-    #[error("cannot read {path}; check its name and that it may be read", path = path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file has no header line, because nothing was recorded or the recorder was stopped at once.
-    #[error("{path} is empty: record into it first", path = path.display())]
-    Empty {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file is something else.
-    #[error("{path} is no recording: its first line is not the header of a .qixrec file; give a file that `qix-proxy record` has written", path = path.display())]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file was written by a program that is too new.
-    #[error(
-        "{path} has format {major}.{minor} and this program reads {}.x: take a newer qix-proxy",
-        VERSION.0, path = path.display()
-    )]
-    TooNew {
-        /// The file.
-        path: PathBuf,
-        /// Its major version.
-        major: u32,
-        /// Its minor version.
-        minor: u32,
-    },
-    /// The file was written by a program that is too old.
-    #[error("{path} has format {major}.{minor}, which is no longer read: take an older qix-proxy", path = path.display())]
-    TooOld {
-        /// The file.
-        path: PathBuf,
-        /// Its major version.
-        major: u32,
-        /// Its minor version.
-        minor: u32,
-    },
-    /// A line in the middle is damaged.
-    #[error("line {line} of {path} is damaged: {fault}; remove the line to read the rest", path = path.display())]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// The line, from 1.
-        line: u64,
-        /// What is wrong with it.
-        fault: &'static str,
-    },
-}
-
-/// A last line that was cut, by a crash or because the recorder is still writing.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct TornTail {
-    /// The line, from 1.
-    pub line: u64,
-    /// Its bytes, which are left out.
-    pub bytes: u64,
-}
-
-/// A line longer than this is damage: it would hold more than any frame that a recorder keeps.
-const LONGEST_LINE: u64 = 2 << 30;
-
-/// Reads a recording entry by entry, in memory for one line.
+/// Reads a recording entry by entry, compressed or not, in memory for one line.
 ///
 /// After the iterator has ended, [`torn`](Self::torn) and [`is_sealed`](Self::is_sealed) say how the file ended.
 #[derive(Debug)]
 pub struct RecordingReader<R = BufReader<File>> {
-    path: PathBuf,
     source: R,
-    header: Header,
-    line: u64,
-    torn: Option<TornTail>,
-    sealed: bool,
-    failed: bool,
+    follower: Follower,
 }
 
 impl RecordingReader {
@@ -105,9 +29,16 @@ impl RecordingReader {
     ///
     /// [`ReadError`] if the file cannot be read, is empty, is no recording, or has another major version.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
-        let path = path.as_ref();
+        let mut reader = Self::unread(path.as_ref())?;
+        reader.read_header()?;
+        Ok(reader)
+    }
+
+    /// Opens a recording, whose header is to be read.
+    pub(super) fn unread(path: &Path) -> Result<Self, ReadError> {
         let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
-        Self::new(BufReader::with_capacity(256 * 1024, file), path)
+        let source = BufReader::with_capacity(256 * 1024, file);
+        Ok(Self { source, follower: Follower::new(path.to_owned()) })
     }
 }
 
@@ -118,65 +49,56 @@ impl<R: BufRead> RecordingReader<R> {
     ///
     /// As [`open`](RecordingReader::open).
     pub fn new(source: R, name: impl Into<PathBuf>) -> Result<Self, ReadError> {
-        let header =
-            Header { version: VERSION, started: String::new(), tool: String::new(), upstream: String::new() };
-        let path = name.into();
-        let mut reader = Self { path, source, header, line: 0, torn: None, sealed: false, failed: false };
-        let line = reader.next_line()?;
-        let Some(line) = line else {
-            let path = reader.path;
-            return Err(match reader.torn {
-                // A header that was cut still tells a recording from another file.
-                Some(_) => ReadError::Foreign { path },
-                None => ReadError::Empty { path },
-            });
-        };
-        reader.header = header_of(&line).ok_or_else(|| ReadError::Foreign { path: reader.path.clone() })?;
-        let ((major, minor), path) = (reader.header.version, &reader.path);
-        match major.cmp(&VERSION.0) {
-            std::cmp::Ordering::Greater => Err(ReadError::TooNew { path: path.clone(), major, minor }),
-            std::cmp::Ordering::Less => Err(ReadError::TooOld { path: path.clone(), major, minor }),
-            std::cmp::Ordering::Equal => Ok(reader),
-        }
+        let mut reader = Self { source, follower: Follower::new(name.into()) };
+        reader.read_header()?;
+        Ok(reader)
+    }
+
+    /// Reads the header, before anything else, and returns its line.
+    pub(super) fn read_header(&mut self) -> Result<Bytes, ReadError> {
+        let line = self.next_line()?;
+        self.follower.header_line(line)
     }
 
     /// Returns the header.
     pub fn header(&self) -> &Header {
-        &self.header
+        self.follower.header()
     }
 
     /// Returns the cut last line, once the end was reached.
     pub fn torn(&self) -> Option<TornTail> {
-        self.torn
+        self.follower.torn()
     }
 
     /// Returns whether the recording was closed in order, once the end was reached.
     pub fn is_sealed(&self) -> bool {
-        self.sealed
+        self.follower.is_sealed()
     }
 
-    fn next_line(&mut self) -> Result<Option<Bytes>, ReadError> {
-        let mut line = Vec::new();
-        let limited = &mut (&mut self.source).take(LONGEST_LINE);
-        let read = limited
-            .read_until(b'\n', &mut line)
-            .map_err(|source| ReadError::Io { path: self.path.clone(), source })?;
-        if read == 0 {
-            return Ok(None);
-        }
-        self.line += 1;
-        if line.pop_if(|last| *last == b'\n').is_some() {
-            return Ok(Some(line.into()));
-        }
-        if read as u64 == LONGEST_LINE {
-            return Err(self.damaged("it is too long"));
-        }
-        self.torn = Some(TornTail { line: self.line, bytes: read as u64 });
-        Ok(None)
+    /// Returns the name of the file that continues this one, once the end was reached.
+    pub fn next_part(&self) -> Option<&str> {
+        self.follower.next_part()
     }
 
-    fn damaged(&self, fault: &'static str) -> ReadError {
-        ReadError::Damaged { path: self.path.clone(), line: self.line, fault }
+    /// Returns the next line, whatever is in it.
+    pub(super) fn next_line(&mut self) -> Result<Option<Bytes>, ReadError> {
+        loop {
+            let input = match self.source.fill_buf() {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(self.follower.failed(error)),
+                Ok(input) => input,
+            };
+            let is_end = input.is_empty();
+            let (used, line) = self.follower.feed(input)?;
+            self.source.consume(used);
+            if line.is_some() {
+                return Ok(line);
+            }
+            if is_end {
+                self.follower.end();
+                return Ok(None);
+            }
+        }
     }
 }
 
@@ -184,134 +106,18 @@ impl<R: BufRead> Iterator for RecordingReader<R> {
     type Item = Result<Entry, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.failed || self.torn.is_some() {
+        if self.follower.is_done() {
             return None;
         }
-        let entry = match self.next_line() {
-            Ok(line) => entry_of(&line?).map_err(|fault| self.damaged(fault)),
-            Err(error) => Err(error),
-        };
-        self.failed = entry.is_err();
-        self.sealed |= matches!(&entry, Ok(Entry { kind: EntryKind::End, .. }));
-        Some(entry)
-    }
-}
-
-fn header_of(line: &[u8]) -> Option<Header> {
-    let mut header =
-        Header { version: (0, 0), started: String::new(), tool: String::new(), upstream: String::new() };
-    let mut versioned = false;
-    for (name, value) in members(Raw::new(line).ok()?) {
-        match &*name {
-            "qixrec" => {
-                header.version = value.decode().ok()?;
-                versioned = true;
-            }
-            "started" => header.started = value.decode().ok()?,
-            "tool" => header.tool = value.decode().ok()?,
-            "upstream" => header.upstream = value.decode().ok()?,
-            _ => {}
-        }
-    }
-    versioned.then_some(header)
-}
-
-fn entry_of(line: &Bytes) -> Result<Entry, &'static str> {
-    let line_value = Raw::new(line).map_err(|_| "it is not JSON")?;
-    let mut members: Vec<_> = members(line_value).collect();
-    let mut take = |name: &str| {
-        let at = members.iter().position(|(found, _)| found == name)?;
-        Some(members.swap_remove(at).1)
-    };
-    let seq = take("seq").and_then(|seq| seq.as_integer()).ok_or("it has no number `seq`")?;
-    let at =
-        take("t").and_then(|t| t.as_integer()).map(Duration::from_micros).ok_or("it has no number `t`")?;
-    let conn = take("conn").map(|conn| conn.as_integer().ok_or("`conn` is no number")).transpose()?;
-    let kind: String = take("kind").and_then(|kind| kind.decode().ok()).ok_or("it has no text `kind`")?;
-    let kind = match &*kind {
-        "open" => EntryKind::Open(opening(take)),
-        "refused" => EntryKind::Refused(opening(take)),
-        "close" => EntryKind::Close(closing(take)),
-        "note" => EntryKind::Note(take("text").and_then(|text| text.decode().ok()).unwrap_or_default()),
-        "end" => EntryKind::End,
-        "frame" => frame(line, take)?,
-        _ => EntryKind::Unknown(kind),
-    };
-    if conn.is_none() && matches!(kind, EntryKind::Open(_) | EntryKind::Frame { .. } | EntryKind::Close(_)) {
-        return Err("it has no number `conn`");
-    }
-    Ok(Entry { seq, at, conn, kind })
-}
-
-fn frame<'a>(line: &Bytes, mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Result<EntryKind, &'static str> {
-    let from = side(take("from")).ok_or("`from` is neither client nor engine")?;
-    let text = if let Some(json) = take("json") {
-        FrameText::Text(line.slice_ref(embedded(line, json)))
-    } else if let Some(text) = take("text") {
-        FrameText::Text(text.decode::<String>().map_err(|_| "`text` is no text")?.into())
-    } else if let Some(base64) = take("base64") {
-        let encoded: String = base64.decode().map_err(|_| "`base64` is no text")?;
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(encoded)
-            .map_err(|_| "`base64` is not base64")?;
-        match take("opcode").and_then(|opcode| opcode.as_integer()) {
-            Some(1u8) => FrameText::Text(bytes.into()),
-            _ => FrameText::Binary(bytes.into()),
-        }
-    } else if let Some(bytes) = take("bytes") {
-        FrameText::Omitted(bytes.as_integer().ok_or("`bytes` is no number")?)
-    } else {
-        return Err("it has no message");
-    };
-    Ok(EntryKind::Frame { from, text })
-}
-
-/// Returns the embedded message with the white space around it, from the colon to the brace that ends the line. If other members
-/// stand behind it, somebody has edited the line, and the white space is theirs.
-fn embedded<'a>(line: &'a [u8], json: Raw<'_>) -> &'a [u8] {
-    const NAME: &[u8] = b"\"json\":";
-    let start = json.as_bytes().as_ptr().addr() - line.as_ptr().addr();
-    let end = start + json.as_bytes().len();
-    let colon = start - line[..start].iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let brace = end + line[end..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    if line[..colon].ends_with(NAME) && line[brace..].trim_ascii_end() == b"}" {
-        &line[colon..brace]
-    } else {
-        &line[start..end]
-    }
-}
-
-fn opening<'a>(mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Opening {
-    let mut decode =
-        |name: &str| take(name).map(|value| value.decode().unwrap_or_default()).unwrap_or_default();
-    Opening {
-        request: decode("request"),
-        response: decode("response"),
-        url: take("url").and_then(|url| url.decode().ok()).unwrap_or_default(),
-        status: take("status").and_then(|status| status.as_integer()).unwrap_or_default(),
-    }
-}
-
-fn closing<'a>(mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Closing {
-    Closing {
-        by: side(take("by")),
-        code: take("code").and_then(|code| code.as_integer()),
-        reason: take("reason").and_then(|reason| reason.decode().ok()).unwrap_or_default(),
-        clean: take("clean").is_some_and(|clean| clean.as_bytes() == b"true"),
-    }
-}
-
-fn side(word: Option<Raw<'_>>) -> Option<Side> {
-    match word?.as_bytes() {
-        b"\"client\"" => Some(Side::Client),
-        b"\"engine\"" => Some(Side::Engine),
-        _ => None,
+        let line = self.next_line();
+        self.follower.entry_line(line)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{EntryKind, FrameText};
 
     const HEAD: &str = r#"{"qixrec":[1,0],"started":"2026-01-02T03:04:05Z","tool":"t","upstream":"ws://h/"}"#;
 
@@ -396,5 +202,44 @@ mod tests {
             Err(ReadError::TooNew { major: 2, minor: 3, .. })
         ));
         assert!(matches!(read(&(HEAD.replace("[1,0]", "[0,9]") + "\n")), Err(ReadError::TooOld { .. })));
+    }
+
+    #[test]
+    fn frames_of_compressed_files_may_end_anywhere_and_a_torn_one_costs_what_is_in_it() {
+        let lines = format!("{HEAD}\n{}", "{\"seq\":1,\"t\":0,\"kind\":\"note\",\"text\":\"x\"}\n".repeat(9));
+        let frames: Vec<Vec<u8>> =
+            lines.as_bytes().chunks(61).map(|part| zstd::bulk::compress(part, 1).unwrap()).collect();
+        let whole = frames.concat();
+        for cut in frames[0].len() + frames[1].len()..whole.len() {
+            let mut ends = 0;
+            let complete = frames
+                .iter()
+                .take_while(|frame| {
+                    ends += frame.len();
+                    ends <= cut
+                })
+                .count();
+            let readable = &lines[..lines.len().min(complete * 61)];
+            let mut reader = RecordingReader::new(&whole[..cut], "x.qixrec.zst").unwrap();
+            let entries = reader.by_ref().map(Result::unwrap).count();
+            assert!(entries + 1 >= readable.matches('\n').count(), "{cut}");
+            let at_frame = frames[..complete].iter().map(Vec::len).sum::<usize>() == cut;
+            assert_eq!(reader.torn().is_none(), at_frame && readable.ends_with('\n'), "{cut}");
+        }
+        let mut reader = RecordingReader::new(&whole[..], "x.qixrec.zst").unwrap();
+        assert_eq!((reader.by_ref().count(), reader.torn()), (9, None));
+    }
+
+    #[test]
+    fn damaged_compressed_file_is_an_error_that_says_so() {
+        let mut bytes = zstd::bulk::compress(format!("{HEAD}\n").as_bytes(), 1).unwrap();
+        bytes.extend_from_slice(b"(/junk that is no frame");
+        let mut reader = RecordingReader::new(&bytes[..], "x.qixrec.zst").unwrap();
+        let error = reader.next().unwrap().unwrap_err();
+        assert!(
+            error.to_string().contains("line 2 of x.qixrec.zst is damaged: its compression is broken"),
+            "{error}"
+        );
+        assert!(reader.next().is_none());
     }
 }

@@ -1,7 +1,6 @@
 //! The front of the recorder: what relays hold.
 
 use std::{
-    fs::OpenOptions,
     io,
     path::{Path, PathBuf},
     sync::Arc,
@@ -12,15 +11,17 @@ use std::{
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, StatusCode};
 use qix_transport::Secret;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
 use super::{
-    Side,
+    FileSettings, Side,
     event::{Event, Item, Upgraded},
+    names::Names,
     queue::Queue,
     redact::{Redaction, Redactor},
     scribe::Scribe,
-    writer::Writer,
+    shelf::Shelf,
+    writer::Heading,
 };
 use crate::relay::Head;
 
@@ -49,6 +50,10 @@ pub struct RecorderConfig {
     ///
     /// Default: [`Redaction::standard`].
     pub redaction: Redaction,
+    /// How the recording is laid out in files.
+    ///
+    /// Default: one file that grows.
+    pub files: FileSettings,
 }
 
 impl Default for RecorderConfig {
@@ -59,6 +64,7 @@ impl Default for RecorderConfig {
             max_message: 256 << 20,
             secret_headers: Vec::new(),
             redaction: Redaction::standard(),
+            files: FileSettings::default(),
         }
     }
 }
@@ -72,6 +78,14 @@ pub enum RecorderError {
     Exists {
         /// The file.
         path: PathBuf,
+    },
+    /// The name of the file is none.
+    #[error("{} cannot name recordings: {fault}", path.display())]
+    Name {
+        /// What was given.
+        path: PathBuf,
+        /// What is wrong with it.
+        fault: &'static str,
     },
     /// The file cannot be made or written.
     #[error("cannot write {}; check that its folder exists and may be written to", path.display())]
@@ -87,17 +101,21 @@ pub enum RecorderError {
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Sealed {
-    /// The file.
+    /// The file, the first if there are several.
     pub path: PathBuf,
+    /// How many files there are, those included that were deleted since.
+    pub files: u64,
     /// Connections that were established.
     pub connections: u64,
     /// Complete messages, in both directions.
     pub frames: u64,
     /// Upgrades that did not come about.
     pub refused: u64,
-    /// The size of the file.
+    /// The size of all files.
     pub bytes: u64,
-    /// Why recording stopped early, if it did. What the file has is whole but for its last line.
+    /// Messages that were not recorded, because nothing could be written. The recording says where they are missing, if it went on.
+    pub missing: u64,
+    /// Why recording stopped early, if it did. What the file has is whole.
     pub fault: Option<io::Error>,
 }
 
@@ -139,6 +157,7 @@ struct Inner {
     path: PathBuf,
     secret_headers: Vec<HeaderName>,
     redaction: Redaction,
+    stop: watch::Receiver<bool>,
 }
 
 impl Drop for Inner {
@@ -148,42 +167,47 @@ impl Drop for Inner {
 }
 
 impl Recorder {
-    /// Creates the file, which must not exist, and starts the thread. Only the owner may read the file.
+    /// Creates the first file and starts the thread. Only the owner may read the files.
+    ///
+    /// In the file name, `%Y`, `%m`, `%d`, `%H`, `%M`, `%S` and the other conversions of strftime stand for the time in UTC at which a file
+    /// is begun, `%c` for the number of its connection if [each has its own](FileSettings::per_connection), and `%%` for a per cent sign.
+    /// A name with a time gets a number behind it if it is taken; one without must not exist, and the files that continue it are
+    /// numbered. A name that ends with `.zst` makes files compressed.
     ///
     /// # Errors
     ///
-    /// [`RecorderError`] if there is such a file, or if it cannot be written.
+    /// [`RecorderError`] if there is such a file, if it cannot be written, or if the name is none.
     pub fn create(path: impl AsRef<Path>, config: RecorderConfig) -> Result<Self, RecorderError> {
         let path = path.as_ref().to_owned();
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AlreadyExists => RecorderError::Exists { path: path.clone() },
-            _ => RecorderError::Create { path: path.clone(), source },
-        };
-        let mut options = OpenOptions::new();
-        options.append(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = options.open(&path).map_err(failed)?;
-        Self::start(file, path.clone(), config).map_err(failed)
+        let names = Names::new(&path, config.files.per_connection)
+            .map_err(|fault| RecorderError::Name { path: path.clone(), fault })?;
+        Self::start(names, config).map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => RecorderError::Exists { path },
+            _ => RecorderError::Create { path, source },
+        })
     }
 
-    fn start(file: std::fs::File, path: PathBuf, config: RecorderConfig) -> io::Result<Self> {
+    fn start(names: Names, config: RecorderConfig) -> io::Result<Self> {
         let (started, wall) = (Instant::now(), jiff::Timestamp::now());
-        let writer = Writer::start(file, &format!("{wall:.6}"), &config.upstream)?;
+        let heading = Heading { started: format!("{wall:.6}"), upstream: config.upstream };
+        let (stop, stopped) = watch::channel(false);
+        let shelf = Shelf::create(names, config.files, heading, Box::new(jiff::Timestamp::now), stop)?;
+        let path = shelf.path().to_owned();
         let queue = Arc::new(Queue::new(config.queue));
-        let scribe = Scribe::new(writer, path.clone(), config.max_message, config.redaction.clone());
+        let scribe = Scribe::new(shelf, config.max_message, config.redaction.clone());
         let theirs = Arc::clone(&queue);
-        std::thread::Builder::new().name("recorder".to_owned()).spawn(move || scribe.run(theirs))?;
+        std::thread::Builder::new().name("recorder".to_owned()).spawn(move || scribe.run(theirs, started))?;
         Ok(Self(Arc::new(Inner {
             queue,
             started,
             path,
             secret_headers: config.secret_headers,
             redaction: config.redaction,
+            stop: stopped,
         })))
     }
 
-    /// Returns the file.
+    /// Returns the file, the first if there are several.
     pub fn path(&self) -> &Path {
         &self.0.path
     }
@@ -195,6 +219,24 @@ impl Recorder {
     /// Dropping the future does nothing.
     pub async fn ready(&self) {
         std::future::poll_fn(|cx| self.0.queue.poll_room(cx)).await;
+    }
+
+    /// Lets what comes from now on go into a new file, or into new files if each connection has its own.
+    pub fn rotate(&self) {
+        self.push(0, Instant::now(), Event::Rotate);
+    }
+
+    /// Waits until nothing can be written any more although everything [must be](super::OnFull::Stop): whoever forwards must stop then.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future does nothing.
+    pub async fn must_stop(&self) {
+        let mut stop = self.0.stop.clone();
+        if stop.wait_for(|stop| *stop).await.is_err() {
+            // The recording was sealed.
+            std::future::pending::<()>().await;
+        }
     }
 
     /// Records that a connection was established, and returns what records the rest of it.
@@ -229,6 +271,8 @@ impl Recorder {
         self.push(0, Instant::now(), Event::Seal(sender));
         sealed.await.unwrap_or_else(|_| Sealed {
             path: self.0.path.clone(),
+            files: 0,
+            missing: 0,
             connections: 0,
             frames: 0,
             refused: 0,

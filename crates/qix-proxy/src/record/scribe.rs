@@ -1,6 +1,11 @@
 //! The thread that owns the file: makes messages of bytes and lines of messages.
 
-use std::{collections::HashMap, fs::File, io, path::PathBuf, sync::Arc};
+use std::{
+    collections::HashMap,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     Sealed, Side,
@@ -8,25 +13,25 @@ use super::{
     event::{Event, Item},
     queue::Queue,
     redact::Redaction,
-    writer::{Ending, Writer},
+    shelf::Shelf,
+    volume::What,
+    writer::Ending,
 };
 
 /// Everything the thread works with.
 #[derive(Debug)]
 pub(super) struct Scribe {
-    pub(super) writer: Writer<File>,
-    pub(super) path: PathBuf,
-    pub(super) max_message: usize,
+    shelf: Shelf,
+    max_message: usize,
     connections: HashMap<u64, Connection>,
     buffers: Buffers,
     redaction: Redaction,
-    /// Why nothing is written any more.
-    fault: Option<io::Error>,
 }
 
 /// What is known of one open connection.
 #[derive(Debug)]
 struct Connection {
+    url: String,
     client: Assembler,
     engine: Assembler,
     /// The first close frame: whose, and what it said.
@@ -43,39 +48,35 @@ impl Drop for Hangup {
 }
 
 impl Scribe {
-    pub(super) fn new(writer: Writer<File>, path: PathBuf, max_message: usize, redaction: Redaction) -> Self {
-        Self {
-            writer,
-            path,
-            max_message,
-            connections: HashMap::new(),
-            buffers: Buffers::default(),
-            redaction,
-            fault: None,
-        }
+    pub(super) fn new(shelf: Shelf, max_message: usize, redaction: Redaction) -> Self {
+        Self { shelf, max_message, connections: HashMap::new(), buffers: Buffers::default(), redaction }
     }
 
-    /// Works until the queue is closed or the recording sealed.
-    pub(super) fn run(mut self, queue: Arc<Queue>) {
+    /// Works until the queue is closed or the recording sealed. Times are counted from `started`.
+    pub(super) fn run(mut self, queue: Arc<Queue>, started: Instant) {
         /// After how many bytes room is made for more.
         const STEP: usize = 256 << 10;
 
+        let now = || started.elapsed().as_micros() as u64;
         let queue = Hangup(queue);
         let queue = &*queue.0;
         let mut items = Vec::new();
+        let mut due: Option<u64> = None;
         loop {
             let idle = || {
                 self.buffers.release();
-                self.writer.release();
+                self.shelf.release();
             };
-            if !queue.take(&mut items, idle) {
+            let patience = due.map(|due| Duration::from_micros(due.saturating_sub(now())));
+            if !queue.take(&mut items, patience, idle) {
+                self.shelf.flush();
                 return;
             }
             let (mut count, mut bytes) = (0, 0);
             for item in items.drain(..) {
                 (count, bytes) = (count + 1, bytes + item.bytes());
-                if let Some(sealing) = self.handle(item) {
-                    let _ = sealing.send(self.seal());
+                if let Some((sealing, t)) = self.handle(item) {
+                    let _ = sealing.send(self.seal(t));
                     return;
                 }
                 if bytes >= STEP {
@@ -83,31 +84,30 @@ impl Scribe {
                     (count, bytes) = (0, 0);
                 }
             }
-            self.attempt(|writer| writer.flush());
+            due = self.commit(now());
             queue.release(count, bytes);
         }
     }
 
-    fn handle(&mut self, item: Item) -> Option<tokio::sync::oneshot::Sender<Sealed>> {
+    /// Takes an item in. Returns who waits for the end, if that is what it is.
+    fn handle(&mut self, item: Item) -> Option<(tokio::sync::oneshot::Sender<Sealed>, u64)> {
         let Item { conn, t, event } = item;
         match event {
             Event::Open(upgraded) => {
+                self.shelf.open(conn, t);
+                self.shelf.record(conn, t, What::Open, |writer| writer.open(conn, t, &upgraded));
                 let connection = Connection {
+                    url: upgraded.url,
                     client: Assembler::new(true, self.max_message),
                     engine: Assembler::new(false, self.max_message),
                     goodbye: None,
                 };
                 self.connections.insert(conn, connection);
-                self.attempt(|writer| writer.open(conn, t, &upgraded));
             }
             Event::Chunk(from, bytes) => self.chunk(conn, t, from, &bytes),
             Event::Message(from, opcode, bytes) => {
-                if self.fault.is_none() {
-                    let (writer, redaction) = (&mut self.writer, &self.redaction);
-                    let found = Found::Message { opcode, bytes: &bytes };
-                    let result = write(writer, redaction, (conn, t, from), &found);
-                    self.failed(result);
-                }
+                let found = Found::Message { opcode, bytes: &bytes };
+                write(&mut self.shelf, &self.redaction, (conn, t, from), &found);
             }
             Event::Goodbye(from, code, reason) => {
                 if let Some(connection) = self.connections.get_mut(&conn) {
@@ -115,111 +115,93 @@ impl Scribe {
                 }
             }
             Event::Close { by, error } => self.close(conn, t, by, error),
-            Event::Refused(upgraded) => self.attempt(|writer| writer.refused(t, &upgraded)),
-            Event::Seal(sealing) => {
-                self.attempt(|writer| writer.end(t));
-                return Some(sealing);
+            Event::Refused(upgraded) => {
+                self.shelf.record(conn, t, What::Other, |writer| writer.refused(t, &upgraded));
             }
+            Event::Rotate => {
+                let connections = &self.connections;
+                self.shelf.rotate(t, &|| open(connections));
+            }
+            Event::Seal(sealing) => return Some((sealing, t)),
         }
+        let connections = &self.connections;
+        self.shelf.rotate_if_due(conn, t, &|| open(connections));
         None
     }
 
+    /// Hands on what has waited long enough. Returns when to do so again.
+    fn commit(&mut self, now: u64) -> Option<u64> {
+        let connections = &self.connections;
+        self.shelf.commit(now, &|| open(connections))
+    }
+
+    fn seal(self, t: u64) -> Sealed {
+        let connections = &self.connections;
+        self.shelf.seal(t, &|| open(connections))
+    }
+
     fn chunk(&mut self, conn: u64, t: u64, from: Side, bytes: &[u8]) {
-        let Self { writer, connections, buffers, redaction, fault, .. } = self;
+        let Self { shelf, connections, buffers, redaction, .. } = self;
         let Some(connection) = connections.get_mut(&conn) else { return };
-        if fault.is_some() {
-            return;
-        }
         let assembler = match from {
             Side::Client => &mut connection.client,
             Side::Engine => &mut connection.engine,
         };
         let goodbye = &mut connection.goodbye;
-        let mut result = Ok(());
         assembler.push(bytes, buffers, &mut |found| {
             if let (Found::Close { code, reason }, None) = (&found, &*goodbye) {
                 *goodbye = Some((from, *code, String::from_utf8_lossy(reason).into_owned()));
             }
-            if result.is_ok() {
-                result = write(writer, redaction, (conn, t, from), &found);
-            }
+            write(shelf, redaction, (conn, t, from), &found);
         });
-        self.failed(result);
     }
 
     fn close(&mut self, conn: u64, t: u64, by: Option<Side>, error: Option<io::Error>) {
         let Some(connection) = self.connections.remove(&conn) else { return };
         let unfinished = [connection.client.unfinished(), connection.engine.unfinished()];
-        let clean;
         let mut ending = Ending {
             by,
             cut: unfinished.iter().any(Option::is_some).then(|| unfinished.map(Option::unwrap_or_default)),
             error: error.map(|error| error.to_string()),
             ..Ending::default()
         };
-        if let Some((side, code, reason)) = &connection.goodbye {
-            clean = self.redaction.text(reason);
-            ending = Ending { by: Some(*side), code: *code, reason: &clean, clean: true, ..ending };
+        if let Some((side, code, reason)) = connection.goodbye {
+            let reason = self.redaction.text(&reason).into_owned();
+            ending = Ending { by: Some(side), code, reason, clean: true, ..ending };
         }
-        self.attempt(|writer| writer.close(conn, t, &ending));
-    }
-
-    fn seal(self) -> Sealed {
-        Sealed {
-            path: self.path,
-            connections: self.writer.connections,
-            frames: self.writer.frames,
-            refused: self.writer.refused,
-            bytes: self.writer.written(),
-            fault: self.fault,
-        }
-    }
-
-    fn attempt(&mut self, write: impl FnOnce(&mut Writer<File>) -> io::Result<()>) {
-        if self.fault.is_none() {
-            let result = write(&mut self.writer);
-            self.failed(result);
-        }
-    }
-
-    fn failed(&mut self, result: io::Result<()>) {
-        if let Err(error) = result {
-            tracing::error!(
-                "recording stops, because {} cannot be written: {error}; connections go on unrecorded",
-                self.path.display()
-            );
-            self.fault = Some(error);
-        }
+        self.shelf.close(conn, t, ending);
     }
 }
 
-fn write(
-    writer: &mut Writer<File>,
-    redaction: &Redaction,
-    (conn, t, from): (u64, u64, Side),
-    found: &Found<'_>,
-) -> io::Result<()> {
+fn open(connections: &HashMap<u64, Connection>) -> Vec<(u64, String)> {
+    let mut open: Vec<_> =
+        connections.iter().map(|(conn, connection)| (*conn, connection.url.clone())).collect();
+    open.sort_unstable();
+    open
+}
+
+fn write(shelf: &mut Shelf, redaction: &Redaction, (conn, t, from): (u64, u64, Side), found: &Found<'_>) {
     match found {
-        Found::Message { opcode, bytes } => match redaction.frame(bytes) {
-            None => writer.frame(conn, t, from, *opcode, bytes, &[]),
-            Some(clean) => writer.frame(conn, t, from, *opcode, &clean.text, &clean.redacted),
-        },
+        Found::Message { opcode, bytes } => {
+            shelf.record(conn, t, What::Frame, |writer| match redaction.frame(bytes) {
+                None => writer.frame(conn, t, from, *opcode, bytes, &[]),
+                Some(clean) => writer.frame(conn, t, from, *opcode, &clean.text, &clean.redacted),
+            });
+        }
         Found::Omitted { size } => {
             tracing::warn!(
                 "a message of {size} bytes from the {from} of connection {conn} is too large to be recorded"
             );
-            writer.omitted(conn, t, from, *size)?;
-            writer.note(
-                conn,
-                t,
-                &format!("a message of {size} bytes from the {from} was too large to be kept"),
-            )
+            shelf.record(conn, t, What::Frame, |writer| writer.omitted(conn, t, from, *size));
+            let text = format!("a message of {size} bytes from the {from} was too large to be kept");
+            shelf.record(conn, t, What::Other, |writer| writer.note(conn, t, &text));
         }
         Found::Odd(what) => {
             tracing::warn!("against the rules of WebSocket, from the {from} of connection {conn}: {what}");
-            writer.note(conn, t, &format!("from the {from}: {what}"))
+            let text = format!("from the {from}: {what}");
+            shelf.record(conn, t, What::Other, |writer| writer.note(conn, t, &text));
         }
         // Written when the connection is gone.
-        Found::Close { .. } => Ok(()),
+        Found::Close { .. } => {}
     }
 }

@@ -1,10 +1,12 @@
 //! Writes the lines of a recording. `docs/recording-format.md` is the normative text.
 
-use std::io::{self, Write};
-
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 
-use super::{Side, VERSION, event::Upgraded, output::Output};
+use super::{
+    Side, VERSION,
+    event::Upgraded,
+    output::{Medium, Output},
+};
 use crate::relay::Head;
 
 /// How many bytes are turned into base64 at once: a multiple of three, so that the pieces can be joined.
@@ -12,51 +14,106 @@ const BASE64_PIECE: usize = 24 << 10;
 
 /// How a connection ended, as far as the recorder knows.
 #[derive(Debug, Default)]
-pub(super) struct Ending<'a> {
+pub(super) struct Ending {
     /// Who ended it; `None` for the proxy.
     pub(super) by: Option<Side>,
     pub(super) code: Option<u16>,
-    pub(super) reason: &'a str,
+    pub(super) reason: String,
     pub(super) clean: bool,
     pub(super) cut: Option<[u64; 2]>,
     pub(super) error: Option<String>,
 }
 
-/// Numbers entries and writes their lines.
+/// What a recorder writes into the header of each of its files.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heading {
+    pub(super) started: String,
+    pub(super) upstream: String,
+}
+
+/// What was not recorded, because nothing could be written.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(super) struct Missing {
+    /// When the first of it was taken in, in microseconds.
+    pub(super) since: u64,
+    pub(super) frames: u64,
+    /// Connections and refusals that were left out whole.
+    pub(super) others: u64,
+}
+
+/// Numbers entries and writes their lines. Each method returns whether its line was kept.
 #[derive(Debug)]
 pub(super) struct Writer<W> {
-    output: Output<W>,
-    seq: u64,
+    pub(super) output: Output<W>,
+    /// The number of the last entry.
+    pub(super) seq: u64,
     pub(super) connections: u64,
     pub(super) frames: u64,
     pub(super) refused: u64,
 }
 
-impl<W: Write> Writer<W> {
-    /// Starts a recording with its header.
-    pub(super) fn start(file: W, started: &str, upstream: &str) -> io::Result<Self> {
-        let mut output = Output::new(file);
+impl<W: Medium> Writer<W> {
+    /// Starts a file with its header. `seq` is the number of the entry before.
+    pub(super) fn start(
+        output: Output<W>,
+        heading: &Heading,
+        part: u64,
+        continues: Option<&str>,
+        seq: u64,
+    ) -> Self {
+        let mut writer = Self { output, seq, connections: 0, frames: 0, refused: 0 };
         let (major, minor) = VERSION;
-        let line = output.buffer();
+        let line = writer.output.buffer();
         line.extend_from_slice(format!(r#"{{"qixrec":[{major},{minor}],"started":"#).as_bytes());
-        string(line, started);
+        string(line, &heading.started);
         line.extend_from_slice(br#","tool":"#);
         string(line, concat!("qix-proxy ", env!("CARGO_PKG_VERSION")));
         line.extend_from_slice(br#","upstream":"#);
-        string(line, upstream);
+        string(line, &heading.upstream);
+        if let Some(continues) = continues {
+            member(line, "part");
+            number(line, part);
+            member(line, "continues");
+            string(line, continues);
+        }
         line.extend_from_slice(b"}\n");
-        output.flush()?;
-        Ok(Self { output, seq: 0, connections: 0, frames: 0, refused: 0 })
+        writer.output.end_line();
+        writer.output.flush();
+        writer
     }
 
-    pub(super) fn open(&mut self, conn: u64, t: u64, upgraded: &Upgraded) -> io::Result<()> {
-        self.connections += 1;
+    pub(super) fn open(&mut self, conn: u64, t: u64, upgraded: &Upgraded) -> bool {
         self.upgrade(conn, t, b"open", upgraded);
+        let kept = self.end_line();
+        self.connections += u64::from(kept);
+        kept
+    }
+
+    /// States again that a connection is open, for readers who have not seen that.
+    pub(super) fn still_open(&mut self, conn: u64, t: u64, url: &str) -> bool {
+        self.upgrade(conn, t, b"open", &Upgraded { url: url.to_owned(), status: 101, ..Upgraded::default() });
+        let line = self.output.buffer();
+        member(line, "continued");
+        line.extend_from_slice(b"true");
         self.end_line()
     }
 
-    pub(super) fn refused(&mut self, t: u64, upgraded: &Upgraded) -> io::Result<()> {
-        self.refused += 1;
+    /// Says what is missing before this entry, and why.
+    pub(super) fn gap(&mut self, t: u64, missing: &Missing, reason: &str) -> bool {
+        self.begin(0, t, b"gap");
+        let line = self.output.buffer();
+        for (name, value) in
+            [("since", missing.since), ("frames", missing.frames), ("others", missing.others)]
+        {
+            member(line, name);
+            number(line, value);
+        }
+        member(line, "reason");
+        string(line, reason);
+        self.end_line()
+    }
+
+    pub(super) fn refused(&mut self, t: u64, upgraded: &Upgraded) -> bool {
         self.upgrade(0, t, b"refused", upgraded);
         let line = self.output.buffer();
         for (name, text) in [("body", &upgraded.body), ("error", &upgraded.error)] {
@@ -65,7 +122,9 @@ impl<W: Write> Writer<W> {
                 string(line, text);
             }
         }
-        self.end_line()
+        let kept = self.end_line();
+        self.refused += u64::from(kept);
+        kept
     }
 
     /// Writes a message.
@@ -77,15 +136,16 @@ impl<W: Write> Writer<W> {
         opcode: u8,
         message: &[u8],
         redacted: &[String],
-    ) -> io::Result<()> {
+    ) -> bool {
         self.begin_frame(conn, t, from);
         let line = self.output.buffer();
         names(line, redacted);
         let is_text = opcode == Head::TEXT;
         if is_text && qix_protocol::is_json_line(message) {
             member(line, "json");
-            self.output.append(message)?;
-            return self.end_line();
+            let kept = self.output.end_with(message, b"}\n");
+            self.frames += u64::from(kept);
+            return self.count(kept);
         }
         match std::str::from_utf8(message) {
             Ok(text) if is_text => {
@@ -103,7 +163,7 @@ impl<W: Write> Writer<W> {
                         .encode_slice(piece, &mut line[start..])
                         .expect("four bytes were made for every three");
                     line.truncate(start + written);
-                    self.output.settle()?;
+                    self.output.settle();
                 }
                 let line = self.output.buffer();
                 line.push(b'"');
@@ -111,19 +171,23 @@ impl<W: Write> Writer<W> {
                 number(line, opcode.into());
             }
         }
-        self.end_line()
+        let kept = self.end_line();
+        self.frames += u64::from(kept);
+        kept
     }
 
     /// Writes of a message only how large it was.
-    pub(super) fn omitted(&mut self, conn: u64, t: u64, from: Side, size: u64) -> io::Result<()> {
+    pub(super) fn omitted(&mut self, conn: u64, t: u64, from: Side, size: u64) -> bool {
         self.begin_frame(conn, t, from);
         let line = self.output.buffer();
         member(line, "bytes");
         number(line, size);
-        self.end_line()
+        let kept = self.end_line();
+        self.frames += u64::from(kept);
+        kept
     }
 
-    pub(super) fn close(&mut self, conn: u64, t: u64, ending: &Ending<'_>) -> io::Result<()> {
+    pub(super) fn close(&mut self, conn: u64, t: u64, ending: &Ending) -> bool {
         self.begin(conn, t, b"close");
         let line = self.output.buffer();
         member(line, "by");
@@ -134,7 +198,7 @@ impl<W: Write> Writer<W> {
         }
         if !ending.reason.is_empty() {
             member(line, "reason");
-            string(line, ending.reason);
+            string(line, &ending.reason);
         }
         member(line, "clean");
         line.extend_from_slice(if ending.clean { b"true" } else { b"false" });
@@ -153,7 +217,7 @@ impl<W: Write> Writer<W> {
         self.end_line()
     }
 
-    pub(super) fn note(&mut self, conn: u64, t: u64, text: &str) -> io::Result<()> {
+    pub(super) fn note(&mut self, conn: u64, t: u64, text: &str) -> bool {
         self.begin(conn, t, b"note");
         let line = self.output.buffer();
         member(line, "text");
@@ -161,8 +225,10 @@ impl<W: Write> Writer<W> {
         self.end_line()
     }
 
-    /// Seals the recording.
-    pub(super) fn end(&mut self, t: u64) -> io::Result<()> {
+    /// Ends the file; `next` is the name of the one that continues it.
+    pub(super) fn end(&mut self, t: u64, next: Option<&str>) -> bool {
+        // The line gets a compressed frame of its own, so that it is found from the end of the file.
+        self.output.flush();
         self.begin(0, t, b"end");
         let (connections, frames) = (self.connections, self.frames);
         let line = self.output.buffer();
@@ -170,22 +236,13 @@ impl<W: Write> Writer<W> {
         number(line, connections);
         member(line, "frames");
         number(line, frames);
-        self.end_line()?;
-        self.flush()
-    }
-
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.output.flush()
-    }
-
-    /// Gives memory back that is not in use.
-    pub(super) fn release(&mut self) {
-        self.output.release();
-    }
-
-    /// Returns how many bytes were written.
-    pub(super) fn written(&self) -> u64 {
-        self.output.written()
+        if let Some(next) = next {
+            member(line, "next");
+            string(line, next);
+        }
+        let kept = self.end_line();
+        self.output.flush();
+        kept
     }
 
     fn begin(&mut self, conn: u64, t: u64, kind: &[u8]) {
@@ -205,7 +262,6 @@ impl<W: Write> Writer<W> {
     }
 
     fn begin_frame(&mut self, conn: u64, t: u64, from: Side) {
-        self.frames += 1;
         self.begin(conn, t, b"frame");
         self.output.buffer().extend_from_slice(match from {
             Side::Client => br#","from":"client""#,
@@ -235,9 +291,16 @@ impl<W: Write> Writer<W> {
         names(line, &upgraded.redacted);
     }
 
-    fn end_line(&mut self) -> io::Result<()> {
+    fn end_line(&mut self) -> bool {
         self.output.buffer().extend_from_slice(b"}\n");
-        self.output.settle()
+        let kept = self.output.end_line();
+        self.count(kept)
+    }
+
+    /// Takes the number of an entry back that was not kept.
+    fn count(&mut self, kept: bool) -> bool {
+        self.seq -= u64::from(!kept);
+        kept
     }
 }
 
@@ -295,14 +358,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::record::output::Memory;
 
-    fn line(write: impl FnOnce(&mut Writer<&mut Vec<u8>>)) -> String {
-        let mut file = Vec::new();
-        let mut writer = Writer::start(&mut file, "2026-01-02T03:04:05.678901Z", "ws://h/").unwrap();
+    fn line(write: impl FnOnce(&mut Writer<Memory>)) -> String {
+        let heading =
+            Heading { started: "2026-01-02T03:04:05.678901Z".to_owned(), upstream: "ws://h/".to_owned() };
+        let mut writer = Writer::start(Output::new(Memory::default(), None), &heading, 1, None, 0);
         write(&mut writer);
-        writer.flush().unwrap();
-        drop(writer);
-        let text = String::from_utf8(file).unwrap();
+        writer.output.flush();
+        let text = String::from_utf8(writer.output.medium().0.clone()).unwrap();
         text.lines().last().unwrap().to_owned()
     }
 
@@ -311,9 +375,17 @@ mod tests {
         assert_eq!(
             line(|_| ()),
             format!(
-                r#"{{"qixrec":[1,0],"started":"2026-01-02T03:04:05.678901Z","tool":"qix-proxy {}","upstream":"ws://h/"}}"#,
+                r#"{{"qixrec":[1,1],"started":"2026-01-02T03:04:05.678901Z","tool":"qix-proxy {}","upstream":"ws://h/"}}"#,
                 env!("CARGO_PKG_VERSION")
             )
+        );
+    }
+
+    #[test]
+    fn connection_is_stated_again_without_its_headers() {
+        assert_eq!(
+            line(|writer| assert!(writer.still_open(3, 9, "/app/x"))),
+            r#"{"seq":1,"t":9,"conn":3,"kind":"open","url":"/app/x","status":101,"request":[],"response":[],"continued":true}"#
         );
     }
 
@@ -326,7 +398,7 @@ mod tests {
             (b"", r#""text":""}"#),
             (b"\xff", r#""base64":"/w==","opcode":1}"#),
         ] {
-            let line = line(|writer| writer.frame(7, 8, Side::Client, Head::TEXT, message, &[]).unwrap());
+            let line = line(|writer| assert!(writer.frame(7, 8, Side::Client, Head::TEXT, message, &[])));
             assert_eq!(
                 line,
                 format!(r#"{{"seq":1,"t":8,"conn":7,"kind":"frame","from":"client",{expected}"#)
@@ -336,23 +408,23 @@ mod tests {
 
     #[test]
     fn binary_is_base64_even_if_it_is_text() {
-        let line = line(|writer| writer.frame(1, 0, Side::Engine, Head::BINARY, b"{}", &[]).unwrap());
+        let line = line(|writer| assert!(writer.frame(1, 0, Side::Engine, Head::BINARY, b"{}", &[])));
         assert!(line.ends_with(r#""from":"engine","base64":"e30=","opcode":2}"#), "{line}");
     }
 
     #[test]
     fn close_leaves_out_what_there_is_none_of() {
         let ending = Ending::default();
-        let line = line(|writer| writer.close(3, 9, &ending).unwrap());
+        let line = line(|writer| assert!(writer.close(3, 9, &ending)));
         assert_eq!(line, r#"{"seq":1,"t":9,"conn":3,"kind":"close","by":"proxy","clean":false}"#);
     }
 
     #[test]
     fn end_counts_connections_and_frames() {
         let line = line(|writer| {
-            writer.open(1, 1, &Upgraded::default()).unwrap();
-            writer.omitted(1, 2, Side::Engine, 1 << 40).unwrap();
-            writer.end(3).unwrap();
+            writer.open(1, 1, &Upgraded::default());
+            writer.omitted(1, 2, Side::Engine, 1 << 40);
+            writer.end(3, None);
         });
         assert_eq!(line, r#"{"seq":3,"t":3,"kind":"end","connections":1,"frames":1}"#);
     }
@@ -368,7 +440,7 @@ mod tests {
         #[test]
         fn base64_is_joined_without_seams(size in 0..100_000usize) {
             let bytes: Vec<u8> = (0..size).map(|at| at as u8).collect();
-            let line = line(|writer| writer.frame(1, 0, Side::Engine, Head::BINARY, &bytes, &[]).unwrap());
+            let line = line(|writer| assert!(writer.frame(1, 0, Side::Engine, Head::BINARY, &bytes, &[])));
             let value: serde_json::Value = serde_json::from_str(&line).unwrap();
             prop_assert_eq!(STANDARD.decode(value["base64"].as_str().unwrap()).unwrap(), bytes);
         }

@@ -22,7 +22,9 @@ use super::{
     tape::{Body, Lists, Push, Pushed, RecordedAnswer, RecordedCall, Tape},
     template::Template,
 };
-use crate::record::{EntryKind, FrameText, ReadError, RecordingReader, Redaction, Side, TornTail};
+use crate::record::{
+    Entry, EntryKind, FrameText, ReadError, RecordingParts, RecordingReader, Redaction, Side, TornTail,
+};
 
 /// Why a recording cannot be replayed.
 #[derive(Debug, thiserror::Error)]
@@ -81,8 +83,36 @@ impl Tapes {
         mut reader: RecordingReader<R>,
         redaction: &Redaction,
     ) -> Result<(Self, LoadReport), LoadError> {
+        let (tapes, mut report) = Self::play(reader.by_ref(), redaction)?;
+        report.torn = reader.torn();
+        Ok((tapes, report))
+    }
+
+    /// Reads a recording that has several files, given in any order, with rules of one's own for what is a secret.
+    ///
+    /// # Errors
+    ///
+    /// As [`open`](Self::open), and if the files belong to different recordings.
+    ///
+    /// # Panics
+    ///
+    /// If there are no files.
+    pub fn open_parts<P: AsRef<Path>>(
+        paths: impl IntoIterator<Item = P>,
+        redaction: &Redaction,
+    ) -> Result<(Self, LoadReport), LoadError> {
+        let mut parts = RecordingParts::open(paths)?;
+        let (tapes, mut report) = Self::play(parts.by_ref(), redaction)?;
+        report.torn = parts.torn().first().map(|(_, torn)| *torn);
+        Ok((tapes, report))
+    }
+
+    fn play(
+        entries: impl Iterator<Item = Result<Entry, ReadError>>,
+        redaction: &Redaction,
+    ) -> Result<(Self, LoadReport), LoadError> {
         let mut loader = Loader { redaction: redaction.clone(), ..Loader::default() };
-        for entry in reader.by_ref() {
+        for entry in entries {
             let entry = entry?;
             loader.entry(entry.seq, entry.conn, entry.kind);
         }
@@ -93,7 +123,6 @@ impl Tapes {
             loader.cut(listener);
         }
         let mut report = loader.report;
-        report.torn = reader.torn();
         let calls = loader.tapes.iter().flat_map(|tape| &tape.calls);
         report.unanswered = calls.filter(|call| call.answer.is_none()).count();
         Ok((
@@ -147,8 +176,13 @@ struct Outstanding {
 
 impl Loader {
     fn entry(&mut self, seq: u64, conn: Option<u64>, kind: EntryKind) {
+        if let EntryKind::Gap(gap) = &kind {
+            return self.gap(seq, gap.frames);
+        }
         let Some(conn) = conn else { return };
         match kind {
+            // It goes on, unless this is the first file of those that were given.
+            EntryKind::Open(opening) if opening.continued && self.live.contains_key(&conn) => {}
             EntryKind::Open(opening) => {
                 let path = opening.url.split('?').next().unwrap_or_default().to_owned();
                 let tape = self.tapes.len();
@@ -182,6 +216,19 @@ impl Loader {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// Notes that messages are missing: answers and the patches of deltas may be among them.
+    fn gap(&mut self, seq: u64, frames: u64) {
+        self.report
+            .left_out
+            .push(format!("before entry {seq}: {frames} messages, which could not be recorded"));
+        for listener in self.live.values_mut() {
+            for request in listener.outstanding.drain(..) {
+                self.tapes[listener.tape].calls[request.call].lost = true;
+            }
+            listener.baselines = Baselines::default();
         }
     }
 

@@ -1,10 +1,14 @@
 //! `qix-proxy record` loses at most its last line when it is killed.
 
-use std::{fs, sync::Arc};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{SinkExt, StreamExt, stream};
 use qix_proxy::{
-    record::{EntryKind, FrameText, RecordingReader, Side},
+    record::{EntryKind, FrameText, RecordingParts, RecordingReader, Redaction, Side},
     replay::{LoadError, Outgoing, Player, Tapes},
 };
 use qix_tests::{FakeEngine, FakeEngineConfig};
@@ -17,14 +21,15 @@ use tokio_tungstenite::{
 
 use crate::support::*;
 
-/// Asks as fast as it can, and kills the recorder after so many answers. Returns how many messages the file has.
-async fn killed_after(answers: usize) -> usize {
+/// Asks as fast as it can, and kills the recorder after so many answers. Returns how many messages the files have.
+async fn killed_after(answers: u64, name: &str, more: &[&str]) -> usize {
     let engine = bounded(FakeEngine::start(FakeEngineConfig::default())).await.unwrap();
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("killed.qixrec");
+    let path = dir.path().join(name);
     let upstream = engine.base_url();
     let out = path.to_str().unwrap();
     let args = ["record", "--upstream", &upstream, "--listen", "127.0.0.1:0", "--out", out];
+    let args = [&args, more].concat();
     let mut server = Server::start(&args).await;
     let stream = bounded(TcpStream::connect(server.address)).await.unwrap();
     let url = format!("ws://{}/app/Sales.qvf", server.address);
@@ -35,7 +40,7 @@ async fn killed_after(answers: usize) -> usize {
     assert!(is_text(&bounded(from.next()).await), "the answer with the app's handle");
     let asking = tokio::spawn(async move {
         // Answers of all sizes, so that lines end anywhere in the recorder's buffers.
-        for id in 2_u64.. {
+        for id in 2..answers + 60 {
             let expression = format!("Big({})", id * 7919 % 6007);
             let request =
                 json!({"id": id, "handle": 1, "method": "Evaluate", "params": [expression]}).to_string();
@@ -51,15 +56,20 @@ async fn killed_after(answers: usize) -> usize {
     // The connection is gone, so the client ends as well.
     while let Some(Ok(_)) = bounded(from.next()).await {}
     bounded(asking).await.unwrap();
-    frames(&path)
+    drop(server);
+    if path.extension().is_some_and(|extension| extension == "qixrec") && more.is_empty() {
+        lines_are_whole(&path);
+    }
+    let paths: Vec<_> = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+    frames(&paths)
 }
 
 fn is_text(message: &Option<Result<Message, Error>>) -> bool {
     matches!(message, Some(Ok(Message::Text(_))))
 }
 
-/// Checks all that a killed recorder has left; returns how many messages that is.
-fn frames(path: &std::path::Path) -> usize {
+/// Checks that each line but the last is there to its end.
+fn lines_are_whole(path: &Path) {
     let bytes = fs::read(path).unwrap();
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').unwrap() + 1;
     let mut lines = 0;
@@ -68,11 +78,16 @@ fn frames(path: &std::path::Path) -> usize {
         lines += 1;
     }
     let mut reader = RecordingReader::open(path).unwrap();
-    let entries: Vec<_> = reader.by_ref().map(Result::unwrap).collect();
-    assert_eq!(entries.len() + 1, lines);
+    assert_eq!(reader.by_ref().map(Result::unwrap).count() + 1, lines);
     assert_eq!(reader.torn().map_or(0, |torn| torn.bytes), (bytes.len() - whole) as u64);
     assert!(!reader.is_sealed());
+}
 
+/// Checks all that a killed recorder has left; returns how many messages that is.
+fn frames(paths: &[PathBuf]) -> usize {
+    let mut parts = RecordingParts::open(paths).unwrap();
+    let entries: Vec<_> = parts.by_ref().map(Result::unwrap).collect();
+    assert!(parts.torn().len() <= 1, "only the last file can be torn");
     let (mut asked, mut answered) = (Vec::new(), Vec::new());
     for (entry, seq) in entries.iter().zip(1..) {
         assert_eq!(entry.seq, seq, "numbers have no gap");
@@ -80,7 +95,7 @@ fn frames(path: &std::path::Path) -> usize {
             if *from == Side::Client { asked.push(text.clone()) } else { answered.push(text.clone()) }
         }
     }
-    let (tapes, report) = match Tapes::open(path) {
+    let (tapes, report) = match Tapes::open_parts(paths, &Redaction::standard()) {
         Ok(loaded) => loaded,
         Err(LoadError::NoConnection) if entries.is_empty() => return 0,
         Err(error) => panic!("{error}"),
@@ -100,11 +115,30 @@ fn frames(path: &std::path::Path) -> usize {
     asked.len() + answered.len()
 }
 
+/// Kills recorders again and again, at moments that differ as `seed` does, some of them at a time.
+async fn killed(times: u64, seed: u64, name: &str, more: &[&str]) -> Vec<usize> {
+    let moments = (0..times).map(|run| {
+        let random = (seed + run).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33;
+        // Most of them early, as more takes longer and shows the same.
+        1 + random % [3, 10, 40, 200][random as usize / 7 % 4]
+    });
+    stream::iter(moments).map(|answers| killed_after(answers, name, more)).buffer_unordered(2).collect().await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whatever_is_in_the_file_of_a_killed_recorder_can_be_read_and_replayed() {
-    let mut kept = Vec::new();
-    for answers in [1, 2, 5, 17, 60, 150, 333, 500, 700, 1000] {
-        kept.push(killed_after(answers).await);
-    }
-    assert!(kept.iter().any(|frames| *frames > 1000), "{kept:?}");
+    let kept = killed(50, 1, "killed.qixrec", &[]).await;
+    assert!(kept.iter().any(|frames| *frames > 100), "{kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_in_the_compressed_file_of_a_killed_recorder_can_be_read_and_replayed() {
+    let kept = killed(30, 2, "killed.qixrec.zst", &[]).await;
+    assert!(kept.iter().any(|frames| *frames > 100), "{kept:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_in_the_files_of_a_killed_recorder_that_rotates_can_be_read_and_replayed() {
+    let kept = killed(20, 3, "killed.qixrec", &["--rotate-size", "20kB"]).await;
+    assert!(kept.iter().any(|frames| *frames > 100), "{kept:?}");
 }

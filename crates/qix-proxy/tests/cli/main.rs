@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 #[cfg(unix)]
 mod killed;
+mod repair;
 mod replay;
 mod scrub;
 mod support;

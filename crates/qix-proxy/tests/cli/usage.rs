@@ -9,6 +9,7 @@ async fn help_names_the_commands_and_what_the_exit_codes_mean() {
     for word in [
         "record",
         "replay",
+        "repair",
         "doctor",
         "demo",
         "0 done",
@@ -19,7 +20,7 @@ async fn help_names_the_commands_and_what_the_exit_codes_mean() {
     ] {
         assert!(ended.stdout.contains(word), "{word}: {}", ended.stdout);
     }
-    for command in ["record", "replay", "doctor", "demo"] {
+    for command in ["record", "replay", "repair", "doctor", "demo"] {
         let ended = run(&[command, "--help"]).await;
         assert_eq!(ended.code, 0);
         assert!(ended.stdout.contains("Usage: qix-proxy"), "{}", ended.stdout);
@@ -40,7 +41,8 @@ async fn command_line_that_cannot_work_exits_with_2_and_says_why_on_stderr() {
         (&["--nope"], "unexpected argument '--nope'"),
         (&["replay"], "<FILE>"),
         (&["replay", "x.qixrec", "--nope"], "unexpected argument '--nope'"),
-        (&["replay", "x.qixrec", "y.qixrec"], "unexpected argument 'y.qixrec'"),
+        (&["repair"], "<FILE>"),
+        (&["repair", "x.qixrec", "--out", "y", "--in-place"], "cannot be used with"),
         (
             &["replay", "x.qixrec", "--listen", "localhost"],
             "invalid value 'localhost' for '--listen <ADDRESS>'",

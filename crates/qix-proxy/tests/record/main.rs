@@ -6,6 +6,7 @@ mod behind;
 mod connect;
 mod endings;
 mod faults;
+mod files;
 mod frames;
 mod load;
 mod maps;

@@ -6,7 +6,7 @@ use std::{
     process::{Output, Stdio},
 };
 
-use qix_proxy::record::{EntryKind, RecordingReader};
+use qix_proxy::record::{EntryKind, RecordingParts, RecordingReader};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
@@ -119,6 +119,13 @@ async fn wrong_arguments_are_one_sentence_with_what_to_do() {
         (with(&["--cert-dir", "/no/such/folder"]), "--user"),
         (with(&["--ca", "/no/such/file.pem"]), "/no/such/file.pem"),
         (with(&["--listen", "127.0.0.1"]), "--listen"),
+        (with(&["--rotate-size", "much"]), "such as 100MB"),
+        (with(&["--rotate-every", "1"]), "such as 30m"),
+        (with(&["--keep", "0"]), "give 1 or more"),
+        (
+            vec!["--upstream", "ws://h", "--listen", "127.0.0.1:0", "--out", "a%"],
+            "write %% for a per cent sign",
+        ),
     ] {
         let (code, stderr) = refused(&args).await;
         assert_eq!(code, 2, "{args:?}: {stderr}");
@@ -216,34 +223,49 @@ async fn unreachable_upstream_is_told_to_client_and_user() {
     }
 }
 
+/// Starts a proxy whose files can have a few kilobytes. A limit on the size of files fails as a full disk does, if the
+/// signal that comes with it is ignored.
 #[cfg(unix)]
-#[tokio::test]
-async fn full_disk_ends_the_recording_but_not_the_traffic() {
-    let (engines, address) = listener().await;
+async fn limited(upstream: SocketAddr, name: &str, args: &[&str]) -> Proxy {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("demo.qixrec");
-    // A limit on the size of files fails as a full disk does, if the signal that comes with it is ignored.
+    let path = dir.path().join(name);
     let mut limited = Command::new("sh");
     limited
         .args([
             "-c",
-            r#"trap '' XFSZ; ulimit -f 300; exec "$@""#,
+            r#"trap '' XFSZ; ulimit -S -f 16; exec "$@""#,
             "sh",
             env!("CARGO_BIN_EXE_qix-proxy"),
             "record",
         ])
-        .args(["--upstream", &format!("ws://{address}"), "--listen", "127.0.0.1:0", "--out"])
+        .args(["--upstream", &format!("ws://{upstream}"), "--listen", "127.0.0.1:0", "--out"])
         .arg(&path)
+        .args(args)
+        .env("NO_COLOR", "1")
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
-    let proxy = Proxy::from(limited, path.clone(), dir).await;
-    let (mut client, mut engine) = proxy.open(&engines).await;
+    Proxy::from(limited, path, dir).await
+}
+
+/// Sends a message through the proxy so many times.
+#[cfg(unix)]
+async fn pass(client: &mut Raw, engine: &mut Raw, times: usize) {
     let message = frame(0x81, format!(r#"{{"a":"{}"}}"#, "x".repeat(5000)).as_bytes(), true);
-    for _ in 0..200 {
+    for _ in 0..times {
         client.write(&message).await;
         engine.expect(&message).await;
     }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn full_disk_ends_the_recording_but_not_the_traffic() {
+    let (engines, address) = listener().await;
+    let proxy = limited(address, "demo.qixrec", &[]).await;
+    let path = proxy.path.clone();
+    let (mut client, mut engine) = proxy.open(&engines).await;
+    pass(&mut client, &mut engine, 200).await;
     proxy.signal("TERM").await;
     drop(client);
     engine.rest().await;
@@ -254,8 +276,118 @@ async fn full_disk_ends_the_recording_but_not_the_traffic() {
     assert_eq!(stderr.matches("ERROR").count(), 1, "{stderr}");
     assert!(stderr.contains("recording stops"), "{stderr}");
     let mut reader = RecordingReader::open(&path).unwrap();
-    assert!(reader.by_ref().filter(|entry| entry.is_ok()).count() > 10);
-    assert!(reader.torn().is_some() && !reader.is_sealed());
+    assert!(reader.by_ref().filter(|entry| entry.is_ok()).count() > 1);
+    assert!(reader.torn().is_none() && !reader.is_sealed(), "half a line was taken back");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn recording_goes_on_once_there_is_room_again_and_says_what_it_misses() {
+    for name in ["demo.qixrec", "demo.qixrec.zst"] {
+        let (engines, address) = listener().await;
+        let mut proxy = limited(address, name, &[]).await;
+        let out = proxy.path.clone();
+        let (mut client, mut engine) = proxy.open(&engines).await;
+        let mut stderr = BufReader::new(proxy.child.stderr.take().unwrap()).lines();
+        let mut random = 1_u64;
+        let mut passed = 0;
+        let mut one = async |client: &mut Raw, engine: &mut Raw| {
+            // Text that hardly compresses.
+            let text: String = (0..3000)
+                .map(|_| {
+                    random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    char::from(b'0' + (random >> 58) as u8 % 64)
+                })
+                .collect();
+            let text = text.replace('\\', "-");
+            let message = frame(0x81, format!("\"{text}\"").as_bytes(), true);
+            client.write(&message).await;
+            engine.expect(&message).await;
+            passed += 1;
+        };
+        for _ in 0..20 {
+            one(&mut client, &mut engine).await;
+        }
+        let said = bounded(stderr.next_line()).await.unwrap().unwrap();
+        assert!(said.contains("ERROR") && said.contains("recording stops"), "{said}");
+        for _ in 0..20 {
+            one(&mut client, &mut engine).await;
+        }
+        let pid = proxy.child.id().unwrap().to_string();
+        let lifted = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited:"]).status();
+        assert!(bounded(lifted).await.unwrap().success());
+        let said = bounded(stderr.next_line()).await.unwrap().unwrap();
+        assert!(said.contains("recording goes on"), "{said}");
+        for _ in 0..20 {
+            one(&mut client, &mut engine).await;
+        }
+        proxy.signal("TERM").await;
+        drop(client);
+        engine.rest().await;
+        drop(engine);
+        let (code, summary, _, _dir) = proxy.end().await;
+        assert_eq!(code, 3, "{summary}");
+        let (kinds, sealed) = kinds(&out);
+        assert!(sealed);
+        let gaps: Vec<_> = kinds
+            .iter()
+            .filter_map(|kind| if let EntryKind::Gap(gap) = kind { Some(gap) } else { None })
+            .collect();
+        let frames = kinds.iter().filter(|kind| matches!(kind, EntryKind::Frame { .. })).count();
+        assert_eq!(gaps.len(), 1);
+        assert_eq!(gaps[0].frames as usize + frames, passed, "each message is there or counted");
+        assert!(gaps[0].frames >= 20 && frames >= 20, "{gaps:?} {frames}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn full_disk_ends_everything_if_that_was_asked_for() {
+    let (engines, address) = listener().await;
+    let proxy = limited(address, "demo.qixrec", &["--on-full", "stop"]).await;
+    let (mut client, mut engine) = proxy.open(&engines).await;
+    let message = frame(0x81, format!(r#"{{"a":"{}"}}"#, "x".repeat(400_000)).as_bytes(), true);
+    tokio::join!(client.write(&message), engine.rest());
+    assert!(client.rest().await.is_empty(), "cut");
+    let (code, _, stderr, _dir) = proxy.end().await;
+    assert_eq!(code, 3, "{stderr}");
+    assert!(stderr.contains("all connections are cut"), "{stderr}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_are_rotated_as_the_command_line_says() {
+    let (engines, address) = listener().await;
+    let dir = tempfile::tempdir().unwrap();
+    let upstream = format!("ws://{address}");
+    let out = dir.path().join("rec-%Y.qixrec.zst");
+    let mut args = vec!["--upstream", &upstream, "--listen", "127.0.0.1:0", "--out", out.to_str().unwrap()];
+    args.extend([
+        "--rotate-size",
+        "1kB",
+        "--rotate-every",
+        "1h",
+        "--keep",
+        "100",
+        "--keep-size",
+        "1GB",
+        "--sync",
+    ]);
+    let folder = dir.path().to_owned();
+    let proxy = Proxy::from(command(&args), out.clone(), dir).await;
+    let (mut client, mut engine) = proxy.open(&engines).await;
+    pass(&mut client, &mut engine, 400).await;
+    proxy.signal("TERM").await;
+    drop(client);
+    engine.rest().await;
+    drop(engine);
+    let (code, summary, stderr, _dir) = proxy.end().await;
+    assert_eq!(code, 0, "{stderr}");
+    assert!(summary.ends_with(" more"), "{summary}");
+    let paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    assert!(paths.len() > 2);
+    let entries = RecordingParts::open(paths).unwrap().map(Result::unwrap);
+    assert_eq!(entries.filter(|entry| matches!(entry.kind, EntryKind::Frame { .. })).count(), 400);
 }
 
 #[tokio::test]
@@ -271,6 +403,13 @@ async fn help_names_every_option() {
         "--ticket-env",
         "--listen",
         "--out",
+        "--rotate-size",
+        "--rotate-every",
+        "--per-connection",
+        "--keep",
+        "--keep-size",
+        "--sync",
+        "--on-full",
         "--header",
         "--api-key-env",
         "--cert-dir",

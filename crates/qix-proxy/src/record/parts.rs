@@ -1,0 +1,113 @@
+//! Reads a recording that has several files.
+
+use std::path::{Path, PathBuf};
+
+use super::{Entry, Header, ReadError, RecordingReader, follow::TornTail};
+
+/// Reads the files of one recording as one, in the order in which the recorder took things in, however the files are given.
+///
+/// Files are opened as they are needed, so that a few are open at a time unless connections have files of their own.
+#[derive(Debug)]
+pub struct RecordingParts {
+    header: Header,
+    /// Files that nothing was read of yet, by the number of their first entry, last one first.
+    later: Vec<(u64, PathBuf)>,
+    open: Vec<Part>,
+    last: u64,
+    torn: Vec<(PathBuf, TornTail)>,
+    failed: bool,
+}
+
+#[derive(Debug)]
+struct Part {
+    path: PathBuf,
+    reader: RecordingReader,
+    next: Entry,
+}
+
+impl RecordingParts {
+    /// Opens files.
+    ///
+    /// # Errors
+    ///
+    /// [`ReadError`] if a file cannot be read or is no recording, or if the files belong to different ones.
+    ///
+    /// # Panics
+    ///
+    /// If there are no files.
+    pub fn open<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, ReadError> {
+        let mut header: Option<(Header, PathBuf)> = None;
+        let mut later = Vec::new();
+        let mut torn = Vec::new();
+        for path in paths {
+            let path = path.as_ref().to_owned();
+            let mut reader = RecordingReader::open(&path)?;
+            match &header {
+                Some((first, other)) if first.started != reader.header().started => {
+                    return Err(ReadError::Stranger { path, other: other.clone() });
+                }
+                Some((first, _)) if first.part <= reader.header().part => {}
+                _ => header = Some((reader.header().clone(), path.clone())),
+            }
+            match reader.next().transpose()? {
+                Some(entry) => later.push((entry.seq, path)),
+                None => torn.extend(reader.torn().map(|tail| (path, tail))),
+            }
+        }
+        later.sort_by(|one, other| other.cmp(one));
+        let (header, _) = header.expect("there is a file");
+        Ok(Self { header, later, open: Vec::new(), last: 0, torn, failed: false })
+    }
+
+    /// Returns the header of the first file.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Returns the last lines that were cut, with their files, once the end was reached.
+    pub fn torn(&self) -> &[(PathBuf, TornTail)] {
+        &self.torn
+    }
+
+    fn advance(&mut self) -> Result<Option<Entry>, ReadError> {
+        let soonest = |open: &[Part]| (0..open.len()).min_by_key(|at| open[*at].next.seq);
+        let mut at = soonest(&self.open);
+        while let Some((seq, _)) = self.later.last()
+            && at.is_none_or(|at| *seq <= self.open[at].next.seq)
+            && let Some((_, path)) = self.later.pop()
+        {
+            let mut reader = RecordingReader::open(&path)?;
+            if let Some(next) = reader.next().transpose()? {
+                self.open.push(Part { path, reader, next });
+            }
+            at = soonest(&self.open);
+        }
+        let Some(at) = at else { return Ok(None) };
+        let part = &mut self.open[at];
+        if part.next.seq <= self.last {
+            return Err(ReadError::Twice { path: part.path.clone() });
+        }
+        self.last = part.next.seq;
+        match part.reader.next().transpose()? {
+            Some(next) => Ok(Some(std::mem::replace(&mut part.next, next))),
+            None => {
+                let part = self.open.swap_remove(at);
+                self.torn.extend(part.reader.torn().map(|tail| (part.path, tail)));
+                Ok(Some(part.next))
+            }
+        }
+    }
+}
+
+impl Iterator for RecordingParts {
+    type Item = Result<Entry, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.failed {
+            return None;
+        }
+        let entry = self.advance();
+        self.failed = entry.is_err();
+        entry.transpose()
+    }
+}

@@ -1,0 +1,78 @@
+//! Why a recording cannot be read.
+
+use std::{io, path::PathBuf};
+
+use super::VERSION;
+
+/// Why a recording cannot be read, or not further.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The file cannot be opened or read.
+    #[error("cannot read {path}; check its name and that it may be read", path = path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file has no header line, because nothing was recorded or the recorder was stopped at once.
+    #[error("{path} is empty: record into it first", path = path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{path} is no recording: its first line is not the header of a .qixrec file; give a file that `qix-proxy record` has written", path = path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by a program that is too new.
+    #[error(
+        "{path} has format {major}.{minor} and this program reads {}.x: take a newer qix-proxy",
+        VERSION.0, path = path.display()
+    )]
+    TooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its major version.
+        major: u32,
+        /// Its minor version.
+        minor: u32,
+    },
+    /// The file was written by a program that is too old.
+    #[error("{path} has format {major}.{minor}, which is no longer read: take an older qix-proxy", path = path.display())]
+    TooOld {
+        /// The file.
+        path: PathBuf,
+        /// Its major version.
+        major: u32,
+        /// Its minor version.
+        minor: u32,
+    },
+    /// A line in the middle is damaged.
+    #[error("line {line} of {path} is damaged: {fault}; remove the line to read the rest", path = path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: u64,
+        /// What is wrong with it.
+        fault: &'static str,
+    },
+    /// The files are no parts of one recording.
+    #[error("{path} belongs to another recording than {other}; give the files of one", path = path.display(), other = other.display())]
+    Stranger {
+        /// A file.
+        path: PathBuf,
+        /// A file of another recording.
+        other: PathBuf,
+    },
+    /// Two files hold the same entries.
+    #[error("{path} holds entries that another file holds as well; give each file once", path = path.display())]
+    Twice {
+        /// The second of them.
+        path: PathBuf,
+    },
+}
