@@ -292,7 +292,7 @@ impl Medium for Memory {
 mod tests {
     use super::*;
 
-    /// Takes at most seven bytes at a time, and has room for so many.
+    /// Takes at most 1,031 bytes at a time, and has room for so many.
     struct Slow {
         bytes: Vec<u8>,
         room: usize,
@@ -300,7 +300,7 @@ mod tests {
 
     impl Write for Slow {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let taken = bytes.len().min(7).min(self.room - self.bytes.len());
+            let taken = bytes.len().min(1031).min(self.room - self.bytes.len());
             if taken == 0 && !bytes.is_empty() {
                 return Err(io::ErrorKind::StorageFull.into());
             }

@@ -102,6 +102,16 @@ async fn wrong_arguments_are_one_sentence_with_what_to_do() {
     for (args, says) in [
         ([&base[..], &[there]].concat(), "exists already"),
         ([&base[..], &[nowhere.to_str().unwrap()]].concat(), "check that its folder exists"),
+        // A folder in which nobody can make files, not even root.
+        #[cfg(target_os = "linux")]
+        (
+            vec!["--upstream", "ws://h", "--listen", "127.0.0.1:0", "--out", "/proc/x.qixrec"],
+            "may be written to",
+        ),
+        (
+            vec!["--upstream", "ws://h", "--listen", "127.0.0.1:0", "--out", "a%"],
+            "write %% for a per cent sign",
+        ),
         (vec!["--upstream", "engine:9076", "--out", out], "must start with ws://"),
         (vec!["--upstream", "ws://h/app?x=1", "--out", out], "must end before the ?"),
         (vec!["--out", out], "--upstream"),
@@ -111,6 +121,9 @@ async fn wrong_arguments_are_one_sentence_with_what_to_do() {
         (with(&["--map", "/a=h:1"]), "must start with ws://"),
         (with(&["--remove-header", "a b"]), "--remove-header"),
         (with(&["--oauth", "id", "--oauth-secret-env", "QIX_TEST_UNSET"]), "QIX_TEST_UNSET is not set"),
+        (with(&["--rotate-size", "much"]), "such as 100MB"),
+        (with(&["--rotate-every", "1"]), "such as 30m"),
+        (with(&["--keep", "0"]), "give 1 or more"),
         (with(&["--header", "no colon"]), "'Name: value'"),
         (with(&["--header", "a b: s3cret"]), "not the name of a header"),
         (with(&["--api-key-env", "QIX_TEST_UNSET"]), "QIX_TEST_UNSET is not set"),
@@ -119,13 +132,6 @@ async fn wrong_arguments_are_one_sentence_with_what_to_do() {
         (with(&["--cert-dir", "/no/such/folder"]), "--user"),
         (with(&["--ca", "/no/such/file.pem"]), "/no/such/file.pem"),
         (with(&["--listen", "127.0.0.1"]), "--listen"),
-        (with(&["--rotate-size", "much"]), "such as 100MB"),
-        (with(&["--rotate-every", "1"]), "such as 30m"),
-        (with(&["--keep", "0"]), "give 1 or more"),
-        (
-            vec!["--upstream", "ws://h", "--listen", "127.0.0.1:0", "--out", "a%"],
-            "write %% for a per cent sign",
-        ),
     ] {
         let (code, stderr) = refused(&args).await;
         assert_eq!(code, 2, "{args:?}: {stderr}");
