@@ -36,7 +36,7 @@ pub(super) struct SessionArgs {
     #[arg(long, value_name = "NAME", conflicts_with = "qps")]
     ticket_env: Option<String>,
 
-    /// The Qlik Sense Proxy Service, such as https://sense.example.com:4243, that gives tickets for --user to whoever has the
+    /// The Qlik Sense Proxy Service, such as `https://sense.example.com:4243`, that gives tickets for --user to whoever has the
     /// certificate
     #[arg(long, value_name = "URL", requires = "identity", conflicts_with = "api_key_env")]
     qps: Option<String>,
@@ -49,7 +49,7 @@ pub(super) struct SessionArgs {
     #[arg(long, value_name = "ID", requires = "session")]
     web_integration: Option<String>,
 
-    /// The origin to act as, such as https://portal.example.com [default: that of the URL]
+    /// The origin to act as, such as `https://portal.example.com` [default: that of the URL]
     #[arg(long, value_name = "ORIGIN", requires = "session")]
     origin: Option<String>,
 }
