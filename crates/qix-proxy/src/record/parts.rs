@@ -30,7 +30,7 @@ impl RecordingParts {
     ///
     /// # Errors
     ///
-    /// [`ReadError`] if a file cannot be read or is no recording, or if the files belong to different ones.
+    /// [`ReadError`] if a file cannot be read or is no recording, if the files belong to different ones, or if all are empty.
     ///
     /// # Panics
     ///
@@ -39,9 +39,17 @@ impl RecordingParts {
         let mut header: Option<(Header, PathBuf)> = None;
         let mut later = Vec::new();
         let mut torn = Vec::new();
+        let mut empty = None;
         for path in paths {
             let path = path.as_ref().to_owned();
-            let mut reader = RecordingReader::open(&path)?;
+            let mut reader = match RecordingReader::open(&path) {
+                // A recorder that was killed when it had just created the next file leaves it empty.
+                Err(error @ ReadError::Empty { .. }) => {
+                    empty.get_or_insert(error);
+                    continue;
+                }
+                opened => opened?,
+            };
             match &header {
                 Some((first, other)) if first.started != reader.header().started => {
                     return Err(ReadError::Stranger { path, other: other.clone() });
@@ -55,7 +63,11 @@ impl RecordingParts {
             }
         }
         later.sort_by(|one, other| other.cmp(one));
-        let (header, _) = header.expect("there is a file");
+        let header = match (header, empty) {
+            (Some((header, _)), _) => header,
+            (None, Some(error)) => return Err(error),
+            (None, None) => panic!("no files were given"),
+        };
         Ok(Self { header, later, open: Vec::new(), last: 0, torn, failed: false })
     }
 
@@ -109,5 +121,20 @@ impl Iterator for RecordingParts {
         let entry = self.advance();
         self.failed = entry.is_err();
         entry.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn empty_file_of_a_recorder_that_was_killed_is_no_fault_beside_others() {
+        let dir = tempfile::tempdir().unwrap();
+        let (first, next) = (dir.path().join("a.qixrec"), dir.path().join("a-2.qixrec"));
+        std::fs::write(&first, include_bytes!("../../assets/demo.qixrec")).unwrap();
+        std::fs::write(&next, "").unwrap();
+        assert!(RecordingParts::open([&next, &first]).unwrap().count() > 10);
+        assert!(matches!(RecordingParts::open([&next]), Err(ReadError::Empty { .. })));
     }
 }
