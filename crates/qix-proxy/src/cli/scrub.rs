@@ -21,7 +21,7 @@ pub(crate) struct ScrubArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// The copy to write, if there is one recording; an existing file is never overwritten [default: NAME.scrubbed.qixrec]
+    /// The copy to write, if there is one recording; an existing file is never overwritten [default: NAME.scrubbed.qixrec, or NAME.scrubbed.qixrec.zst of a compressed one]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -78,7 +78,7 @@ impl ScrubArgs {
             }
         }
         for file in &self.files {
-            let copy = self.out.clone().unwrap_or_else(|| file.with_extension("scrubbed.qixrec"));
+            let copy = self.out.clone().unwrap_or_else(|| scrubbed(file));
             let done = scrub(file, &copy, &redaction, anonymizer.as_mut()).map_err(failed)?;
             warn_torn(file, done.torn);
             writeln!(out, "{}: replaced {}", copy.display(), count_places(done.places.len()))?;
@@ -97,6 +97,16 @@ fn count_places(places: usize) -> String {
 fn warn_torn(file: &Path, torn: Option<u64>) {
     if let Some(bytes) = torn {
         tracing::warn!("the last line of {} was cut after {bytes} bytes, and is left out", file.display());
+    }
+}
+
+/// Returns the name of a copy: compressed if the recording's says so.
+fn scrubbed(file: &Path) -> PathBuf {
+    match file.extension() {
+        Some(extension) if extension == "zst" => {
+            file.with_extension("").with_extension("scrubbed.qixrec.zst")
+        }
+        _ => file.with_extension("scrubbed.qixrec"),
     }
 }
 

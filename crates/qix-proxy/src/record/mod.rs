@@ -41,3 +41,4 @@ pub(crate) use redact::{MASK, Redactor};
 pub use redact::{Redaction, RuleError};
 pub use repair::{Repair, RepairError, check, repair, repair_in_place};
 pub use settings::{FileSettings, OnFull};
+pub(crate) use zip::Zip;

@@ -35,7 +35,7 @@ impl RecordingReader {
     }
 
     /// Opens a recording, whose header is to be read.
-    pub(super) fn unread(path: &Path) -> Result<Self, ReadError> {
+    pub(crate) fn unread(path: &Path) -> Result<Self, ReadError> {
         let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         let source = BufReader::with_capacity(256 * 1024, file);
         Ok(Self { source, follower: Follower::new(path.to_owned()) })
@@ -55,7 +55,7 @@ impl<R: BufRead> RecordingReader<R> {
     }
 
     /// Reads the header, before anything else, and returns its line.
-    pub(super) fn read_header(&mut self) -> Result<Bytes, ReadError> {
+    pub(crate) fn read_header(&mut self) -> Result<Bytes, ReadError> {
         let line = self.next_line()?;
         self.follower.header_line(line)
     }
@@ -81,7 +81,7 @@ impl<R: BufRead> RecordingReader<R> {
     }
 
     /// Returns the next line, whatever is in it.
-    pub(super) fn next_line(&mut self) -> Result<Option<Bytes>, ReadError> {
+    pub(crate) fn next_line(&mut self) -> Result<Option<Bytes>, ReadError> {
         loop {
             let input = match self.source.fill_buf() {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,

@@ -8,7 +8,7 @@ use zstd::{bulk::Compressor, zstd_safe::CParameter};
 const LEVEL: i32 = 1;
 
 /// Makes frames.
-pub(super) struct Zip {
+pub(crate) struct Zip {
     compressor: Compressor<'static>,
     frame: Vec<u8>,
 }
@@ -20,14 +20,14 @@ impl fmt::Debug for Zip {
 }
 
 impl Zip {
-    pub(super) fn new() -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let mut compressor = Compressor::new(LEVEL)?;
         compressor.set_parameter(CParameter::ChecksumFlag(true))?;
         Ok(Self { compressor, frame: Vec::new() })
     }
 
     /// Compresses bytes into a frame of their own.
-    pub(super) fn frame(&mut self, bytes: &[u8]) -> io::Result<&[u8]> {
+    pub(crate) fn frame(&mut self, bytes: &[u8]) -> io::Result<&[u8]> {
         self.frame.clear();
         self.frame.reserve(zstd::zstd_safe::compress_bound(bytes.len()));
         self.compressor.compress_to_buffer(bytes, &mut self.frame)?;

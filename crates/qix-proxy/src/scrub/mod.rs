@@ -4,21 +4,19 @@
 //! With an [`Anonymizer`], the values in the data are replaced too.
 
 mod anonymize;
+mod copy;
 mod line;
 mod values;
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, BufWriter, Read, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 pub use anonymize::{AnonymizeError, Anonymizer};
+use copy::Copy;
 
 use crate::record::{ReadError, RecordingReader, Redaction};
-
-/// A line longer than this is damage: it would hold more than any frame that a recorder keeps.
-const LONGEST_LINE: u64 = 2 << 30;
 
 /// A place in a recording where a secret is, or was. Never the secret itself.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -74,7 +72,7 @@ pub fn check(recording: &Path, redaction: &Redaction) -> Result<Scrubbed, ScrubE
     each_line(recording, redaction, None, |_| Ok(()))
 }
 
-/// Writes to `out`, which must not exist, a copy of a recording without its secrets. Lines without secrets stay as they are, byte for
+/// Writes to `out`, which must not exist, a copy of a recording without its secrets, compressed if the name ends with `.zst`. Lines without secrets stay as they are, byte for
 /// byte. If it fails, there is no copy.
 ///
 /// # Errors
@@ -92,15 +90,9 @@ pub fn scrub(
         io::ErrorKind::AlreadyExists => ScrubError::Exists { path: out.to_owned() },
         _ => ScrubError::Write { path: out.to_owned(), source },
     };
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = BufWriter::with_capacity(256 << 10, options.open(out).map_err(failed)?);
-    let result = each_line(recording, redaction, anonymizer, |line| {
-        file.write_all(line).and_then(|()| file.write_all(b"\n")).map_err(failed)
-    });
-    let result = result.and_then(|scrubbed| file.flush().map(|()| scrubbed).map_err(failed));
+    let mut copy = Copy::create(out).map_err(failed)?;
+    let result = each_line(recording, redaction, anonymizer, |line| copy.line(line).map_err(failed));
+    let result = result.and_then(|scrubbed| copy.flush().map(|()| scrubbed).map_err(failed));
     if result.is_err() {
         // Half a copy would be taken for a whole one; if it cannot be removed, the error says enough.
         let _ = std::fs::remove_file(out);
@@ -143,25 +135,15 @@ fn lines(
     recording: &Path,
     mut each: impl FnMut(u64, Option<&[u8]>) -> Result<(), ScrubError>,
 ) -> Result<(), ScrubError> {
-    // Says what is wrong with a file that is no recording.
-    RecordingReader::open(recording)?;
-    let failed = |source| ReadError::Io { path: recording.to_owned(), source };
-    let mut source = BufReader::with_capacity(256 << 10, File::open(recording).map_err(failed)?);
-    let mut line = Vec::new();
+    let mut reader = RecordingReader::unread(recording)?;
+    let mut line = Some(reader.read_header()?);
     for number in 1.. {
-        line.clear();
-        let read = (&mut source).take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(failed)?;
-        if read == 0 {
-            break;
-        }
-        if line.pop_if(|last| *last == b'\n').is_some() {
-            each(number, Some(&line))?;
-        } else if read as u64 == LONGEST_LINE {
-            let fault = "it is too long";
-            return Err(ReadError::Damaged { path: recording.to_owned(), line: number, fault }.into());
-        } else {
-            each(read as u64, None)?;
-        }
+        let Some(text) = line else { break };
+        each(number, Some(&text))?;
+        line = reader.next_line()?;
     }
-    Ok(())
+    match reader.torn() {
+        Some(torn) => each(torn.bytes, None),
+        None => Ok(()),
+    }
 }

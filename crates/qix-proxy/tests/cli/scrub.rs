@@ -52,6 +52,21 @@ async fn copy_is_clean_has_a_name_of_its_own_and_is_never_overwritten() {
 }
 
 #[tokio::test]
+async fn compressed_recording_is_checked_and_copied_compressed() {
+    let (dir, path) = old();
+    let zipped = dir.path().join("old.qixrec.zst");
+    fs::write(&zipped, zstd::encode_all(&fs::read(&path).unwrap()[..], 1).unwrap()).unwrap();
+    let ended = run(&["scrub", "--check", zipped.to_str().unwrap()]).await;
+    assert_eq!(ended.code, 1, "{ended:?}");
+    assert!(ended.stdout.ends_with("2 secrets in 2 lines\n"), "{}", ended.stdout);
+    assert_eq!(run(&["scrub", zipped.to_str().unwrap()]).await.code, 0);
+    assert_eq!(run(&["scrub", path.to_str().unwrap()]).await.code, 0);
+    let copy = fs::read(dir.path().join("old.scrubbed.qixrec.zst")).unwrap();
+    let plain = fs::read(dir.path().join("old.scrubbed.qixrec")).unwrap();
+    assert_eq!(zstd::decode_all(&copy[..]).unwrap(), plain);
+}
+
+#[tokio::test]
 async fn rule_that_cannot_be_used_is_one_sentence_and_exit_code_2() {
     let (dir, path) = old();
     let rules = dir.path().join("rules.toml");
