@@ -1,6 +1,7 @@
 //! The WebSocket. Only this file and `ws/wire.rs` name the WebSocket library.
 
 mod frames;
+mod polled;
 mod wire;
 
 use std::{

@@ -8,18 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Error, Message,
-        error::ProtocolError,
-        protocol::{Role, WebSocketConfig},
-    },
-};
+use tokio_tungstenite::tungstenite::{Error, Message, error::ProtocolError, protocol::WebSocketConfig};
 
-use super::frames::FrameWalk;
+use super::{frames::FrameWalk, polled::Polled};
 use crate::prefixed::Prefixed;
 
 /// How much is read at once while resting; what a ping or a small notification takes.
@@ -38,7 +30,7 @@ pub(super) struct Wire<S> {
 enum State<S> {
     Resting(Walked<S>),
     // Boxed, because it is most of what a socket at rest does without.
-    Awake(Box<WebSocketStream<Walked<S>>>),
+    Awake(Box<Polled<Walked<S>>>),
     /// Between the two, within a function.
     Moving,
 }
@@ -64,31 +56,27 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
         }
         let stream = self.awake();
         stream.get_mut().is_reading = true;
-        let message = stream.poll_next_unpin(cx);
+        let message = stream.poll_next(cx);
         stream.get_mut().is_reading = false;
-        match message {
-            Poll::Ready(Some(message)) => Poll::Ready(message),
-            Poll::Ready(None) => Poll::Ready(Err(Error::ConnectionClosed)),
-            Poll::Pending => Poll::Pending,
-        }
+        message
     }
 
     #[inline]
     pub(super) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         match &mut self.state {
-            State::Awake(stream) => stream.poll_ready_unpin(cx),
+            State::Awake(stream) => stream.poll_ready(cx),
             _ => Poll::Ready(Ok(())),
         }
     }
 
     #[inline]
     pub(super) fn start_send(&mut self, message: Message) -> Result<(), Error> {
-        self.awake().start_send_unpin(message)
+        self.awake().start_send(message)
     }
 
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         match &mut self.state {
-            State::Awake(stream) => stream.poll_flush_unpin(cx),
+            State::Awake(stream) => stream.poll_flush(cx),
             _ => Poll::Ready(Ok(())),
         }
     }
@@ -108,7 +96,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     pub(super) fn rest(&mut self, cx: &mut Context<'_>) -> bool {
         let State::Awake(stream) = &mut self.state else { return false };
         if !stream.get_ref().walk.is_between_messages()
-            || !matches!(stream.poll_flush_unpin(cx), Poll::Ready(Ok(())))
+            || !matches!(stream.poll_flush(cx), Poll::Ready(Ok(())))
         {
             return false;
         }
@@ -119,7 +107,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     }
 
     #[inline]
-    fn awake(&mut self) -> &mut WebSocketStream<Walked<S>> {
+    fn awake(&mut self) -> &mut Polled<Walked<S>> {
         if !self.is_awake() {
             self.wake();
         }
@@ -132,9 +120,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
     #[cold]
     fn wake(&mut self) {
         if let State::Resting(stream) = mem::replace(&mut self.state, State::Moving) {
-            let stream = WebSocketStream::from_raw_socket(stream, Role::Client, Some(self.config));
-            let stream = stream.now_or_never().expect("there is no handshake to wait for");
-            self.state = State::Awake(Box::new(stream));
+            self.state = State::Awake(Box::new(Polled::new(stream, self.config)));
         }
     }
 }
