@@ -80,8 +80,8 @@ impl Proxy {
         ProxyBuilder::to(output)
     }
 
-    #[doc(hidden)]
-    pub async fn bind(config: ProxyBuilder) -> Result<Self, ProxyError> {
+    /// Does the work of [`ProxyBuilder::bind`].
+    pub(crate) async fn bind(config: ProxyBuilder) -> Result<Self, ProxyError> {
         let checked = config.validate()?;
         let failed = |source| ProxyError::Listen { address: config.listen, source };
         let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
