@@ -27,7 +27,10 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use qix_transport::Stream;
-use tokio::{net::TcpStream, sync::watch};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    sync::watch,
+};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::{
@@ -80,7 +83,10 @@ struct Switched {
 /// # Cancellation
 ///
 /// Dropping the future cuts the connection on both sides; the recording says that the proxy did.
-pub(crate) async fn serve(stream: TcpStream, front: Arc<Front>) {
+pub(crate) async fn serve<S>(stream: S, front: Arc<Front>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     // Boxed, so that an open WebSocket does not carry the memory of its handshake around.
     let Some((client, client_first, switched)) = Box::pin(handshake(stream, front)).await else { return };
     let Switched { engine, first, mut tape } = switched;
@@ -97,7 +103,10 @@ fn own(bytes: Bytes) -> Bytes {
 }
 
 /// Answers requests until one of them makes a WebSocket of the connection; `None` if none does.
-async fn handshake(stream: TcpStream, front: Arc<Front>) -> Option<(TcpStream, Bytes, Switched)> {
+async fn handshake<S>(stream: S, front: Arc<Front>) -> Option<(S, Bytes, Switched)>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
     let visit = Arc::new(Mutex::new(Visit::default()));
     let mut draining = front.draining.clone();
     let header_timeout = front.header_timeout;
