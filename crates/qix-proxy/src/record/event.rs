@@ -1,6 +1,6 @@
 //! What goes from the relaying tasks to the writing thread.
 
-use std::io;
+use std::{io, ops::Range};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
@@ -17,12 +17,35 @@ pub(super) struct Item {
     pub(super) event: Event,
 }
 
+/// What has collected in the queue.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) items: Vec<Item>,
+    /// The bytes of [`Event::Small`], one run after the other: a busy connection would spend more on an allocation for each than on all
+    /// else that recording takes.
+    pub(super) bytes: Vec<u8>,
+}
+
+impl Batch {
+    /// Gives memory back that only a backlog had need of.
+    pub(super) fn shrink(&mut self) {
+        /// Bytes, and items.
+        const USUAL: (usize, usize) = (256 << 10, 4 << 10);
+        if self.bytes.capacity() > USUAL.0 || self.items.capacity() > USUAL.1 {
+            self.bytes.shrink_to(USUAL.0);
+            self.items.shrink_to(USUAL.1);
+        }
+    }
+}
+
 #[derive(Debug)]
 pub(super) enum Event {
     /// A connection was established.
     Open(Box<Upgraded>),
     /// WebSocket bytes, cut anywhere.
     Chunk(Side, Bytes),
+    /// The same, few, and where they lie among those of the [`Batch`].
+    Small(Side, Range<usize>),
     /// One whole message of a connection that is no WebSocket, with the opcode that it would have.
     Message(Side, u8, Bytes),
     /// The first goodbye of a connection that is no WebSocket: a code, if there is one, and a reason.
@@ -54,6 +77,7 @@ impl Item {
     pub(super) fn bytes(&self) -> usize {
         match &self.event {
             Event::Chunk(_, bytes) | Event::Message(_, _, bytes) => bytes.len(),
+            Event::Small(_, range) => range.len(),
             _ => 0,
         }
     }

@@ -9,14 +9,17 @@ use std::{
     time::Duration,
 };
 
-use super::event::Item;
+use super::{
+    Side,
+    event::{Batch, Event, Item},
+};
 
 /// What an item takes in the queue besides its bytes.
 const ITEM: usize = 64;
 /// How long the thread lets things collect after it has written, before it looks again.
 ///
 /// Waking a thread costs a busy connection more than all else that recording does; a crash can lose this much.
-const NAP: Duration = Duration::from_millis(1);
+const NAP: Duration = Duration::from_millis(20);
 /// How much ends a nap early, in bytes.
 const ENOUGH: usize = 256 << 10;
 
@@ -32,8 +35,8 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct State {
-    items: Vec<Item>,
-    /// Charge of `items`.
+    batch: Batch,
+    /// Charge of `batch`.
     waiting: usize,
     reader: Reader,
     writers: Vec<Waker>,
@@ -75,26 +78,38 @@ impl Queue {
 
     /// Adds an item, room or not; dropped if nobody reads any more.
     pub(super) fn push(&self, item: Item) {
-        self.push_with(|_| item);
+        self.push_with(|_, _| item);
+    }
+
+    /// Adds a few bytes that came over a connection, as [`push`](Self::push) does.
+    pub(super) fn push_small(&self, conn: u64, t: u64, from: Side, bytes: &[u8]) {
+        self.push_with(|_, all| {
+            let start = all.len();
+            all.extend_from_slice(bytes);
+            Item { conn, t, event: Event::Small(from, start..all.len()) }
+        });
     }
 
     /// Adds what `item` makes of the number of a new connection, and returns that number.
     pub(super) fn push_connection(&self, item: impl FnOnce(u64) -> Item) -> u64 {
-        self.push_with(|connections| {
+        self.push_with(|connections, _| {
             *connections += 1;
             item(*connections)
         })
     }
 
-    fn push_with(&self, item: impl FnOnce(&mut u64) -> Item) -> u64 {
-        let mut state = self.lock();
-        let item = item(&mut state.connections);
-        let connections = state.connections;
+    fn push_with(&self, item: impl FnOnce(&mut u64, &mut Vec<u8>) -> Item) -> u64 {
+        let mut locked = self.lock();
+        let state = &mut *locked;
         if state.closed {
-            return connections;
+            // Numbers are given out all the same.
+            drop(item(&mut state.connections, &mut Vec::new()));
+            return state.connections;
         }
+        let item = item(&mut state.connections, &mut state.batch.bytes);
+        let connections = state.connections;
         let (charge, urgent) = (ITEM + item.bytes(), item.is_urgent());
-        state.items.push(item);
+        state.batch.items.push(item);
         state.waiting += charge;
         self.charged.fetch_add(charge, Ordering::Relaxed);
         let wake = match state.reader {
@@ -104,24 +119,19 @@ impl Queue {
         };
         if wake {
             state.reader = Reader::Working;
-            drop(state);
+            drop(locked);
             self.wake.notify_one();
         }
         connections
     }
 
-    /// Takes all that waits into `items`, which must be empty; waits for something to come, but not longer than `patience`, if there is
+    /// Takes all that waits into `batch`, which must be empty; waits for something to come, but not longer than `patience`, if there is
     /// some. Returns `false` once the queue is closed and empty.
     ///
     /// `idle` is called before a wait of unknown length.
-    pub(super) fn take(
-        &self,
-        items: &mut Vec<Item>,
-        patience: Option<Duration>,
-        idle: impl FnOnce(),
-    ) -> bool {
+    pub(super) fn take(&self, batch: &mut Batch, patience: Option<Duration>, idle: impl FnOnce()) -> bool {
         let mut state = self.lock();
-        if state.waiting < ENOUGH && !state.closed && !state.items.iter().any(Item::is_urgent) {
+        if state.waiting < ENOUGH && !state.closed && !state.batch.items.iter().any(Item::is_urgent) {
             state.reader = Reader::Napping;
             state = self
                 .wake
@@ -129,7 +139,7 @@ impl Queue {
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        if state.items.is_empty() && !state.closed {
+        if state.batch.items.is_empty() && !state.closed {
             state.reader = Reader::Sleeping;
             let asleep = |state: &mut State| state.reader == Reader::Sleeping && !state.closed;
             state = match patience {
@@ -139,14 +149,16 @@ impl Queue {
                 }
                 None => {
                     idle();
+                    state.batch.shrink();
+                    batch.shrink();
                     self.wake.wait_while(state, asleep).unwrap_or_else(PoisonError::into_inner)
                 }
             };
         }
         state.reader = Reader::Working;
         state.waiting = 0;
-        std::mem::swap(&mut state.items, items);
-        !(items.is_empty() && state.closed)
+        std::mem::swap(&mut state.batch, batch);
+        !(batch.items.is_empty() && state.closed)
     }
 
     /// Makes room: items of this many bytes in all were worked on.
@@ -184,7 +196,6 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::record::{Side, event::Event};
 
     struct Woken(AtomicUsize);
 
@@ -208,8 +219,8 @@ mod tests {
         queue.push(chunk(5000));
         assert!(queue.poll_room(&mut cx).is_pending());
         assert!(queue.poll_room(&mut cx).is_pending());
-        let mut items = Vec::new();
-        assert!(queue.take(&mut items, None, || {}));
+        let mut batch = Batch::default();
+        assert!(queue.take(&mut batch, None, || {}));
         assert!(queue.poll_room(&mut cx).is_pending(), "taken is not yet worked on");
         queue.release(1, 5000);
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
@@ -223,11 +234,39 @@ mod tests {
         queue.close();
         let mut cx = Context::from_waker(Waker::noop());
         assert!(queue.poll_room(&mut cx).is_ready());
-        let mut items = Vec::new();
-        assert!(queue.take(&mut items, None, || {}));
-        assert_eq!(items.len(), 1);
-        items.clear();
+        let mut batch = Batch::default();
+        assert!(queue.take(&mut batch, None, || {}));
+        assert_eq!(batch.items.len(), 1);
+        batch.items.clear();
         queue.push(chunk(1));
-        assert!(!queue.take(&mut items, None, || {}));
+        assert!(!queue.take(&mut batch, None, || {}));
+    }
+
+    #[test]
+    fn small_pieces_keep_their_bytes_and_their_place() {
+        let queue = Queue::new(1000);
+        queue.push_small(1, 5, Side::Client, b"ab");
+        queue.push(chunk(3));
+        queue.push_small(2, 6, Side::Engine, b"c");
+        let mut batch = Batch::default();
+        assert!(queue.take(&mut batch, None, || {}));
+        let pieces = batch.items.iter().map(|item| match &item.event {
+            Event::Small(from, range) => (item.conn, *from, &batch.bytes[range.clone()]),
+            Event::Chunk(from, bytes) => (item.conn, *from, &bytes[..]),
+            other => panic!("{other:?}"),
+        });
+        assert_eq!(
+            pieces.collect::<Vec<_>>(),
+            [(1, Side::Client, &b"ab"[..]), (1, Side::Client, &[0; 3]), (2, Side::Engine, b"c")]
+        );
+        assert_eq!(queue.charged.load(Ordering::Relaxed), 3 * ITEM + 6);
+    }
+
+    #[test]
+    fn connections_are_numbered_even_if_nobody_reads_any_more() {
+        let queue = Queue::new(1000);
+        queue.close();
+        let open = |conn| Item { conn, t: 0, event: Event::Rotate };
+        assert_eq!([queue.push_connection(open), queue.push_connection(open)], [1, 2]);
     }
 }

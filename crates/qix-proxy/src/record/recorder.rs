@@ -330,7 +330,15 @@ impl Tape {
 
     /// Records WebSocket bytes as they were read `at` some time, cut anywhere.
     pub fn chunk(&mut self, from: Side, at: Instant, bytes: Bytes) {
-        self.recorder.push(self.conn, at, Event::Chunk(from, bytes));
+        /// Up to here a copy costs less than what keeps a buffer alive; a buffer of a relay is at least twice as large.
+        const SMALL: usize = 4 << 10;
+
+        if bytes.len() <= SMALL {
+            let t = self.recorder.micros(at);
+            self.recorder.0.queue.push_small(self.conn, t, from, &bytes);
+        } else {
+            self.recorder.push(self.conn, at, Event::Chunk(from, bytes));
+        }
     }
 
     /// Records one whole text message of a connection that is no WebSocket.

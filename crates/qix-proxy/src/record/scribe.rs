@@ -10,7 +10,7 @@ use std::{
 use super::{
     Sealed, Side,
     assembler::{Assembler, Buffers, Found},
-    event::{Event, Item},
+    event::{Batch, Event, Item},
     queue::Queue,
     redact::Redaction,
     shelf::Shelf,
@@ -60,7 +60,7 @@ impl Scribe {
         let now = || started.elapsed().as_micros() as u64;
         let queue = Hangup(queue);
         let queue = &*queue.0;
-        let mut items = Vec::new();
+        let mut batch = Batch::default();
         let mut due: Option<u64> = None;
         loop {
             let idle = || {
@@ -68,14 +68,15 @@ impl Scribe {
                 self.shelf.release();
             };
             let patience = due.map(|due| Duration::from_micros(due.saturating_sub(now())));
-            if !queue.take(&mut items, patience, idle) {
+            if !queue.take(&mut batch, patience, idle) {
                 self.shelf.flush();
                 return;
             }
             let (mut count, mut bytes) = (0, 0);
+            let Batch { items, bytes: small } = &mut batch;
             for item in items.drain(..) {
                 (count, bytes) = (count + 1, bytes + item.bytes());
-                if let Some((sealing, t)) = self.handle(item) {
+                if let Some((sealing, t)) = self.handle(item, small) {
                     let _ = sealing.send(self.seal(t));
                     return;
                 }
@@ -84,13 +85,14 @@ impl Scribe {
                     (count, bytes) = (0, 0);
                 }
             }
+            small.clear();
             due = self.commit(now());
             queue.release(count, bytes);
         }
     }
 
-    /// Takes an item in. Returns who waits for the end, if that is what it is.
-    fn handle(&mut self, item: Item) -> Option<(tokio::sync::oneshot::Sender<Sealed>, u64)> {
+    /// Takes an item in, with the `small` pieces of its batch. Returns who waits for the end, if that is what it is.
+    fn handle(&mut self, item: Item, small: &[u8]) -> Option<(tokio::sync::oneshot::Sender<Sealed>, u64)> {
         let Item { conn, t, event } = item;
         match event {
             Event::Open(upgraded) => {
@@ -105,6 +107,7 @@ impl Scribe {
                 self.connections.insert(conn, connection);
             }
             Event::Chunk(from, bytes) => self.chunk(conn, t, from, &bytes),
+            Event::Small(from, range) => self.chunk(conn, t, from, &small[range]),
             Event::Message(from, opcode, bytes) => {
                 let found = Found::Message { opcode, bytes: &bytes };
                 write(&mut self.shelf, &self.redaction, (conn, t, from), &found);

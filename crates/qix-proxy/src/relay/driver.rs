@@ -1,6 +1,7 @@
 //! Runs the two lanes of one connection in one task.
 
 use std::{
+    cell::Cell,
     future::poll_fn,
     hash::{BuildHasher, RandomState},
     io,
@@ -20,6 +21,14 @@ use crate::record::{Side, Tape};
 
 /// How long one side may stay silent after the other has ended, or both after both have said goodbye.
 const LINGER: Duration = Duration::from_secs(10);
+
+/// The largest buffer that a thread keeps, in bytes.
+const LARGEST_SPARE: usize = 32 << 10;
+
+thread_local! {
+    /// What relays of this thread read into, one after the other.
+    static SPARE: Cell<BytesMut> = Cell::default();
+}
 
 /// How a connection ended.
 #[derive(Debug)]
@@ -41,7 +50,7 @@ pub(crate) struct Relay<C, E> {
     up: Lane,
     down: Lane,
     end: Option<End>,
-    /// Empty, and freed while nothing comes: an idle connection holds no buffer.
+    /// Empty, and lent by the thread while this is polled: an idle connection holds no buffer.
     buffer: BytesMut,
     /// Runs once one direction has ended, or both have closed.
     linger: Option<Pin<Box<Sleep>>>,
@@ -76,7 +85,13 @@ where
                 self.up().take_in(client, tape, cx);
                 self.down().take_in(engine, tape, cx);
             }
-            self.poll(tape, cx)
+            self.buffer = SPARE.take();
+            let polled = self.poll(tape, cx);
+            let buffer = std::mem::take(&mut self.buffer);
+            if buffer.capacity() <= LARGEST_SPARE {
+                SPARE.set(buffer);
+            }
+            polled
         })
         .await
     }
@@ -93,7 +108,6 @@ where
                 self.linger = None;
                 continue;
             }
-            self.buffer = BytesMut::new();
             // Two close frames are an end too, after which neither side may wait for the other to hang up for ever.
             if self.end.is_some() || self.up.flow.is_closed() && self.down.flow.is_closed() {
                 // While the recorder has no room nothing is read, so that nobody can be blamed for silence.

@@ -62,9 +62,8 @@ impl Lane {
         buffer: &mut BytesMut,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<Option<Bytes>>> {
-        if buffer.capacity() < self.size {
-            *buffer = BytesMut::with_capacity(self.size);
-        }
+        // Takes the whole buffer back if nothing holds a part of it any more.
+        buffer.reserve(self.size);
         let read = match ready!(pin!(from.read_buf(buffer)).poll(cx)) {
             Ok(read) => read,
             // A TLS peer that hangs up without saying so has hung up.
@@ -80,9 +79,10 @@ impl Lane {
         } else if read < self.size / 4 {
             self.size = (self.size / 4).max(SMALLEST_READ);
         }
-        // A chunk may wait for the recorder for long. It should not keep a buffer alive that is mostly empty.
-        let chunk = if read >= capacity / 2 {
-            std::mem::take(buffer).freeze()
+        // A chunk may wait for the recorder for long. It should not keep a buffer alive that is mostly empty, unless that is the
+        // smallest, which is free again as soon as the receiver has taken what the recorder copies.
+        let chunk = if read >= capacity / 2 || capacity <= SMALLEST_READ {
+            buffer.split().freeze()
         } else {
             let chunk = Bytes::copy_from_slice(buffer);
             buffer.clear();
