@@ -5,7 +5,7 @@ use std::io;
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Sealed, Side};
+use super::{Sealed, Side, exchange::Exchanged};
 
 /// Something to be recorded.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(super) enum Event {
     Close { by: Option<Side>, error: Option<io::Error> },
     /// An upgrade did not come about.
     Refused(Box<Upgraded>),
+    /// A plain HTTP exchange ended.
+    Http(Box<Exchanged>),
     /// The next file is to be begun.
     Rotate,
     /// The end; whoever asked for it waits.
@@ -54,6 +56,7 @@ impl Item {
     pub(super) fn bytes(&self) -> usize {
         match &self.event {
             Event::Chunk(_, bytes) | Event::Message(_, _, bytes) => bytes.len(),
+            Event::Http(exchanged) => exchanged.sent.len() + exchanged.answered.len(),
             _ => 0,
         }
     }

@@ -7,9 +7,12 @@
 mod assembler;
 mod async_reader;
 mod connect;
+mod decode;
 mod event;
+mod exchange;
 mod follow;
 mod format;
+mod http_line;
 mod names;
 mod output;
 mod parse;
@@ -32,7 +35,10 @@ mod zip;
 pub use async_reader::AsyncRecordingReader;
 pub use connect::{RecordConnect, RecordSocket};
 pub use follow::TornTail;
-pub use format::{Closing, Entry, EntryKind, FrameText, Gap, Header, Opening, Side, VERSION};
+pub(crate) use exchange::{Exchanged, Kept};
+pub use format::{
+    Closing, Entry, EntryKind, Exchange, FrameText, Gap, Header, HttpBody, Opening, Side, VERSION,
+};
 pub use parts::RecordingParts;
 pub use read_error::ReadError;
 pub use reader::RecordingReader;
