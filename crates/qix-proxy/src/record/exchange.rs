@@ -62,6 +62,11 @@ impl Kept {
         }
     }
 
+    /// Returns how many bytes came, kept or not.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
     pub(super) fn len(&self) -> usize {
         self.bytes.len()
     }

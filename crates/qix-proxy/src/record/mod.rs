@@ -34,8 +34,8 @@ mod zip;
 
 pub use async_reader::AsyncRecordingReader;
 pub use connect::{RecordConnect, RecordSocket};
-pub use follow::TornTail;
 pub(crate) use exchange::{Exchanged, Kept};
+pub use follow::TornTail;
 pub use format::{
     Closing, Entry, EntryKind, Exchange, FrameText, Gap, Header, HttpBody, Opening, Side, VERSION,
 };

@@ -109,11 +109,7 @@ pub(super) fn embedded<'a>(line: &'a [u8], json: Raw<'_>, inner: &[u8]) -> &'a [
         b"" => line[brace..].trim_ascii_end() == b"}",
         end => line[brace..].starts_with(end),
     };
-    if line[..colon].ends_with(NAME) && ends {
-        &line[colon..brace]
-    } else {
-        &line[start..end]
-    }
+    if line[..colon].ends_with(NAME) && ends { &line[colon..brace] } else { &line[start..end] }
 }
 
 fn opening<'a>(mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Opening {

@@ -197,7 +197,8 @@ impl Recorder {
         let shelf = Shelf::create(names, config.files, heading, Box::new(jiff::Timestamp::now), stop)?;
         let path = shelf.path().to_owned();
         let queue = Arc::new(Queue::new(config.queue));
-        let scribe = Scribe::new(shelf, config.max_message, config.redaction.clone(), config.secret_headers.clone());
+        let scribe =
+            Scribe::new(shelf, config.max_message, config.redaction.clone(), config.secret_headers.clone());
         let theirs = Arc::clone(&queue);
         std::thread::Builder::new().name("recorder".to_owned()).spawn(move || scribe.run(theirs, started))?;
         Ok(Self(Arc::new(Inner {

@@ -247,8 +247,9 @@ impl<W: Medium> Writer<W> {
             let line = self.output.buffer();
             let start = line.len();
             line.resize(start + piece.len().div_ceil(3) * 4, 0);
-            let written =
-                STANDARD.encode_slice(piece, &mut line[start..]).expect("four bytes were made for every three");
+            let written = STANDARD
+                .encode_slice(piece, &mut line[start..])
+                .expect("four bytes were made for every three");
             line.truncate(start + written);
             self.output.settle();
         }

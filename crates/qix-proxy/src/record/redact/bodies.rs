@@ -87,13 +87,13 @@ impl Redaction {
                 out.push_str(pair);
                 continue;
             };
-            let plain = |text: &str| {
-                percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned()
-            };
+            let plain =
+                |text: &str| percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned();
             let query = |name: &str| self.is_query(name);
             let clean = || {
-                let text = plain(value);
-                if self.text(&text) == text { redact_url_where(value, &query) } else { MASK.to_owned() }
+                let clean = redact_url_where(value, &query);
+                let text = plain(&clean);
+                if self.text(&text) == text { clean } else { MASK.to_owned() }
             };
             let name_text = plain(name);
             let secret = self.is_field(name_text.trim()) && !value.is_empty();
@@ -269,7 +269,8 @@ mod tests {
         let part = |name: &str, value: &str| {
             format!("--b\r\nContent-Disposition: form-data; name=\"{name}\"\r\n\r\n{value}\r\n")
         };
-        let body = |secret: &str| part("file", "x") + &part("password", secret) + &part("y", "z") + "--b--\r\n";
+        let body =
+            |secret: &str| part("file", "x") + &part("password", secret) + &part("y", "z") + "--b--\r\n";
         clean("multipart/form-data; boundary=b", &body("s3cret\r\nline"), &body("***"));
     }
 

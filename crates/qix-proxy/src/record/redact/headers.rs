@@ -48,7 +48,14 @@ pub(crate) struct Redactor<'a> {
 
 impl<'a> Redactor<'a> {
     pub(crate) fn new(redaction: &'a Redaction, more: &'a [HeaderName]) -> Self {
-        Self { redaction, more, injected: Vec::new(), redacted: Vec::new(), found: Vec::new(), own: Vec::new() }
+        Self {
+            redaction,
+            more,
+            injected: Vec::new(),
+            redacted: Vec::new(),
+            found: Vec::new(),
+            own: Vec::new(),
+        }
     }
 
     /// Learns what a proxy has added to the client's request.
