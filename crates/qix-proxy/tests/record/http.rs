@@ -111,11 +111,9 @@ async fn bodies_stream_both_ways_while_they_come() {
 async fn client_that_waits_to_be_asked_for_its_body_is_asked() {
     let (origins, address) = listener().await;
     let rig = Rig::new(address).await;
-    let mut client = send(
-        &rig,
-        "PUT /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n",
-    )
-    .await;
+    let mut client =
+        send(&rig, "PUT /x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n")
+            .await;
     let mut origin = next(&origins).await;
     let head = origin.head().await;
     assert_eq!((header(&head, "expect"), header(&head, "content-length")), (None, Some("4")));
@@ -258,7 +256,10 @@ async fn kept_connection_that_has_died_is_replaced_for_what_may_be_sent_twice() 
     origin.head().await;
     drop(origin);
     let (head, body) = whole(&mut client).await;
-    assert!(head.starts_with("HTTP/1.1 502 ") && body.contains("not answer"), "a post may have had its effect: {head}");
+    assert!(
+        head.starts_with("HTTP/1.1 502 ") && body.contains("not answer"),
+        "a post may have had its effect: {head}"
+    );
     rig.cut().await;
 }
 
@@ -374,7 +375,10 @@ async fn credentials_are_injected_and_repaired_once_if_the_request_can_be_repeat
         let first = whole(&mut client).await;
         let large = "x".repeat(70_000);
         client
-            .write(format!("POST /y HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n{large}").as_bytes())
+            .write(
+                format!("POST /y HTTP/1.1\r\nHost: localhost\r\nContent-Length: 70000\r\n\r\n{large}")
+                    .as_bytes(),
+            )
             .await;
         (first, whole(&mut client).await)
     };

@@ -8,6 +8,7 @@ mod endings;
 mod faults;
 mod files;
 mod frames;
+mod http;
 mod load;
 mod maps;
 mod process;
