@@ -131,6 +131,7 @@ where
     let verdict = Verdict::default();
     let stream = Watched::new(stream, Arc::clone(&verdict));
     let entrance = Arc::new(entrance);
+    let found = Arc::clone(&verdict);
     let service = service_fn(move |request| {
         let (front, visit, entrance) = (Arc::clone(&front), Arc::clone(&theirs), Arc::clone(&entrance));
         let verdict = Arc::clone(&verdict);
@@ -164,6 +165,10 @@ where
         }
     };
     if let Err(error) = ended {
+        if let Some(found) = found.get() {
+            tracing::warn!("refused a request that {}", found.what);
+            return None;
+        }
         if error.is_parse() {
             tracing::warn!("something on this port spoke no HTTP ({error}); only Qlik clients belong here");
             return None;

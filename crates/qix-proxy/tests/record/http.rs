@@ -427,7 +427,7 @@ async fn sockets_and_pages_share_a_port_and_draining_ends_idle_connections() {
     whole(&mut idle).await;
     let tunnel = send(&rig, "CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n").await.head().await;
     assert!(tunnel.starts_with("HTTP/1.1 405 "), "{tunnel}");
-    drop((socket, client));
+    drop((socket, client, engine, other));
     let recording = rig.finish().await;
     assert_eq!(idle.rest().await, b"");
     assert_eq!((recording.sealed.connections, recording.sealed.exchanges), (2, 2));
