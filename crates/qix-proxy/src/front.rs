@@ -165,12 +165,11 @@ where
         }
     };
     if let Err(error) = ended {
-        if let Some(found) = found.get() {
-            tracing::warn!("refused a request that {}", found.what);
-            return None;
-        }
         if error.is_parse() {
-            tracing::warn!("something on this port spoke no HTTP ({error}); only Qlik clients belong here");
+            let what = found.get().map(|found| format!("; the request {}", found.what)).unwrap_or_default();
+            tracing::warn!(
+                "something on this port spoke no HTTP ({error}{what}); only Qlik clients and browsers belong here"
+            );
             return None;
         }
         tracing::debug!("a connection was given up before it became a WebSocket: {error}");

@@ -51,15 +51,17 @@ impl Kept {
     pub(crate) fn expect(&mut self, bytes: u64) {
         let room = (self.limit - self.bytes.len()) as u64;
         // What a peer announces it need not send.
-        self.bytes.reserve(bytes.min(room).min(1 << 20) as usize);
+        self.bytes.reserve_exact(bytes.min(room).min(1 << 20) as usize);
     }
 
     pub(crate) fn push(&mut self, bytes: &[u8]) {
         self.total += bytes.len() as u64;
-        let room = self.limit - self.bytes.len();
-        if room > 0 {
-            self.bytes.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        let (had, taken) = (self.bytes.len(), bytes.len().min(self.limit - self.bytes.len()));
+        if had + taken > self.bytes.capacity() {
+            // Doubled, but not beyond what may be kept.
+            self.bytes.reserve_exact((2 * had).clamp(had + taken, self.limit) - had);
         }
+        self.bytes.extend_from_slice(&bytes[..taken]);
     }
 
     /// Returns how many bytes came, kept or not.
@@ -182,6 +184,9 @@ mod tests {
         assert!(!kept.is_cut());
         kept.push(b"defg");
         assert_eq!((&kept.bytes[..], kept.total, kept.is_cut()), (&b"abcde"[..], 7, true));
+        let mut pieces = Kept::new(1000);
+        (0..3000).for_each(|_| pieces.push(b"x"));
+        assert_eq!(pieces.bytes.capacity(), 1000);
         let mut none = Kept::new(0);
         none.push(b"abc");
         assert_eq!((none.len(), none.total), (0, 3));

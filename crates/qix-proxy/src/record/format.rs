@@ -55,7 +55,7 @@ pub enum EntryKind {
     /// An upgrade did not come about.
     Refused(Opening),
     /// A plain HTTP exchange ended.
-    Http(Exchange),
+    Http(Box<Exchange>),
     /// Something the reader should know.
     Note(String),
     /// Before this, something is missing, because the recorder could not write.

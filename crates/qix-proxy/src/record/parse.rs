@@ -53,7 +53,7 @@ pub(super) fn entry_of(line: &Bytes) -> Result<Entry, &'static str> {
         "open" => EntryKind::Open(opening(take)),
         "refused" => EntryKind::Refused(opening(take)),
         "close" => EntryKind::Close(closing(take)),
-        "http" => EntryKind::Http(http_line::exchange(line, take)),
+        "http" => EntryKind::Http(Box::new(http_line::exchange(line, take))),
         "note" => EntryKind::Note(take("text").and_then(|text| text.decode().ok()).unwrap_or_default()),
         "gap" => EntryKind::Gap(gap(take)),
         "end" => EntryKind::End,

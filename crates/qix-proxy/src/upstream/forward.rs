@@ -92,7 +92,7 @@ impl Upstream {
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return Err(UpstreamError::Framing("it changes to a protocol that nobody has asked for"));
             }
-            let Some(same) = again.filter(|_| asked && response.status().is_client_error()) else {
+            let Some(same) = again.filter(|_| asked && is_refusal(response.status())) else {
                 return Ok((response, VecDeque::new(), open));
             };
             let (refusal, response, start) = beginning(response).await;
@@ -139,6 +139,11 @@ impl Upstream {
             sent = now;
         }
     }
+}
+
+/// Returns whether credentials may have something to do with it: some servers send whoever they do not know to a page.
+fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_redirection() && status != StatusCode::NOT_MODIFIED
 }
 
 fn is_idempotent(method: &Method) -> bool {

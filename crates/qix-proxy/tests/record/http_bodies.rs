@@ -4,7 +4,7 @@ use std::io::Write;
 
 use flate2::{Compression, write::GzEncoder};
 use qix_proxy::{
-    record::{EntryKind, FrameText, RecordingReader, Redaction, check, repair},
+    record::{EntryKind, FileSettings, FrameText, RecordingReader, Redaction, check, repair},
     scrub,
 };
 use qix_transport::Headers;
@@ -183,6 +183,15 @@ fn is_leaked(text: &str) -> bool {
     text.contains("s3cret")
         || text.contains("eyJzdWIi")
         || decoded.into_iter().any(|bytes| String::from_utf8_lossy(&bytes).contains("eyJzdWIi"))
+}
+
+#[tokio::test]
+async fn exchanges_are_in_the_file_of_no_connection() {
+    let (origins, address) = listener().await;
+    let files = FileSettings::default().per_connection(true);
+    let rig = Rig::with(&format!("ws://{address}"), |config| config.files(files)).await;
+    let recording = exchanged(rig, &origins, ("", b""), ("", b"down")).await;
+    assert_eq!((recording.kind("http").len(), recording.sealed.files), (1, 1));
 }
 
 #[tokio::test]
