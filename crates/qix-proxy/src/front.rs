@@ -18,7 +18,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{
-        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
         SEC_WEBSOCKET_VERSION, UPGRADE,
     },
     request,
@@ -44,7 +44,7 @@ use crate::{
     origin::{Misuse, Origins},
     record::{Injected, Recorder, Tape, Upgrade},
     relay::{End, Relay},
-    rewrite::{names, passed_on},
+    rewrite::{Mapping, for_client, names},
     upstream::{Answer, Link, Upstream, UpstreamError},
 };
 
@@ -234,6 +234,7 @@ async fn answer(
     let Some(key) = key else {
         return plain::answer(request, body, route, (front, visit, entrance)).await;
     };
+    let mapping = Mapping::new(entrance.secure, request.headers.get(HOST), route, &front.upstream.routes);
     let link = lock(visit).link.take();
     let mut injected = Injected::default();
     match front.upstream.upgrade(route, &request, link, &mut injected).await {
@@ -241,13 +242,16 @@ async fn answer(
             let upgrade = upgrade(&request, response.status(), response.headers(), &injected);
             let tape = front.recorder.open(&upgrade);
             lock(visit).switched = Some(Switched { engine: stream, first, tape });
-            switching(response, &key)
+            let headers = for_client(response.headers(), &mapping);
+            switching(response, headers, &key)
         }
         Ok(Answer::Refused { response, start, link }) => {
             lock(visit).link = Some(link);
             let (head, body) = response.into_parts();
             let body = Timed::new(start, body, front.upstream.http_timeout);
-            mirrored(request, injected, Response::from_parts(head, body), front.recorder.clone())
+            let headers = for_client(&head.headers, &mapping);
+            let response = Response::from_parts(head, body);
+            mirrored(request, injected, (response, headers), front.recorder.clone())
         }
         Err(error) => unreachable_upstream(&request, &injected, &error, &front.recorder),
     }
@@ -300,9 +304,10 @@ fn upgrade<'a>(
 }
 
 /// Makes the client's 101 of the upstream's.
-fn switching(upstream: Response<()>, key: &HeaderValue) -> Response<ResponseBody> {
+fn switching(upstream: Response<()>, headers: HeaderMap, key: &HeaderValue) -> Response<ResponseBody> {
     let (mut head, ()) = upstream.into_parts();
-    head.headers = passed_on(&head.headers, &[CONTENT_LENGTH]);
+    head.headers = headers;
+    head.headers.remove(CONTENT_LENGTH);
     accept(&mut head.headers, key);
     Response::from_parts(head, text(""))
 }
@@ -320,13 +325,13 @@ pub(crate) fn accept(headers: &mut HeaderMap, key: &HeaderValue) {
 fn mirrored(
     request: request::Parts,
     injected: Injected,
-    response: Response<Timed>,
+    (response, headers): (Response<Timed>, HeaderMap),
     recorder: Recorder,
 ) -> Response<ResponseBody> {
     let (mut head, body) = response.into_parts();
     tracing::warn!("the upstream answered an upgrade with {}", head.status);
-    let refusal = Refusal { request, injected, status: head.status, headers: head.headers.clone(), recorder };
-    head.headers = passed_on(&head.headers, &[]);
+    let original = std::mem::replace(&mut head.headers, headers);
+    let refusal = Refusal { request, injected, status: head.status, headers: original, recorder };
     let body = Mirror { body, start: Vec::new(), refusal: Some(refusal) };
     Response::from_parts(head, body.boxed_unsync())
 }

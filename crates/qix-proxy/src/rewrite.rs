@@ -65,6 +65,7 @@ impl HeaderRules {
         if headers.contains_key(ORIGIN) {
             headers.insert(ORIGIN, value(&endpoint.origin()));
         }
+        change(headers, COOKIE, answers::cookies_up);
         proof.apply(&mut request)?;
         let headers = request.headers_mut();
         self.add_to(headers);
@@ -147,7 +148,7 @@ pub(crate) fn is_secret(name: &HeaderName) -> bool {
 }
 
 /// Returns the headers that do not concern one hop only, but for those in `without`.
-pub(crate) fn passed_on(headers: &HeaderMap, without: &[HeaderName]) -> HeaderMap {
+fn passed_on(headers: &HeaderMap, without: &[HeaderName]) -> HeaderMap {
     let mut passed = HeaderMap::with_capacity(headers.len());
     pass_on(headers, without, &mut passed);
     passed

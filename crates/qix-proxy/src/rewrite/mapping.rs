@@ -156,6 +156,9 @@ impl<'a> Mapping<'a> {
 
     /// Returns our origin in place of the upstream's in a list of sources, such as `https://host:443` or `host`; `None` if it is another.
     pub(crate) fn source(&self, source: &str) -> Option<String> {
+        if self.ours.authority.is_empty() {
+            return None;
+        }
         let bare = !source.contains("://");
         let (origin, scheme, rest) = if bare {
             let end = source.find('/').unwrap_or(source.len());

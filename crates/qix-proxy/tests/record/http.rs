@@ -239,6 +239,39 @@ async fn browser_that_leaves_drops_its_request_upstream_before_and_in_the_answer
 }
 
 #[tokio::test]
+async fn browser_that_leaves_within_its_body_never_completes_the_request_upstream() {
+    let (origins, address) = listener().await;
+    let rig = Rig::new(address).await;
+    let client = send(&rig, "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nbegun").await;
+    let mut origin = next(&origins).await;
+    origin.head().await;
+    origin.expect(b"begun").await;
+    drop(client);
+    assert_eq!(origin.rest().await, b"");
+    let recording = rig.finish().await;
+    assert_eq!(recording.kind("http")[0]["request_body"]["text"], "begun");
+    assert!(recording.kind("http")[0]["error"].is_string());
+}
+
+#[tokio::test]
+async fn upgrades_of_pages_have_their_cookies_too() {
+    let (origins, address) = listener().await;
+    let rig = Rig::new(address).await;
+    let client = async {
+        let mut client = Raw::ask(rig.address, "/app/x", "Cookie: Qix-Host-sid=1\r\n").await;
+        client.head().await
+    };
+    let origin = async {
+        let more = "Set-Cookie: sid=2; Domain=127.0.0.1; Secure; SameSite=None\r\n";
+        next(&origins).await.accept(more, b"").await
+    };
+    let (answer, asked) = tokio::join!(client, origin);
+    assert_eq!(header(&asked, "cookie"), Some("__Host-sid=1"));
+    assert_eq!(header(&answer, "set-cookie"), Some("sid=2; SameSite=Lax"));
+    rig.cut().await;
+}
+
+#[tokio::test]
 async fn kept_connection_that_has_died_is_replaced_for_what_may_be_sent_twice() {
     let (origins, address) = listener().await;
     let rig = Rig::new(address).await;
@@ -280,13 +313,13 @@ async fn connection_that_was_closed_while_nobody_asked_is_replaced_for_everythin
 }
 
 #[tokio::test]
-async fn many_connections_are_kept_alive_at_once() {
-    const CLIENTS: usize = 300;
+async fn a_thousand_connections_are_kept_alive_at_once() {
+    let count = files_allowed();
     let (origins, address) = listener().await;
     let rig = Rig::new(address).await;
     let origin = tokio::spawn(async move {
         let mut serving = Vec::new();
-        for _ in 0..CLIENTS {
+        for _ in 0..count {
             let mut origin = next(&origins).await;
             serving.push(tokio::spawn(async move {
                 for _ in 0..2 {
@@ -301,7 +334,7 @@ async fn many_connections_are_kept_alive_at_once() {
         }
     });
     let mut clients = Vec::new();
-    for _ in 0..CLIENTS {
+    for _ in 0..count {
         clients.push(send(&rig, GET).await);
     }
     for round in 0..2 {
@@ -313,7 +346,22 @@ async fn many_connections_are_kept_alive_at_once() {
         }
     }
     origin.await.unwrap();
-    assert_eq!(rig.cut().await.sealed.exchanges, 2 * CLIENTS as u64);
+    assert_eq!(rig.cut().await.sealed.exchanges, 2 * count as u64);
+}
+
+/// Returns how many connections this process may have four ends of, up to 1,000.
+fn files_allowed() -> usize {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        setrlimit(Resource::Nofile, limit).unwrap();
+        limit.current.map_or(1000, |limit| (limit as usize).saturating_sub(500) / 4).clamp(50, 1000)
+    }
+    #[cfg(not(target_os = "linux"))]
+    50
 }
 
 #[tokio::test]
