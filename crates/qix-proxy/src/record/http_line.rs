@@ -113,7 +113,7 @@ fn body(line: &Bytes, value: Raw<'_>) -> HttpBody {
             "bytes" => body.bytes = value.as_integer().unwrap_or_default(),
             "cut" => body.cut = value.as_bytes() == b"true",
             "decoded" => body.decoded = value.decode().ok(),
-            "json" => body.content = Some(FrameText::Text(line.slice_ref(embedded(line, value, b"}")))),
+            "json" => body.content = Some(FrameText::Text(line.slice_ref(embedded(line, value, true)))),
             "text" | "base64" => body.content = content(&name, value).ok(),
             _ => {}
         }

@@ -69,7 +69,7 @@ pub(super) fn entry_of(line: &Bytes) -> Result<Entry, &'static str> {
 fn frame<'a>(line: &Bytes, mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Result<EntryKind, &'static str> {
     let from = side(take("from")).ok_or("`from` is neither client nor engine")?;
     let text = if let Some(json) = take("json") {
-        FrameText::Text(line.slice_ref(embedded(line, json, b"")))
+        FrameText::Text(line.slice_ref(embedded(line, json, false)))
     } else if let Some(text) = take("text") {
         content("text", text)?
     } else if let Some(base64) = take("base64") {
@@ -97,18 +97,16 @@ pub(super) fn content(name: &str, value: Raw<'_>) -> Result<FrameText, &'static 
 }
 
 /// Returns the embedded message with the white space around it, from the colon to the brace that ends its object: the line, or an
-/// `inner` one behind whose brace something else follows. If other members stand behind it, somebody has edited the line, and the
-/// white space is theirs.
-pub(super) fn embedded<'a>(line: &'a [u8], json: Raw<'_>, inner: &[u8]) -> &'a [u8] {
+/// object `inside` it, behind which something else follows. If other members stand behind the message, somebody has edited the line,
+/// and the white space is theirs.
+pub(super) fn embedded<'a>(line: &'a [u8], json: Raw<'_>, inside: bool) -> &'a [u8] {
     const NAME: &[u8] = b"\"json\":";
     let start = json.as_bytes().as_ptr().addr() - line.as_ptr().addr();
     let end = start + json.as_bytes().len();
     let colon = start - line[..start].iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
     let brace = end + line[end..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    let ends = match inner {
-        b"" => line[brace..].trim_ascii_end() == b"}",
-        end => line[brace..].starts_with(end),
-    };
+    let rest = line[brace..].trim_ascii_end();
+    let ends = if inside { rest.starts_with(b"}") } else { rest == b"}" };
     if line[..colon].ends_with(NAME) && ends { &line[colon..brace] } else { &line[start..end] }
 }
 
