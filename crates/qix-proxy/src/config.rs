@@ -61,7 +61,8 @@ pub struct ProxyBuilder {
     ///
     /// Default: none.
     pub remove_headers: Vec<HeaderName>,
-    /// Credentials, asked before each upgrade and repaired once if they are refused. Their headers, query parameters and cookies are
+    /// Credentials, asked before each upgrade and plain request, and repaired once if they are refused: for a plain request if it has no
+    /// body, or one of at most 64 KiB that says so. Their headers, query parameters and cookies are
     /// sent upstream instead of a client's of the same name, and are never recorded.
     ///
     /// Default: none, so that a client's credentials reach the engine.
@@ -87,6 +88,10 @@ pub struct ProxyBuilder {
     ///
     /// Default: 30 seconds.
     pub header_timeout: Duration,
+    /// How long the upstream may take to answer a request of plain HTTP, and then either side to send more of a body.
+    ///
+    /// Default: 5 minutes, because exports take their time.
+    pub http_timeout: Duration,
     /// How long open connections may go on after the proxy was asked to stop.
     ///
     /// Default: 5 seconds.
@@ -99,6 +104,10 @@ pub struct ProxyBuilder {
     ///
     /// Default: 256 MiB.
     pub max_message: usize,
+    /// How much of each body of plain HTTP is recorded, in bytes; all of it is passed on. With 0, bodies are only counted.
+    ///
+    /// Default: 1 MiB.
+    pub max_body: usize,
     /// What is a secret, and replaced before it is written.
     ///
     /// Default: [`Redaction::standard`](crate::record::Redaction::standard).
@@ -125,9 +134,11 @@ impl ProxyBuilder {
             allowed_origins: Vec::new(),
             connect_timeout: Duration::from_secs(30),
             header_timeout: Duration::from_secs(30),
+            http_timeout: Duration::from_secs(300),
             grace: Duration::from_secs(5),
             queue: 64 << 20,
             max_message: 256 << 20,
+            max_body: 1 << 20,
             redaction: Redaction::standard(),
             files: FileSettings::default(),
         }
@@ -210,6 +221,13 @@ impl ProxyBuilder {
         self
     }
 
+    /// Sets [`http_timeout`](Self::http_timeout).
+    #[must_use]
+    pub fn http_timeout(mut self, limit: Duration) -> Self {
+        self.http_timeout = limit;
+        self
+    }
+
     /// Sets [`grace`](Self::grace).
     #[must_use]
     pub fn grace(mut self, limit: Duration) -> Self {
@@ -228,6 +246,13 @@ impl ProxyBuilder {
     #[must_use]
     pub fn max_message(mut self, bytes: usize) -> Self {
         self.max_message = bytes;
+        self
+    }
+
+    /// Sets [`max_body`](Self::max_body), in bytes.
+    #[must_use]
+    pub fn max_body(mut self, bytes: usize) -> Self {
+        self.max_body = bytes;
         self
     }
 
@@ -284,6 +309,8 @@ impl ProxyBuilder {
             rules: HeaderRules { remove: self.remove_headers.clone(), add },
             dialer: dialer.proxies(self.proxies.clone()),
             answer_timeout: self.connect_timeout,
+            http_timeout: self.http_timeout,
+            reads_bodies: self.max_body > 0,
         };
         let origins = Origins { guarded, allowed: self.allowed_origins.clone() };
         Ok(Checked { upstream, origins, secret_headers })

@@ -1,7 +1,11 @@
-//! The client's side of a connection: its request, the answer, and then the relay.
+//! The client's side of a connection: its requests, the answers, and then the relay.
+
+mod heads;
+mod plain;
+pub(crate) mod strict;
+mod watched;
 
 use std::{
-    collections::VecDeque,
     convert::Infallible,
     future::poll_fn,
     pin::Pin,
@@ -14,7 +18,7 @@ use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
     header::{
-        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
+        CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
         SEC_WEBSOCKET_VERSION, UPGRADE,
     },
     request,
@@ -33,23 +37,30 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
+use self::watched::{Verdict, Watched};
 use crate::{
-    origin::Origins,
+    body::{BodyError, Timed},
+    entrance::Entrance,
+    origin::{Misuse, Origins},
     record::{Injected, Recorder, Tape, Upgrade},
     relay::{End, Relay},
-    rewrite::{names, passed_on},
+    rewrite::{Mapping, for_client, names},
     upstream::{Answer, Link, Upstream, UpstreamError},
 };
 
 /// How much of the body of a refusal is recorded, in bytes.
 const BODY_START: usize = 4 << 10;
 
-const NOT_YET: &str = "this port records WebSocket traffic; plain HTTP is not passed on yet\n";
+/// What a tunnel is told, for there is nothing here that could lead elsewhere.
+const NO_TUNNEL: &str = "this port leads to one engine, and is no proxy that could be asked for others\n";
 
 const FOREIGN: &str = "this recorder logs in by itself, and pages of your origin may not use that; \
                        start it with --allow-origin and the origin of the page\n";
 
-pub(crate) type ResponseBody = UnsyncBoxBody<Bytes, hyper::Error>;
+const FOREIGN_HOST: &str = "this recorder logs in by itself, and answers only to localhost, addresses and the hosts of \
+                            --allow-origin, not to the name that was asked for\n";
+
+pub(crate) type ResponseBody = UnsyncBoxBody<Bytes, BodyError>;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -58,6 +69,8 @@ pub(crate) struct Front {
     pub(crate) origins: Origins,
     pub(crate) recorder: Recorder,
     pub(crate) header_timeout: Duration,
+    /// How much of each body of plain HTTP is recorded, in bytes.
+    pub(crate) max_body: usize,
     /// Becomes `true` when no new request is to be taken.
     pub(crate) draining: watch::Receiver<bool>,
 }
@@ -65,8 +78,10 @@ pub(crate) struct Front {
 /// What the requests of one connection have in common.
 #[derive(Debug, Default)]
 struct Visit {
-    /// The upstream connection that answered the last request with a refusal.
+    /// The upstream connection that answered the last request.
     link: Option<Link>,
+    /// How many requests there were.
+    requests: u64,
     /// What the relay needs, once the upstream has switched.
     switched: Option<Switched>,
 }
@@ -83,12 +98,14 @@ struct Switched {
 /// # Cancellation
 ///
 /// Dropping the future cuts the connection on both sides; the recording says that the proxy did.
-pub(crate) async fn serve<S>(stream: S, front: Arc<Front>)
+pub(crate) async fn serve<S>(stream: S, entrance: Entrance, front: Arc<Front>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     // Boxed, so that an open WebSocket does not carry the memory of its handshake around.
-    let Some((client, client_first, switched)) = Box::pin(handshake(stream, front)).await else { return };
+    let Some((client, client_first, switched)) = Box::pin(handshake(stream, entrance, front)).await else {
+        return;
+    };
     let Switched { engine, first, mut tape } = switched;
     let conn = tape.connection();
     let mut relay = Relay::new(client, engine);
@@ -103,7 +120,7 @@ fn own(bytes: Bytes) -> Bytes {
 }
 
 /// Answers requests until one of them makes a WebSocket of the connection; `None` if none does.
-async fn handshake<S>(stream: S, front: Arc<Front>) -> Option<(S, Bytes, Switched)>
+async fn handshake<S>(stream: S, entrance: Entrance, front: Arc<Front>) -> Option<(S, Bytes, Switched)>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
@@ -111,10 +128,23 @@ where
     let mut draining = front.draining.clone();
     let header_timeout = front.header_timeout;
     let theirs = Arc::clone(&visit);
+    let verdict = Verdict::default();
+    let stream = Watched::new(stream, Arc::clone(&verdict));
+    let entrance = Arc::new(entrance);
+    let found = Arc::clone(&verdict);
     let service = service_fn(move |request| {
-        let (front, visit) = (Arc::clone(&front), Arc::clone(&theirs));
+        let (front, visit, entrance) = (Arc::clone(&front), Arc::clone(&theirs), Arc::clone(&entrance));
+        let verdict = Arc::clone(&verdict);
         // Boxed, because hyper hands the stream back only of services whose futures can be moved.
-        Box::pin(async move { Ok::<_, Infallible>(answer(request, &front, &visit).await) })
+        Box::pin(async move {
+            let number = next_number(&visit);
+            let is_wrong = verdict.get().filter(|found| found.request <= number && !found.in_body);
+            let answered = match is_wrong {
+                Some(found) => ambiguous(found.what),
+                None => answer(request, (&front, &visit, &entrance)).await,
+            };
+            Ok::<_, Infallible>(answered)
+        })
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -136,7 +166,10 @@ where
     };
     if let Err(error) = ended {
         if error.is_parse() {
-            tracing::warn!("something on this port spoke no HTTP ({error}); only Qlik clients belong here");
+            let what = found.get().map(|found| format!("; the request {}", found.what)).unwrap_or_default();
+            tracing::warn!(
+                "something on this port spoke no HTTP ({error}{what}); only Qlik clients and browsers belong here"
+            );
             return None;
         }
         tracing::debug!("a connection was given up before it became a WebSocket: {error}");
@@ -144,27 +177,53 @@ where
     }
     let parts = connection.into_parts();
     let switched = lock(&visit).switched.take()?;
-    Some((parts.io.into_inner(), parts.read_buf, switched))
+    Some((parts.io.into_inner().into_inner(), parts.read_buf, switched))
 }
 
 fn lock(visit: &Mutex<Visit>) -> std::sync::MutexGuard<'_, Visit> {
     visit.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn answer(request: Request<Incoming>, front: &Front, visit: &Mutex<Visit>) -> Response<ResponseBody> {
-    let (request, _) = request.into_parts();
-    let key = match client_key(&request, NOT_YET) {
+/// Returns the number of a request, from 0, and counts it.
+fn next_number(visit: &Mutex<Visit>) -> u64 {
+    let mut visit = lock(visit);
+    visit.requests += 1;
+    visit.requests - 1
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    (front, visit, entrance): (&Front, &Mutex<Visit>, &Entrance),
+) -> Response<ResponseBody> {
+    let (request, body) = request.into_parts();
+    if let Some(fault) = strict::fault(&request) {
+        return ambiguous(fault);
+    }
+    if request.method == Method::CONNECT {
+        return said(StatusCode::METHOD_NOT_ALLOWED, NO_TUNNEL);
+    }
+    let key = if is_upgrade(&request) { Some(client_key(&request, "")) } else { None };
+    let key = match key.transpose() {
         Ok(key) => key,
         Err((status, sentence)) => return said(status, sentence),
     };
-    if front.origins.is_misuse(&request.headers) {
-        tracing::warn!(
-            "refused a page whose origin may not use the credentials given here; see --allow-origin"
-        );
-        return said(StatusCode::FORBIDDEN, FOREIGN);
+    match front.origins.misuse(&request) {
+        Some(Misuse::Page) => {
+            tracing::warn!(
+                "refused a page whose origin may not use the credentials given here; see --allow-origin"
+            );
+            return said(StatusCode::FORBIDDEN, FOREIGN);
+        }
+        Some(Misuse::Host) => {
+            tracing::warn!(
+                "refused a request to a host name that may not use the credentials given here; see --allow-origin"
+            );
+            return said(StatusCode::FORBIDDEN, FOREIGN_HOST);
+        }
+        None => {}
     }
     let Some(route) = front.upstream.routes.find(path_and_query(&request)) else {
-        tracing::warn!("refused an upgrade whose path leads to no upstream; see --map and --upstream");
+        tracing::warn!("refused a request whose path leads to no upstream; see --map and --upstream");
         let known = front.upstream.routes.prefixes();
         return said(
             StatusCode::NOT_FOUND,
@@ -172,6 +231,10 @@ async fn answer(request: Request<Incoming>, front: &Front, visit: &Mutex<Visit>)
         );
     };
     front.recorder.ready().await;
+    let Some(key) = key else {
+        return plain::answer(request, body, route, (front, visit, entrance)).await;
+    };
+    let mapping = Mapping::new(entrance.secure, request.headers.get(HOST), route, &front.upstream.routes);
     let link = lock(visit).link.take();
     let mut injected = Injected::default();
     match front.upstream.upgrade(route, &request, link, &mut injected).await {
@@ -179,14 +242,36 @@ async fn answer(request: Request<Incoming>, front: &Front, visit: &Mutex<Visit>)
             let upgrade = upgrade(&request, response.status(), response.headers(), &injected);
             let tape = front.recorder.open(&upgrade);
             lock(visit).switched = Some(Switched { engine: stream, first, tape });
-            switching(response, &key)
+            let headers = for_client(response.headers(), &mapping);
+            switching(response, headers, &key)
         }
         Ok(Answer::Refused { response, start, link }) => {
             lock(visit).link = Some(link);
-            mirrored(request, injected, response, start, front.recorder.clone())
+            let (head, body) = response.into_parts();
+            let body = Timed::new(start, body, front.upstream.http_timeout);
+            let headers = for_client(&head.headers, &mapping);
+            let response = Response::from_parts(head, body);
+            mirrored(request, injected, (response, headers), front.recorder.clone())
         }
         Err(error) => unreachable_upstream(&request, &injected, &error, &front.recorder),
     }
+}
+
+/// Refuses a request that a server behind us could take for another than we do, and closes the connection.
+fn ambiguous(what: &str) -> Response<ResponseBody> {
+    tracing::warn!("refused a request that {what}");
+    let sentence = format!(
+        "this request {what}, so that two servers could read it in two ways; nothing was passed on\n"
+    );
+    let mut response = said(StatusCode::BAD_REQUEST, sentence);
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+fn is_upgrade(request: &request::Parts) -> bool {
+    request.method == Method::GET
+        && names(&request.headers, CONNECTION, "upgrade")
+        && names(&request.headers, UPGRADE, "websocket")
 }
 
 /// Returns the key of a WebSocket upgrade, or how to answer what is none; `other` is what to say to plain HTTP.
@@ -195,10 +280,7 @@ pub(crate) fn client_key(
     other: &'static str,
 ) -> Result<HeaderValue, (StatusCode, &'static str)> {
     let headers = &request.headers;
-    if request.method != Method::GET
-        || !names(headers, CONNECTION, "upgrade")
-        || !names(headers, UPGRADE, "websocket")
-    {
+    if !is_upgrade(request) {
         return Err((StatusCode::NOT_IMPLEMENTED, other));
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
@@ -222,9 +304,10 @@ fn upgrade<'a>(
 }
 
 /// Makes the client's 101 of the upstream's.
-fn switching(upstream: Response<()>, key: &HeaderValue) -> Response<ResponseBody> {
+fn switching(upstream: Response<()>, headers: HeaderMap, key: &HeaderValue) -> Response<ResponseBody> {
     let (mut head, ()) = upstream.into_parts();
-    head.headers = passed_on(&head.headers, &[CONTENT_LENGTH]);
+    head.headers = headers;
+    head.headers.remove(CONTENT_LENGTH);
     accept(&mut head.headers, key);
     Response::from_parts(head, text(""))
 }
@@ -242,15 +325,14 @@ pub(crate) fn accept(headers: &mut HeaderMap, key: &HeaderValue) {
 fn mirrored(
     request: request::Parts,
     injected: Injected,
-    response: Response<Incoming>,
-    read: VecDeque<Frame<Bytes>>,
+    (response, headers): (Response<Timed>, HeaderMap),
     recorder: Recorder,
 ) -> Response<ResponseBody> {
     let (mut head, body) = response.into_parts();
     tracing::warn!("the upstream answered an upgrade with {}", head.status);
-    let refusal = Refusal { request, injected, status: head.status, headers: head.headers.clone(), recorder };
-    head.headers = passed_on(&head.headers, &[]);
-    let body = Mirror { read, body, start: Vec::new(), refusal: Some(refusal) };
+    let original = std::mem::replace(&mut head.headers, headers);
+    let refusal = Refusal { request, injected, status: head.status, headers: original, recorder };
+    let body = Mirror { body, start: Vec::new(), refusal: Some(refusal) };
     Response::from_parts(head, body.boxed_unsync())
 }
 
@@ -284,9 +366,7 @@ pub(crate) fn text(text: impl Into<Bytes>) -> ResponseBody {
 
 /// The body of a refusal, which is passed on as it comes. Its beginning is kept for the recording.
 struct Mirror {
-    /// What was read of the body already.
-    read: VecDeque<Frame<Bytes>>,
-    body: Incoming,
+    body: Timed,
     start: Vec<u8>,
     refusal: Option<Refusal>,
 }
@@ -301,16 +381,13 @@ struct Refusal {
 
 impl Body for Mirror {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = BodyError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let polled = match self.read.pop_front() {
-            Some(frame) => Poll::Ready(Some(Ok(frame))),
-            None => Pin::new(&mut self.body).poll_frame(cx),
-        };
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let polled = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &polled
             && let Some(data) = frame.data_ref()
         {
@@ -321,18 +398,11 @@ impl Body for Mirror {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.read.is_empty() && self.body.is_end_stream()
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let read: usize = self.read.iter().filter_map(Frame::data_ref).map(Bytes::len).sum();
-        let (read, rest) = (read as u64, self.body.size_hint());
-        let mut hint = SizeHint::new();
-        if let Some(upper) = rest.upper() {
-            hint.set_upper(upper.saturating_add(read));
-        }
-        hint.set_lower(rest.lower().saturating_add(read));
-        hint
+        self.body.size_hint()
     }
 }
 

@@ -8,11 +8,13 @@
 //!
 //! The binary `qix-proxy` is a thin command line on top.
 
+mod body;
 mod chain;
 mod cli;
 mod config;
 pub mod demo;
 pub mod doctor;
+mod entrance;
 mod front;
 mod listener;
 mod origin;

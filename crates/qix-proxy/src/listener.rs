@@ -11,6 +11,7 @@ use tokio::{
 
 use crate::{
     config::{ConfigError, ProxyBuilder},
+    entrance::Entrance,
     front::{self, Front},
     record::{Recorder, RecorderConfig, RecorderError, Sealed},
 };
@@ -107,6 +108,7 @@ impl Proxy {
             origins: checked.origins,
             recorder,
             header_timeout: config.header_timeout,
+            max_body: config.max_body,
             draining: receiver,
         });
         Ok(Self { listener, address, front, draining, grace: config.grace })
@@ -194,5 +196,5 @@ fn start(stream: TcpStream, front: &Arc<Front>, connections: &mut JoinSet<()>) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!("cannot set TCP_NODELAY: {error}");
     }
-    connections.spawn(front::serve(stream, Arc::clone(front)));
+    connections.spawn(front::serve(stream, Entrance::default(), Arc::clone(front)));
 }

@@ -1,10 +1,18 @@
-//! What becomes of a client's headers on their way upstream.
+//! What becomes of headers on their way: those of a client here, those of an upstream in `answers.rs`.
 
+mod answers;
+mod mapping;
+
+pub(crate) use answers::for_client;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request,
-    header::{CONNECTION, CONTENT_LENGTH, HOST, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE},
+    header::{
+        ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, ORIGIN, REFERER,
+        SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    },
     request,
 };
+pub(crate) use mapping::Mapping;
 use qix_transport::{AuthError, Endpoint, Proof};
 
 use crate::record::Injected;
@@ -52,24 +60,75 @@ impl HeaderRules {
         request.extensions_mut().clone_from(&client.extensions);
         let headers = request.headers_mut();
         headers.insert(HOST, value(endpoint.authority()));
-        headers.extend(passed_on(&client.headers, &[HOST, CONTENT_LENGTH]));
-        for name in self.remove.iter().filter(|name| **name != HOST) {
-            headers.remove(name);
-        }
+        pass_on(&client.headers, &[HOST, CONTENT_LENGTH], headers);
+        self.remove_from(headers);
         if headers.contains_key(ORIGIN) {
             headers.insert(ORIGIN, value(&endpoint.origin()));
         }
+        change(headers, COOKIE, answers::cookies_up);
         proof.apply(&mut request)?;
         let headers = request.headers_mut();
-        for name in self.add.keys() {
-            headers.remove(name);
-        }
-        headers.extend(self.add.clone());
+        self.add_to(headers);
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         headers.insert(SEC_WEBSOCKET_KEY, value(key));
         Ok(request)
+    }
+
+    /// Makes the plain request for `endpoint` of the one that a client has sent, with `proof`. With `readable`, the answer is asked for
+    /// in encodings that the recorder can undo.
+    pub(crate) fn plain<B>(
+        &self,
+        client: &request::Parts,
+        body: B,
+        mapping: &Mapping<'_>,
+        endpoint: &Endpoint,
+        proof: &Proof,
+        readable: bool,
+    ) -> Result<Request<B>, AuthError> {
+        let mut request = Request::new(body);
+        *request.method_mut() = client.method.clone();
+        let target = mapping.target(client.uri.path_and_query().map_or("/", |path| path.as_str()));
+        *request.uri_mut() = target.parse().map_err(|_| qix_transport::EndpointError::Path)?;
+        request.extensions_mut().clone_from(&client.extensions);
+        let headers = request.headers_mut();
+        headers.reserve(client.headers.len() + 2);
+        headers.insert(HOST, value(endpoint.authority()));
+        // Whether the body is wanted, we have told the client ourselves.
+        pass_on(&client.headers, &[HOST, EXPECT], headers);
+        if client.headers.contains_key(TRANSFER_ENCODING) {
+            headers.extend(client.headers.get_all(TRAILER).iter().map(|names| (TRAILER, names.clone())));
+        }
+        if names(&client.headers, TE, "trailers") {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+            headers.insert(CONNECTION, HeaderValue::from_static("TE"));
+        }
+        self.remove_from(headers);
+        if !mapping.is_identity() {
+            change(headers, ORIGIN, |origin| mapping.up(origin));
+            change(headers, REFERER, |page| mapping.up(page));
+            change(headers, COOKIE, answers::cookies_up);
+        }
+        if readable {
+            change(headers, ACCEPT_ENCODING, readable_encodings);
+        }
+        proof.apply(&mut request)?;
+        self.add_to(request.headers_mut());
+        Ok(request)
+    }
+
+    fn remove_from(&self, headers: &mut HeaderMap) {
+        for name in self.remove.iter().filter(|name| **name != HOST) {
+            headers.remove(name);
+        }
+    }
+
+    fn add_to(&self, headers: &mut HeaderMap) {
+        for name in self.add.keys() {
+            headers.remove(name);
+        }
+        headers.extend(self.add.clone());
     }
 
     /// Adds to `injected` what goes upstream with `proof` and by these rules, and nobody should see.
@@ -89,7 +148,14 @@ pub(crate) fn is_secret(name: &HeaderName) -> bool {
 }
 
 /// Returns the headers that do not concern one hop only, but for those in `without`.
-pub(crate) fn passed_on(headers: &HeaderMap, without: &[HeaderName]) -> HeaderMap {
+fn passed_on(headers: &HeaderMap, without: &[HeaderName]) -> HeaderMap {
+    let mut passed = HeaderMap::with_capacity(headers.len());
+    pass_on(headers, without, &mut passed);
+    passed
+}
+
+/// Adds to `to` the headers that do not concern one hop only, but for those in `without`.
+fn pass_on(headers: &HeaderMap, without: &[HeaderName], to: &mut HeaderMap) {
     let named: Vec<&[u8]> = headers
         .get_all(CONNECTION)
         .iter()
@@ -101,8 +167,30 @@ pub(crate) fn passed_on(headers: &HeaderMap, without: &[HeaderName]) -> HeaderMa
             && !without.contains(name)
             && !named.iter().any(|named| named.eq_ignore_ascii_case(name.as_str().as_bytes()))
     };
-    let passed = headers.iter().filter(|(name, _)| is_passed(name));
-    passed.map(|(name, value)| (name.clone(), value.clone())).collect()
+    for (name, value) in headers.iter().filter(|(name, _)| is_passed(name)) {
+        to.append(name.clone(), value.clone());
+    }
+}
+
+fn change(headers: &mut HeaderMap, name: HeaderName, map: impl Fn(&str) -> Option<String>) {
+    let http::header::Entry::Occupied(mut entry) = headers.entry(name) else { return };
+    for value in entry.iter_mut() {
+        let new = value.to_str().ok().and_then(&map);
+        if let Some(new) = new.and_then(|new| HeaderValue::try_from(new).ok()) {
+            *value = new;
+        }
+    }
+}
+
+/// Leaves out of an `Accept-Encoding` what the recorder could not look into.
+fn readable_encodings(accepted: &str) -> Option<String> {
+    let is_known = |part: &&str| {
+        let name = part.split(';').next().unwrap_or_default().trim();
+        ["gzip", "x-gzip", "deflate", "zstd", "identity"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
+    let known: Vec<&str> = accepted.split(',').map(str::trim).filter(is_known).collect();
+    // Without the header, anything may come.
+    Some(if known.is_empty() { "identity".to_owned() } else { known.join(", ") })
 }
 
 /// Returns whether a list header such as `Connection` names `token`.
@@ -168,6 +256,48 @@ mod tests {
         }
         assert_eq!(headers.keys().filter(|name| name.as_str().starts_with("x-")).count(), 1);
         assert!(!headers.contains_key(SEC_WEBSOCKET_EXTENSIONS));
+    }
+
+    #[test]
+    fn plain_requests_name_the_upstream_where_they_named_us() {
+        use crate::routes::Routes;
+
+        let endpoint = Endpoint::parse("wss://engine.example.com:4747").unwrap();
+        let routes = Routes::new(Some(&endpoint), &[]).unwrap();
+        let mut client = client(&[
+            ("host", "localhost:9077"),
+            ("origin", "http://localhost:9077"),
+            ("referer", "http://localhost:9077/hub?x"),
+            ("cookie", "a=b; Qix-Host-s=1"),
+            ("accept-encoding", "gzip, deflate, br, zstd;q=0.5, *;q=0.1"),
+            ("expect", "100-continue"),
+            ("content-length", "5"),
+            ("te", "trailers, gzip"),
+            ("connection", "keep-alive, te"),
+            ("keep-alive", "5"),
+        ]);
+        client.method = http::Method::PUT;
+        let mapping = Mapping::new(false, client.headers.get(HOST), routes.find("/").unwrap(), &routes);
+        let rules = rules(&[], Headers::new());
+        let request = rules.plain(&client, (), &mapping, &endpoint, &Proof::new(), true).unwrap();
+        let mut found: Vec<_> =
+            request.headers().iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        found.sort_unstable();
+        assert_eq!(
+            found,
+            [
+                ("accept-encoding", "gzip, deflate, zstd;q=0.5"),
+                ("connection", "TE"),
+                ("content-length", "5"),
+                ("cookie", "a=b; __Host-s=1"),
+                ("host", "engine.example.com:4747"),
+                ("origin", "https://engine.example.com:4747"),
+                ("referer", "https://engine.example.com:4747/hub?x"),
+                ("te", "trailers"),
+            ]
+        );
+        assert_eq!(request.method(), "PUT");
+        assert_eq!(readable_encodings("br").as_deref(), Some("identity"));
     }
 
     #[test]

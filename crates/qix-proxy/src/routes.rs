@@ -46,6 +46,13 @@ impl Routes {
         self.0.iter().rev().find(|route| route.rest(target).is_some())
     }
 
+    /// Returns all routes, those with the longest paths upstream first.
+    pub(crate) fn longest_first(&self) -> impl Iterator<Item = &Route> {
+        let mut routes: Vec<&Route> = self.0.iter().collect();
+        routes.sort_by_key(|route| std::cmp::Reverse(route.endpoint.path_and_query().len()));
+        routes.into_iter()
+    }
+
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.0.iter().map(|route| &route.endpoint)
     }
@@ -72,6 +79,24 @@ impl Route {
         let path = self.endpoint.path_and_query().trim_end_matches('/');
         let slash = if path.is_empty() && !rest.starts_with('/') { "/" } else { "" };
         format!("{path}{slash}{rest}")
+    }
+
+    /// Returns what a client asks for to get `target` of the upstream; `None` if it cannot.
+    pub(crate) fn back(&self, target: &str) -> Option<String> {
+        let rest = target.strip_prefix(self.endpoint.path_and_query().trim_end_matches('/'))?;
+        let path = (rest.is_empty() || rest.starts_with(['/', '?', '#']))
+            .then(|| format!("{}{rest}", self.prefix))?;
+        Some(if path.starts_with('/') { path } else { format!("/{path}") })
+    }
+
+    /// Returns whether paths are the same on both sides.
+    pub(crate) fn is_transparent(&self) -> bool {
+        *self.prefix == *self.endpoint.path_and_query().trim_end_matches('/')
+    }
+
+    /// Returns what the paths of clients begin with that lead here, without a slash at the end.
+    pub(crate) fn top(&self) -> &str {
+        &self.prefix
     }
 
     /// Returns what follows the prefix, which ends where a segment of the path does.

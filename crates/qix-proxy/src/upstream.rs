@@ -1,14 +1,17 @@
-//! The engine's side of an upgrade.
+//! The engine's side of an upgrade, and of a plain request in `forward.rs`.
+
+mod forward;
 
 use std::{collections::VecDeque, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+pub(crate) use forward::Call;
 use http::{
     HeaderMap, Response, StatusCode,
     header::{SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, UPGRADE},
     request,
 };
-use http_body_util::{BodyExt, Empty};
+use http_body_util::BodyExt;
 use hyper::{
     body::{Frame, Incoming},
     client::conn::http1::{self, SendRequest},
@@ -19,6 +22,7 @@ use tokio::{task::JoinHandle, time::timeout};
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
 
 use crate::{
+    body::Sent,
     chain::chain,
     record::Injected,
     rewrite::{HeaderRules, names},
@@ -30,6 +34,9 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(2);
 /// How much of the body of a refusal credentials look at, in bytes.
 const BODY_START: usize = 1 << 10;
 
+/// How long the upstream may take to end the exchange before, once the client has all of its answer.
+const LINK_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// Where connections lead, and what goes with them.
 #[derive(Debug)]
 pub(crate) struct Upstream {
@@ -38,6 +45,10 @@ pub(crate) struct Upstream {
     pub(crate) rules: HeaderRules,
     pub(crate) dialer: Dialer,
     pub(crate) answer_timeout: Duration,
+    /// How long a plain request may wait for its answer, and either side for more of a body.
+    pub(crate) http_timeout: Duration,
+    /// Whether what answers say is to be recorded.
+    pub(crate) reads_bodies: bool,
 }
 
 /// A connection to an upstream on which requests can be sent, until one of them is answered with 101.
@@ -45,7 +56,7 @@ pub(crate) struct Upstream {
 pub(crate) struct Link {
     /// Where it leads.
     authority: Box<str>,
-    sender: SendRequest<Empty<Bytes>>,
+    sender: SendRequest<Sent>,
     connection: JoinHandle<hyper::Result<http1::Parts<TokioIo<Stream>>>>,
 }
 
@@ -73,6 +84,14 @@ pub(crate) enum UpstreamError {
     Extension(String),
     #[error("the upstream's answer to the upgrade is not that of a WebSocket server: {0}")]
     NotWebSocket(&'static str),
+    #[error("the upstream did not answer as an HTTP server does")]
+    Plain(#[source] hyper::Error),
+    #[error("the upstream did not answer within {0:?}")]
+    Slow(Duration),
+    #[error("the upstream's answer cannot be passed on, because {0}")]
+    Framing(&'static str),
+    #[error("the client did not send the rest of its request")]
+    Client(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl UpstreamError {
@@ -81,7 +100,7 @@ impl UpstreamError {
         let mut text = chain(self);
         let hint = match self {
             Self::Connect(error) => error.hint(),
-            Self::Http(_) => {
+            Self::Http(_) | Self::Plain(_) => {
                 Some("check the port, and whether the upstream URL should start with wss:// or ws://")
             }
             Self::Extension(_) => Some("something between here and the engine changes the handshake"),
@@ -187,9 +206,10 @@ async fn beginning(response: Response<Incoming>) -> (Refusal, Response<Incoming>
     (refusal, Response::from_parts(head, body), start)
 }
 
+/// Returns the link if it leads to `endpoint` and another request can be sent on it soon.
 async fn usable(link: Option<Link>, endpoint: &Endpoint) -> Option<Link> {
     let mut link = link.filter(|link| *link.authority == *endpoint.origin())?;
-    link.sender.ready().await.ok().map(|()| link)
+    timeout(LINK_TIMEOUT, link.sender.ready()).await.ok()?.ok().map(|()| link)
 }
 
 /// Checks a 101 as a WebSocket client must.

@@ -1,6 +1,6 @@
 //! `qix-proxy record`: forward a client's traffic to an engine, and keep it.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf};
+use std::{io::Write, net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::HeaderName;
 use qix_transport::Endpoint;
@@ -11,6 +11,7 @@ use super::{
     files::FileArgs,
     redaction::RedactionArgs,
     session::SessionArgs,
+    units,
 };
 use crate::{
     Proxy, ProxyBuilder, ProxyError,
@@ -45,8 +46,17 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
+    /// How much of each body of plain HTTP is recorded, such as 100kB; 0 for nothing. All of it is passed on
+    #[arg(long, value_name = "SIZE", value_parser = units::size_or_zero, default_value = "1MiB")]
+    max_body: u64,
+
+    /// How long the engine may take to answer plain HTTP, and then either side to send more of a body
+    #[arg(long, value_name = "TIME", value_parser = units::time, default_value = "5m")]
+    http_timeout: Duration,
+
     /// The origin of a page, such as `https://intranet.example.com`, that may use the credentials given here; can be repeated.
-    /// Pages of this machine's loopback addresses may, and programs that are no browsers
+    /// Pages of this machine's loopback addresses may, and programs that are no browsers. Its host may also be the name by which
+    /// this recorder is asked
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
 
@@ -140,6 +150,8 @@ impl RecordArgs {
             .tls(tls)
             .proxies(proxies)
             .redaction(redaction)
+            .max_body(usize::try_from(self.max_body).unwrap_or(usize::MAX))
+            .http_timeout(self.http_timeout)
             .allowed_origins(self.allow_origin);
         config.remove_headers = self.remove_header;
         if let Some(url) = &self.upstream {
@@ -169,12 +181,16 @@ fn summary(sealed: &Sealed) -> String {
         0 => String::new(),
         refused => format!(", {} refused", count(refused, "upgrade")),
     };
+    let exchanges = match sealed.exchanges {
+        0 => String::new(),
+        exchanges => format!(", {}", count(exchanges, "HTTP exchange")),
+    };
     let files = match sealed.files {
         0 | 1 => String::new(),
         files => format!(" and {} more", files - 1),
     };
     format!(
-        "recorded {}, {}{refused}, {} to {}{files}",
+        "recorded {}, {}{exchanges}{refused}, {} to {}{files}",
         count(sealed.connections, "connection"),
         count(sealed.frames, "frame"),
         size(sealed.bytes),

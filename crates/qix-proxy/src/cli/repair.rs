@@ -32,7 +32,15 @@ impl RepairArgs {
     pub(crate) fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
         let file = self.file.display();
         let found = record::check(&self.file).map_err(|error| CliError::recording(chain(&error)))?;
-        let what = format!("{} and {}", count(found.connections, "connection"), count(found.frames, "frame"));
+        let exchanges = match found.exchanges {
+            0 => String::new(),
+            exchanges => format!(", {}", count(exchanges, "HTTP exchange")),
+        };
+        let what = format!(
+            "{} and {}{exchanges}",
+            count(found.connections, "connection"),
+            count(found.frames, "frame")
+        );
         if found.is_whole() {
             writeln!(out, "{file} is whole, with {what}: nothing to repair")?;
             return Ok(Outcome::Clean);

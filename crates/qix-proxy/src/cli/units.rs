@@ -28,6 +28,11 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
     }
 }
 
+/// Reads a size that may be nothing.
+pub(super) fn size_or_zero(text: &str) -> Result<u64, String> {
+    if text.trim() == "0" { Ok(0) } else { size(text) }
+}
+
 /// Reads a time such as `90s`, `30m`, `1h` or `1h 30m`.
 pub(super) fn time(text: &str) -> Result<Duration, String> {
     let parsed = text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
@@ -54,6 +59,7 @@ mod tests {
         for text in ["", "MB", "0", "-1MB", "10 apples", "nan", "1e400"] {
             assert!(size(text).is_err(), "{text}");
         }
+        assert_eq!((size_or_zero("0"), size_or_zero("1k")), (Ok(0), Ok(1000)));
     }
 
     #[test]

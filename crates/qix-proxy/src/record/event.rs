@@ -5,7 +5,7 @@ use std::{io, ops::Range};
 use bytes::Bytes;
 use tokio::sync::oneshot;
 
-use super::{Sealed, Side};
+use super::{Sealed, Side, exchange::Exchanged};
 
 /// Something to be recorded.
 #[derive(Debug)]
@@ -54,6 +54,8 @@ pub(super) enum Event {
     Close { by: Option<Side>, error: Option<io::Error> },
     /// An upgrade did not come about.
     Refused(Box<Upgraded>),
+    /// A plain HTTP exchange ended.
+    Http(Box<Exchanged>),
     /// The next file is to be begun.
     Rotate,
     /// The end; whoever asked for it waits.
@@ -78,6 +80,7 @@ impl Item {
         match &self.event {
             Event::Chunk(_, bytes) | Event::Message(_, _, bytes) => bytes.len(),
             Event::Small(_, range) => range.len(),
+            Event::Http(exchanged) => exchanged.sent.len() + exchanged.answered.len(),
             _ => 0,
         }
     }

@@ -54,6 +54,8 @@ pub enum EntryKind {
     Close(Closing),
     /// An upgrade did not come about.
     Refused(Opening),
+    /// A plain HTTP exchange ended.
+    Http(Box<Exchange>),
     /// Something the reader should know.
     Note(String),
     /// Before this, something is missing, because the recorder could not write.
@@ -80,6 +82,46 @@ pub struct Opening {
     pub continued: bool,
 }
 
+/// A request of plain HTTP and its answer.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Exchange {
+    /// The request's method.
+    pub method: String,
+    /// Path and query, secrets removed.
+    pub url: String,
+    /// The status that the client was answered; `None` if it left before.
+    pub status: Option<u16>,
+    /// The client's headers, in order.
+    pub request: Vec<(String, String)>,
+    /// The upstream's headers, in order; empty if there was no answer.
+    pub response: Vec<(String, String)>,
+    /// The body of the request.
+    pub request_body: HttpBody,
+    /// The body of the answer.
+    pub response_body: HttpBody,
+    /// Time from the head of the request to that of the upstream's answer.
+    pub wait: Option<Duration>,
+    /// Time from the head of the request to the end of the answer.
+    pub took: Duration,
+    /// What went wrong, in words.
+    pub error: Option<String>,
+}
+
+/// The body of a request or an answer.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct HttpBody {
+    /// How many bytes crossed.
+    pub bytes: u64,
+    /// Whether [`content`](Self::content) is only the beginning.
+    pub cut: bool,
+    /// The compression that was undone, such as `gzip`.
+    pub decoded: Option<String>,
+    /// What was kept: a text, or binary if it is no UTF-8.
+    pub content: Option<FrameText>,
+}
+
 /// What a recording misses.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Gap {
@@ -87,7 +129,7 @@ pub struct Gap {
     pub since: Duration,
     /// Messages.
     pub frames: u64,
-    /// Connections and refusals.
+    /// Connections, refusals, notes and HTTP exchanges.
     pub others: u64,
     /// Why nothing could be written.
     pub reason: String,

@@ -7,9 +7,12 @@
 mod assembler;
 mod async_reader;
 mod connect;
+mod decode;
 mod event;
+mod exchange;
 mod follow;
 mod format;
+mod http_line;
 mod names;
 mod output;
 mod parse;
@@ -31,8 +34,11 @@ mod zip;
 
 pub use async_reader::AsyncRecordingReader;
 pub use connect::{RecordConnect, RecordSocket};
+pub(crate) use exchange::{Exchanged, Kept};
 pub use follow::TornTail;
-pub use format::{Closing, Entry, EntryKind, FrameText, Gap, Header, Opening, Side, VERSION};
+pub use format::{
+    Closing, Entry, EntryKind, Exchange, FrameText, Gap, Header, HttpBody, Opening, Side, VERSION,
+};
 pub use parts::RecordingParts;
 pub use read_error::ReadError;
 pub use reader::RecordingReader;

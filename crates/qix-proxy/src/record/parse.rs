@@ -6,7 +6,10 @@ use base64::Engine as _;
 use bytes::Bytes;
 use qix_protocol::frame::{Raw, members};
 
-use super::format::{Closing, Entry, EntryKind, FrameText, Gap, Header, Opening, Side};
+use super::{
+    format::{Closing, Entry, EntryKind, FrameText, Gap, Header, Opening, Side},
+    http_line,
+};
 
 pub(super) fn header_of(line: &[u8]) -> Option<Header> {
     let mut header = Header { part: 1, ..Header::default() };
@@ -50,6 +53,7 @@ pub(super) fn entry_of(line: &Bytes) -> Result<Entry, &'static str> {
         "open" => EntryKind::Open(opening(take)),
         "refused" => EntryKind::Refused(opening(take)),
         "close" => EntryKind::Close(closing(take)),
+        "http" => EntryKind::Http(Box::new(http_line::exchange(line, take))),
         "note" => EntryKind::Note(take("text").and_then(|text| text.decode().ok()).unwrap_or_default()),
         "gap" => EntryKind::Gap(gap(take)),
         "end" => EntryKind::End,
@@ -65,17 +69,13 @@ pub(super) fn entry_of(line: &Bytes) -> Result<Entry, &'static str> {
 fn frame<'a>(line: &Bytes, mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Result<EntryKind, &'static str> {
     let from = side(take("from")).ok_or("`from` is neither client nor engine")?;
     let text = if let Some(json) = take("json") {
-        FrameText::Text(line.slice_ref(embedded(line, json)))
+        FrameText::Text(line.slice_ref(embedded(line, json, false)))
     } else if let Some(text) = take("text") {
-        FrameText::Text(text.decode::<String>().map_err(|_| "`text` is no text")?.into())
+        content("text", text)?
     } else if let Some(base64) = take("base64") {
-        let encoded: String = base64.decode().map_err(|_| "`base64` is no text")?;
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(encoded)
-            .map_err(|_| "`base64` is not base64")?;
-        match take("opcode").and_then(|opcode| opcode.as_integer()) {
-            Some(1u8) => FrameText::Text(bytes.into()),
-            _ => FrameText::Binary(bytes.into()),
+        match (content("base64", base64)?, take("opcode").and_then(|opcode| opcode.as_integer())) {
+            (FrameText::Binary(bytes), Some(1u8)) => FrameText::Text(bytes),
+            (other, _) => other,
         }
     } else if let Some(bytes) = take("bytes") {
         FrameText::Omitted(bytes.as_integer().ok_or("`bytes` is no number")?)
@@ -85,19 +85,29 @@ fn frame<'a>(line: &Bytes, mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Res
     Ok(EntryKind::Frame { from, text })
 }
 
-/// Returns the embedded message with the white space around it, from the colon to the brace that ends the line. If other members
-/// stand behind it, somebody has edited the line, and the white space is theirs.
-fn embedded<'a>(line: &'a [u8], json: Raw<'_>) -> &'a [u8] {
+/// Reads what `name`, `text` or `base64`, has kept.
+pub(super) fn content(name: &str, value: Raw<'_>) -> Result<FrameText, &'static str> {
+    if name == "text" {
+        return Ok(FrameText::Text(value.decode::<String>().map_err(|_| "`text` is no text")?.into()));
+    }
+    let encoded: String = value.decode().map_err(|_| "`base64` is no text")?;
+    let bytes =
+        base64::engine::general_purpose::STANDARD.decode(encoded).map_err(|_| "`base64` is not base64")?;
+    Ok(FrameText::Binary(bytes.into()))
+}
+
+/// Returns the embedded message with the white space around it, from the colon to the brace that ends its object: the line, or an
+/// object `inside` it, behind which something else follows. If other members stand behind the message, somebody has edited the line,
+/// and the white space is theirs.
+pub(super) fn embedded<'a>(line: &'a [u8], json: Raw<'_>, inside: bool) -> &'a [u8] {
     const NAME: &[u8] = b"\"json\":";
     let start = json.as_bytes().as_ptr().addr() - line.as_ptr().addr();
     let end = start + json.as_bytes().len();
     let colon = start - line[..start].iter().rev().take_while(|byte| byte.is_ascii_whitespace()).count();
     let brace = end + line[end..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-    if line[..colon].ends_with(NAME) && line[brace..].trim_ascii_end() == b"}" {
-        &line[colon..brace]
-    } else {
-        &line[start..end]
-    }
+    let rest = line[brace..].trim_ascii_end();
+    let ends = if inside { rest.starts_with(b"}") } else { rest == b"}" };
+    if line[..colon].ends_with(NAME) && ends { &line[colon..brace] } else { &line[start..end] }
 }
 
 fn opening<'a>(mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Opening {

@@ -16,6 +16,7 @@ use tokio::sync::{oneshot, watch};
 use super::{
     FileSettings, Side,
     event::{Event, Item, Upgraded},
+    exchange::Exchanged,
     names::Names,
     queue::Queue,
     redact::{Redaction, Redactor},
@@ -111,6 +112,8 @@ pub struct Sealed {
     pub frames: u64,
     /// Upgrades that did not come about.
     pub refused: u64,
+    /// Plain HTTP exchanges, however they ended.
+    pub exchanges: u64,
     /// The size of all files.
     pub bytes: u64,
     /// Messages that were not recorded, because nothing could be written. The recording says where they are missing, if it went on.
@@ -194,7 +197,8 @@ impl Recorder {
         let shelf = Shelf::create(names, config.files, heading, Box::new(jiff::Timestamp::now), stop)?;
         let path = shelf.path().to_owned();
         let queue = Arc::new(Queue::new(config.queue));
-        let scribe = Scribe::new(shelf, config.max_message, config.redaction.clone());
+        let scribe =
+            Scribe::new(shelf, config.max_message, config.redaction.clone(), config.secret_headers.clone());
         let theirs = Arc::clone(&queue);
         std::thread::Builder::new().name("recorder".to_owned()).spawn(move || scribe.run(theirs, started))?;
         Ok(Self(Arc::new(Inner {
@@ -261,6 +265,11 @@ impl Recorder {
         self.push(0, Instant::now(), Event::Refused(Box::new(upgraded)));
     }
 
+    /// Records a plain HTTP exchange that has ended.
+    pub(crate) fn exchange(&self, exchanged: Box<Exchanged>) {
+        self.push(0, Instant::now(), Event::Http(exchanged));
+    }
+
     /// Ends the recording: everything that has come so far is written, then the `end` line. What comes later is dropped.
     ///
     /// # Cancellation
@@ -276,6 +285,7 @@ impl Recorder {
             connections: 0,
             frames: 0,
             refused: 0,
+            exchanges: 0,
             bytes: 0,
             fault: Some(io::Error::other("the recorder is gone")),
         })

@@ -25,6 +25,8 @@ pub struct Repair {
     pub connections: u64,
     /// Messages in the file.
     pub frames: u64,
+    /// Plain HTTP exchanges in the file.
+    pub exchanges: u64,
     /// The last line, if it was cut, and is left out.
     pub torn: Option<TornTail>,
     /// How many lines in the middle could not be read, and are left out.
@@ -117,7 +119,7 @@ pub fn repair(path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Repair, Re
     let file = options.open(to).map_err(failed)?;
     let repaired = zip_of(to).map_err(failed).and_then(|zip| {
         let output = Output::new(file, zip);
-        let mut writer = Writer { output, seq: 0, connections: 0, frames: 0, refused: 0 };
+        let mut writer = Writer { output, seq: 0, connections: 0, frames: 0, refused: 0, exchanges: 0 };
         let mut scan = Scan::default();
         scan.run(reader, |line| {
             writer.output.end_with(line, b"\n");
@@ -125,6 +127,7 @@ pub fn repair(path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Repair, Re
         })?;
         let Scan { repair, seq, t, next } = scan;
         (writer.seq, writer.connections, writer.frames) = (seq, repair.connections, repair.frames);
+        writer.exchanges = repair.exchanges;
         if !repair.is_whole() {
             writer.note(0, t, &format!("repaired: {}", repair.in_words()));
         }
@@ -201,6 +204,7 @@ impl Scan {
             match entry.kind {
                 EntryKind::Open(opening) => self.repair.connections += u64::from(!opening.continued),
                 EntryKind::Frame { .. } => self.repair.frames += 1,
+                EntryKind::Http(_) => self.repair.exchanges += 1,
                 EntryKind::End => {
                     self.repair.was_sealed = true;
                     self.next = next_of(&line);

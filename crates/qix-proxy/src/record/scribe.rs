@@ -7,6 +7,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::HeaderName;
+
 use super::{
     Sealed, Side,
     assembler::{Assembler, Buffers, Found},
@@ -26,6 +28,8 @@ pub(super) struct Scribe {
     connections: HashMap<u64, Connection>,
     buffers: Buffers,
     redaction: Redaction,
+    /// Headers whose values are secrets, besides those that always are.
+    secret_headers: Vec<HeaderName>,
 }
 
 /// What is known of one open connection.
@@ -48,8 +52,14 @@ impl Drop for Hangup {
 }
 
 impl Scribe {
-    pub(super) fn new(shelf: Shelf, max_message: usize, redaction: Redaction) -> Self {
-        Self { shelf, max_message, connections: HashMap::new(), buffers: Buffers::default(), redaction }
+    pub(super) fn new(
+        shelf: Shelf,
+        max_message: usize,
+        redaction: Redaction,
+        secret_headers: Vec<HeaderName>,
+    ) -> Self {
+        let (connections, buffers) = (HashMap::new(), Buffers::default());
+        Self { shelf, max_message, connections, buffers, redaction, secret_headers }
     }
 
     /// Works until the queue is closed or the recording sealed. Times are counted from `started`.
@@ -120,6 +130,10 @@ impl Scribe {
             Event::Close { by, error } => self.close(conn, t, by, error),
             Event::Refused(upgraded) => {
                 self.shelf.record(conn, t, What::Other, |writer| writer.refused(t, &upgraded));
+            }
+            Event::Http(exchanged) => {
+                let clean = exchanged.clean(&self.redaction, &self.secret_headers);
+                self.shelf.record(conn, t, What::Other, |writer| writer.http(t, &clean));
             }
             Event::Rotate => {
                 let connections = &self.connections;

@@ -32,6 +32,7 @@ pub(super) struct Common {
     connections: u64,
     frames: u64,
     refused: u64,
+    exchanges: u64,
     bytes: u64,
     retention: Retention,
     stop: watch::Sender<bool>,
@@ -49,6 +50,7 @@ impl Common {
         self.connections += writer.connections;
         self.frames += writer.frames;
         self.refused += writer.refused;
+        self.exchanges += writer.exchanges;
         self.bytes += writer.output.written();
         if sealed {
             self.retention.add(path, writer.output.written());
@@ -108,6 +110,7 @@ impl Shelf {
             connections: 0,
             frames: 0,
             refused: 0,
+            exchanges: 0,
             bytes: 0,
             retention,
             stop,
@@ -226,12 +229,13 @@ impl Shelf {
         }
         let fault = self.main.seal(&mut self.common, t, if per_connection { &Vec::new } else { open });
         self.common.retention.tidy(0, 0);
-        let Common { connections, frames, refused, bytes, missing, files, .. } = self.common;
+        let Common { connections, frames, refused, exchanges, bytes, missing, files, .. } = self.common;
         Sealed {
             path: self.first,
             connections,
             frames,
             refused,
+            exchanges,
             bytes,
             files,
             missing,

@@ -37,7 +37,7 @@ pub(super) struct Missing {
     /// When the first of it was taken in, in microseconds.
     pub(super) since: u64,
     pub(super) frames: u64,
-    /// Connections and refusals that were left out whole.
+    /// Connections, refusals and HTTP exchanges that were left out whole.
     pub(super) others: u64,
 }
 
@@ -50,6 +50,7 @@ pub(super) struct Writer<W> {
     pub(super) connections: u64,
     pub(super) frames: u64,
     pub(super) refused: u64,
+    pub(super) exchanges: u64,
 }
 
 impl<W: Medium> Writer<W> {
@@ -61,7 +62,7 @@ impl<W: Medium> Writer<W> {
         continues: Option<&str>,
         seq: u64,
     ) -> Self {
-        let mut writer = Self { output, seq, connections: 0, frames: 0, refused: 0 };
+        let mut writer = Self { output, seq, connections: 0, frames: 0, refused: 0, exchanges: 0 };
         let (major, minor) = VERSION;
         let line = writer.output.buffer();
         line.extend_from_slice(format!(r#"{{"qixrec":[{major},{minor}],"started":"#).as_bytes());
@@ -153,20 +154,8 @@ impl<W: Medium> Writer<W> {
                 string(line, text);
             }
             _ => {
-                member(line, "base64");
-                line.push(b'"');
-                for piece in message.chunks(BASE64_PIECE) {
-                    let line = self.output.buffer();
-                    let start = line.len();
-                    line.resize(start + piece.len().div_ceil(3) * 4, 0);
-                    let written = STANDARD
-                        .encode_slice(piece, &mut line[start..])
-                        .expect("four bytes were made for every three");
-                    line.truncate(start + written);
-                    self.output.settle();
-                }
+                self.base64(message);
                 let line = self.output.buffer();
-                line.push(b'"');
                 member(line, "opcode");
                 number(line, opcode.into());
             }
@@ -230,12 +219,16 @@ impl<W: Medium> Writer<W> {
         // The line gets a compressed frame of its own, so that it is found from the end of the file.
         self.output.flush();
         self.begin(0, t, b"end");
-        let (connections, frames) = (self.connections, self.frames);
+        let (connections, frames, exchanges) = (self.connections, self.frames, self.exchanges);
         let line = self.output.buffer();
         member(line, "connections");
         number(line, connections);
         member(line, "frames");
         number(line, frames);
+        if exchanges > 0 {
+            member(line, "exchanges");
+            number(line, exchanges);
+        }
         if let Some(next) = next {
             member(line, "next");
             string(line, next);
@@ -245,7 +238,25 @@ impl<W: Medium> Writer<W> {
         kept
     }
 
-    fn begin(&mut self, conn: u64, t: u64, kind: &[u8]) {
+    /// Writes a member that has bytes as base64.
+    pub(super) fn base64(&mut self, bytes: &[u8]) {
+        let line = self.output.buffer();
+        member(line, "base64");
+        line.push(b'"');
+        for piece in bytes.chunks(BASE64_PIECE) {
+            let line = self.output.buffer();
+            let start = line.len();
+            line.resize(start + piece.len().div_ceil(3) * 4, 0);
+            let written = STANDARD
+                .encode_slice(piece, &mut line[start..])
+                .expect("four bytes were made for every three");
+            line.truncate(start + written);
+            self.output.settle();
+        }
+        self.output.buffer().push(b'"');
+    }
+
+    pub(super) fn begin(&mut self, conn: u64, t: u64, kind: &[u8]) {
         self.seq += 1;
         let line = self.output.buffer();
         line.extend_from_slice(br#"{"seq":"#);
@@ -276,22 +287,12 @@ impl<W: Medium> Writer<W> {
         string(line, &upgraded.url);
         member(line, "status");
         number(line, upgraded.status.into());
-        for (name, headers) in [("request", &upgraded.request), ("response", &upgraded.response)] {
-            member(line, name);
-            line.push(b'[');
-            for (at, (name, value)) in headers.iter().enumerate() {
-                line.extend_from_slice(if at > 0 { b",[" } else { b"[" });
-                string(line, name);
-                line.push(b',');
-                string(line, value);
-                line.push(b']');
-            }
-            line.push(b']');
-        }
+        pairs(line, "request", &upgraded.request);
+        pairs(line, "response", &upgraded.response);
         names(line, &upgraded.redacted);
     }
 
-    fn end_line(&mut self) -> bool {
+    pub(super) fn end_line(&mut self) -> bool {
         self.output.buffer().extend_from_slice(b"}\n");
         let kept = self.output.end_line();
         self.count(kept)
@@ -304,13 +305,27 @@ impl<W: Medium> Writer<W> {
     }
 }
 
-fn member(line: &mut Vec<u8>, name: &str) {
+pub(super) fn member(line: &mut Vec<u8>, name: &str) {
     line.extend_from_slice(b",\"");
     line.extend_from_slice(name.as_bytes());
     line.extend_from_slice(b"\":");
 }
 
-fn names(line: &mut Vec<u8>, redacted: &[String]) {
+/// Writes headers.
+pub(super) fn pairs(line: &mut Vec<u8>, name: &str, headers: &[(String, String)]) {
+    member(line, name);
+    line.push(b'[');
+    for (at, (name, value)) in headers.iter().enumerate() {
+        line.extend_from_slice(if at > 0 { b",[" } else { b"[" });
+        string(line, name);
+        line.push(b',');
+        string(line, value);
+        line.push(b']');
+    }
+    line.push(b']');
+}
+
+pub(super) fn names(line: &mut Vec<u8>, redacted: &[String]) {
     if redacted.is_empty() {
         return;
     }
@@ -322,12 +337,12 @@ fn names(line: &mut Vec<u8>, redacted: &[String]) {
     line.push(b']');
 }
 
-fn number(line: &mut Vec<u8>, number: u64) {
+pub(super) fn number(line: &mut Vec<u8>, number: u64) {
     line.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
 }
 
 /// Writes a JSON string.
-fn string(line: &mut Vec<u8>, text: &str) {
+pub(super) fn string(line: &mut Vec<u8>, text: &str) {
     line.push(b'"');
     let mut copied = 0;
     for (at, byte) in text.bytes().enumerate() {

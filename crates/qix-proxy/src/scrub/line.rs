@@ -8,7 +8,7 @@ use qix_protocol::{
     is_json_line,
 };
 
-use super::anonymize::Anonymizer;
+use super::{anonymize::Anonymizer, body};
 use crate::record::{Redaction, Redactor};
 
 /// A line after cleaning.
@@ -52,13 +52,16 @@ pub(super) fn clean(line: &[u8], redaction: &Redaction) -> Result<Cleaned, &'sta
                     let headers: Vec<_> = headers.into_iter().map(clean).collect();
                     changed.push((at, serde_json::json!(headers).to_string().into()));
                 }
-                "seq" | "t" | "conn" | "kind" | "qixrec" | "redacted" | "status" => {}
+                "seq" | "t" | "conn" | "kind" | "qixrec" | "redacted" | "status" | "wait" | "took" => {}
                 // Once it is known what may be repeated in it.
                 _ => later.push((at, &**name, *value)),
             }
         }
         for (at, name, value) in later {
-            if value.as_bytes().starts_with(b"\"") {
+            if entry.is_http && matches!(name, "request_body" | "response_body") {
+                let kind = entry.media_type(name.trim_end_matches("_body"));
+                changed.extend(body::clean(&mut redactor, name, &kind, value).map(|clean| (at, clean)));
+            } else if value.as_bytes().starts_with(b"\"") {
                 let text: String = value.decode().unwrap_or_default();
                 changed.push((at, quoted(&redactor.echo(name, &text))));
             } else if let Some(clean) = redaction.frame(value.as_bytes()) {
@@ -75,6 +78,9 @@ pub(super) fn clean(line: &[u8], redaction: &Redaction) -> Result<Cleaned, &'sta
 /// Replaces the data in a line.
 pub(super) fn anonymize(line: &[u8], anonymizer: &mut Anonymizer) -> Result<Option<Vec<u8>>, &'static str> {
     let entry = Entry::read(line)?;
+    if entry.is_http {
+        return Ok(entry.without_bodies());
+    }
     let Some((at, message)) = entry.message() else { return Ok(None) };
     let Some(text) = anonymizer.frame(entry.conn, entry.from_client, &message) else { return Ok(None) };
     Ok(Some(entry.rewritten(vec![(at, entry.written(at, &text))], &[])))
@@ -95,6 +101,7 @@ struct Entry<'l> {
     seq: u64,
     conn: u64,
     is_frame: bool,
+    is_http: bool,
     from_client: bool,
 }
 
@@ -111,7 +118,26 @@ impl<'l> Entry<'l> {
         };
         let (seq, conn) = (number("seq"), number("conn"));
         let (is_frame, from_client) = (says("kind", b"\"frame\""), says("from", b"\"client\""));
-        Ok(Self { members, seq, conn, is_frame, from_client })
+        let is_http = says("kind", b"\"http\"");
+        Ok(Self { members, seq, conn, is_frame, is_http, from_client })
+    }
+
+    /// Returns the media type of a body, from the headers called `part`.
+    fn media_type(&self, part: &str) -> String {
+        let headers = self.members.iter().find(|(name, _)| name == part);
+        let headers: Vec<(String, String)> =
+            headers.and_then(|(_, headers)| headers.decode().ok()).unwrap_or_default();
+        let kind = headers.into_iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        kind.map(|(_, kind)| kind).unwrap_or_default()
+    }
+
+    /// Returns the line with no more of its bodies than their sizes, if there are any.
+    fn without_bodies(&self) -> Option<Vec<u8>> {
+        let bodies = self.members.iter().enumerate();
+        let bodies = bodies.filter(|(_, (name, _))| matches!(&**name, "request_body" | "response_body"));
+        let sizes: Vec<_> =
+            bodies.filter_map(|(at, (_, value))| Some((at, body::size_only(*value)?))).collect();
+        (!sizes.is_empty()).then(|| self.rewritten(sizes, &[]))
     }
 
     /// Returns the message of a frame, and which member has it.
@@ -182,6 +208,6 @@ impl<'l> Entry<'l> {
     }
 }
 
-fn quoted(text: &str) -> Vec<u8> {
+pub(super) fn quoted(text: &str) -> Vec<u8> {
     serde_json::Value::from(text).to_string().into_bytes()
 }

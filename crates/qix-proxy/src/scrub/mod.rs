@@ -4,6 +4,7 @@
 //! With an [`Anonymizer`], the values in the data are replaced too.
 
 mod anonymize;
+mod body;
 mod copy;
 mod line;
 mod values;

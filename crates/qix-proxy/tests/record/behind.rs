@@ -11,7 +11,7 @@ use crate::support::*;
 
 /// Gives `s3cret-1`, `s3cret-2` and so on, a new one whenever one is refused with 401.
 #[derive(Default)]
-struct Numbered(AtomicUsize);
+pub(crate) struct Numbered(AtomicUsize);
 
 impl Credentials for Numbered {
     fn prepare<'a>(&'a self, _: Attempt<'a>) -> AuthFuture<'a, Result<Proof, AuthError>> {

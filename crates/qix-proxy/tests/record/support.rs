@@ -65,7 +65,7 @@ impl Rig {
     pub(crate) async fn finish(self) -> Recording {
         self.stop.send(()).unwrap();
         let sealed = bounded(self.running).await.unwrap();
-        Recording::read(&self.path, sealed)
+        Recording::read(&sealed.path.clone(), sealed)
     }
 
     /// Stops the proxy without patience.
@@ -73,7 +73,7 @@ impl Rig {
         self.cut.send(()).unwrap();
         self.stop.send(()).unwrap();
         let sealed = bounded(self.running).await.unwrap();
-        Recording::read(&self.path, sealed)
+        Recording::read(&sealed.path.clone(), sealed)
     }
 }
 

@@ -27,11 +27,13 @@ const URL_HEADERS: &[&str] = &["location", "content-location", "referer"];
 
 /// Secrets shorter than this are not looked for in other texts: they would be found everywhere.
 const SHORTEST_ECHO: usize = 6;
+/// As above, in whole bodies, for what the client has sent: cookies have words like `default` in them.
+const SHORTEST_IN_BODY: usize = 16;
 
 /// Removes secrets from headers and URLs, and remembers what it removed.
 #[derive(Debug)]
 pub(crate) struct Redactor<'a> {
-    redaction: &'a Redaction,
+    pub(super) redaction: &'a Redaction,
     /// Further headers whose values are secrets.
     more: &'a [HeaderName],
     /// Those of this upgrade.
@@ -40,11 +42,20 @@ pub(crate) struct Redactor<'a> {
     pub(crate) redacted: Vec<String>,
     /// The secrets themselves.
     found: Vec<String>,
+    /// Those of them that are the proxy's own.
+    own: Vec<String>,
 }
 
 impl<'a> Redactor<'a> {
     pub(crate) fn new(redaction: &'a Redaction, more: &'a [HeaderName]) -> Self {
-        Self { redaction, more, injected: Vec::new(), redacted: Vec::new(), found: Vec::new() }
+        Self {
+            redaction,
+            more,
+            injected: Vec::new(),
+            redacted: Vec::new(),
+            found: Vec::new(),
+            own: Vec::new(),
+        }
     }
 
     /// Learns what a proxy has added to the client's request.
@@ -53,6 +64,7 @@ impl<'a> Redactor<'a> {
         for secret in &injected.secrets {
             self.remember(secret.expose());
         }
+        self.own.clone_from(&self.found);
     }
 
     /// Returns `url` without its secrets; `name` says in the list what it is.
@@ -112,6 +124,12 @@ impl<'a> Redactor<'a> {
         clean
     }
 
+    /// Returns the secrets that are looked for in bodies, the longest first.
+    pub(super) fn in_bodies(&self) -> Vec<String> {
+        let is_one = |secret: &&String| secret.len() >= SHORTEST_IN_BODY || self.own.contains(secret);
+        self.found.iter().filter(is_one).cloned().collect()
+    }
+
     fn is_secret(&self, name: &str) -> bool {
         let known = SECRET_HEADERS.contains(&name)
             || name.starts_with(SECRET_PREFIX)
@@ -131,7 +149,7 @@ impl<'a> Redactor<'a> {
         self.found.sort_unstable_by_key(|secret| std::cmp::Reverse(secret.len()));
     }
 
-    fn list(&mut self, name: String) {
+    pub(super) fn list(&mut self, name: String) {
         if !self.redacted.contains(&name) {
             self.redacted.push(name);
         }

@@ -1,5 +1,6 @@
 //! Takes secrets out of what is to be recorded. `docs/recording-format.md` lists them.
 
+mod bodies;
 mod frames;
 mod headers;
 mod names;

@@ -184,7 +184,8 @@ fn starts_with_ignoring_case(text: &[u8], start: &[u8]) -> bool {
     text.get(..start.len()).is_some_and(|text| text.eq_ignore_ascii_case(start))
 }
 
-fn masked(text: &str, edits: &[Range<usize>]) -> Option<String> {
+/// Returns `text` with the mask at these places, which are in order.
+pub(super) fn masked(text: &str, edits: &[Range<usize>]) -> Option<String> {
     let mut out = String::new();
     let mut copied = 0;
     for edit in edits.iter().filter(|edit| text[(*edit).clone()] != *MASK) {

@@ -1,0 +1,217 @@
+//! One plain HTTP exchange on its way into the recording.
+
+use std::time::Duration;
+
+use http::{
+    HeaderMap, HeaderName, Method, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
+
+use super::{
+    Injected,
+    decode::{Decoded, decode},
+    redact::{Redaction, Redactor},
+};
+
+/// An exchange as it crossed the proxy, secrets and all.
+#[derive(Debug)]
+pub(crate) struct Exchanged {
+    pub(crate) method: Method,
+    /// Path and query of the client's request.
+    pub(crate) url: String,
+    /// What the client was answered; `None` if nothing.
+    pub(crate) status: Option<StatusCode>,
+    pub(crate) request: HeaderMap,
+    pub(crate) response: HeaderMap,
+    pub(crate) injected: Injected,
+    pub(crate) sent: Kept,
+    pub(crate) answered: Kept,
+    /// From the request's head to the answer's.
+    pub(crate) wait: Option<Duration>,
+    /// From the request's head to the end.
+    pub(crate) took: Duration,
+    pub(crate) error: Option<String>,
+}
+
+/// The beginning of a body, and how long it was.
+#[derive(Debug, Default)]
+pub(crate) struct Kept {
+    bytes: Vec<u8>,
+    total: u64,
+    limit: usize,
+}
+
+impl Kept {
+    /// Keeps at most `limit` bytes.
+    pub(crate) fn new(limit: usize) -> Self {
+        Self { bytes: Vec::new(), total: 0, limit }
+    }
+
+    /// Makes room for what is known to come.
+    pub(crate) fn expect(&mut self, bytes: u64) {
+        let room = (self.limit - self.bytes.len()) as u64;
+        // What a peer announces it need not send.
+        self.bytes.reserve_exact(bytes.min(room).min(1 << 20) as usize);
+    }
+
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.total += bytes.len() as u64;
+        let (had, taken) = (self.bytes.len(), bytes.len().min(self.limit - self.bytes.len()));
+        if had + taken > self.bytes.capacity() {
+            // Doubled, but not beyond what may be kept.
+            self.bytes.reserve_exact((2 * had).clamp(had + taken, self.limit) - had);
+        }
+        self.bytes.extend_from_slice(&bytes[..taken]);
+    }
+
+    /// Returns how many bytes came, kept or not.
+    pub(crate) fn total(&self) -> u64 {
+        self.total
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    fn is_cut(&self) -> bool {
+        self.total > self.bytes.len() as u64
+    }
+}
+
+/// An exchange without its secrets, as its line has it.
+#[derive(Debug, Default)]
+pub(super) struct CleanExchange {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) status: Option<u16>,
+    pub(super) request: Vec<(String, String)>,
+    pub(super) response: Vec<(String, String)>,
+    pub(super) request_body: CleanBody,
+    pub(super) response_body: CleanBody,
+    pub(super) wait: Option<u64>,
+    pub(super) took: u64,
+    pub(super) error: Option<String>,
+    pub(super) redacted: Vec<String>,
+}
+
+/// A body without its secrets.
+#[derive(Debug, Default)]
+pub(super) struct CleanBody {
+    /// All that crossed.
+    pub(super) bytes: u64,
+    pub(super) cut: bool,
+    pub(super) decoded: Option<&'static str>,
+    /// What was kept of it, decoded.
+    pub(super) content: Option<Vec<u8>>,
+}
+
+impl Exchanged {
+    /// Takes the secrets out; `secret_headers` are those that always are, besides the known ones.
+    pub(super) fn clean(self, redaction: &Redaction, secret_headers: &[HeaderName]) -> CleanExchange {
+        let mut redactor = Redactor::new(redaction, secret_headers);
+        redactor.know(&self.injected);
+        let url = redactor.url("url", &self.url);
+        let request = redactor.headers("request", &self.request);
+        let response = redactor.headers("response", &self.response);
+        let request_body = body(&mut redactor, "request_body", &self.request, self.sent);
+        let response_body = body(&mut redactor, "response_body", &self.response, self.answered);
+        let error = self.error.map(|error| redactor.echo("error", &error).into_owned());
+        CleanExchange {
+            method: self.method.as_str().to_owned(),
+            url,
+            status: self.status.map(|status| status.as_u16()),
+            request,
+            response,
+            request_body,
+            response_body,
+            wait: self.wait.map(|wait| wait.as_micros() as u64),
+            took: self.took.as_micros() as u64,
+            error,
+            redacted: std::mem::take(&mut redactor.redacted),
+        }
+    }
+}
+
+fn body(redactor: &mut Redactor<'_>, part: &str, headers: &HeaderMap, kept: Kept) -> CleanBody {
+    let mut clean = CleanBody { bytes: kept.total, cut: kept.is_cut(), ..CleanBody::default() };
+    let Kept { bytes, limit, .. } = kept;
+    if bytes.is_empty() {
+        // Nothing was kept, which `bytes` says.
+        clean.cut = false;
+        return clean;
+    }
+    let encodings: Vec<_> = headers.get_all(CONTENT_ENCODING).iter().collect();
+    let mut content = match encodings[..] {
+        [] => bytes,
+        [one] => match decode(one.as_bytes(), bytes, clean.cut, limit) {
+            Some(Decoded { bytes, by, cut }) => {
+                (clean.decoded, clean.cut) = (by, cut);
+                bytes
+            }
+            // There may be secrets in it that nobody can find.
+            None => {
+                clean.cut = false;
+                return clean;
+            }
+        },
+        _ => {
+            clean.cut = false;
+            return clean;
+        }
+    };
+    if clean.cut
+        && let Err(fault) = std::str::from_utf8(&content)
+        && fault.error_len().is_none()
+    {
+        // A character that was cut at the end does not make it binary.
+        content.truncate(fault.valid_up_to());
+    }
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    clean.content = Some(redactor.body(part, kind, &content).unwrap_or(content));
+    clean
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn body_is_kept_up_to_the_limit_and_counted_beyond() {
+        let mut kept = Kept::new(5);
+        kept.expect(1 << 40);
+        assert!(kept.bytes.capacity() < 1 << 21, "no memory for mere announcements");
+        kept.push(b"abc");
+        assert!(!kept.is_cut());
+        kept.push(b"defg");
+        assert_eq!((&kept.bytes[..], kept.total, kept.is_cut()), (&b"abcde"[..], 7, true));
+        let mut pieces = Kept::new(1000);
+        (0..3000).for_each(|_| pieces.push(b"x"));
+        assert_eq!(pieces.bytes.capacity(), 1000);
+        let mut none = Kept::new(0);
+        none.push(b"abc");
+        assert_eq!((none.len(), none.total), (0, 3));
+    }
+
+    #[test]
+    fn character_cut_in_two_does_not_make_a_text_binary() {
+        let mut sent = Kept::new(4);
+        sent.push("abcé".as_bytes());
+        let exchanged = Exchanged {
+            method: Method::POST,
+            url: "/".to_owned(),
+            status: None,
+            request: HeaderMap::new(),
+            response: HeaderMap::new(),
+            injected: Injected::default(),
+            sent,
+            answered: Kept::new(4),
+            wait: None,
+            took: Duration::ZERO,
+            error: None,
+        };
+        let clean = exchanged.clean(&Redaction::standard(), &[]);
+        assert_eq!(clean.request_body.content.as_deref(), Some(&b"abc"[..]));
+        assert!(clean.request_body.cut && clean.request_body.bytes == 5);
+        assert!(clean.response_body.content.is_none());
+    }
+}
