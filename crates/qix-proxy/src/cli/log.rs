@@ -15,8 +15,8 @@ use crate::live::{Feed, wants_colour};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Log")]
 pub(super) struct LogArgs {
-    /// What to log to standard error: error, warn, info, debug, trace or off, or such levels by part, as in
-    /// warn,qix_proxy::calls=info, which logs each call that `record` sees [default: the environment's QIX_PROXY_LOG, or warn]
+    /// What to log to standard error: error, warn, info, debug, trace, off, or levels by part: warn,qix_proxy::calls=info logs each
+    /// call that is recorded [default: the environment's QIX_PROXY_LOG, or warn]
     #[arg(long, global = true, value_name = "LEVEL")]
     log: Option<String>,
 

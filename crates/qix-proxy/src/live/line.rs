@@ -43,13 +43,20 @@ impl Look {
     }
 }
 
+/// Where what goes on in the next line begins: below the object.
+const INDENT: usize = 19;
+
 /// A line in pieces.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Line(Vec<(Look, String)>);
+pub(super) struct Line {
+    pieces: Vec<(Look, String)>,
+    /// What gets a line of its own if there is no room for it.
+    rest: Option<(Look, String)>,
+}
 
 impl Line {
     pub(super) fn add(&mut self, look: Look, text: impl Into<String>) -> &mut Self {
-        self.0.push((look, text.into()));
+        self.pieces.push((look, text.into()));
         self
     }
 
@@ -60,37 +67,55 @@ impl Line {
         self.add(look, format!("{text}{:blanks$}", ""))
     }
 
-    /// Writes the line in at most `width` columns, without its end.
+    /// Writes the line, or two, in at most `width` columns, without its end.
     pub(super) fn write(&self, out: &mut String, width: Option<usize>, colour: bool) {
-        let mut room = width.unwrap_or(usize::MAX);
-        let total: usize = self.0.iter().flat_map(|(_, text)| text.chars()).map(columns).sum();
-        let is_cut = total > room;
-        // The mark of the cut takes one.
-        room -= usize::from(is_cut && room > 0);
-        for (look, text) in &self.0 {
-            let painted = colour && *look != Look::Plain && !text.trim().is_empty();
-            if painted {
-                out.push_str(look.code());
-            }
-            for c in text.chars() {
-                let wide = columns(c);
-                if wide > room {
-                    room = 0;
-                    break;
-                }
-                room -= wide;
-                out.push(c);
-            }
-            if painted {
-                out.push_str("\x1b[0m");
-            }
-            if is_cut && room == 0 {
+        let Some((look, rest)) = &self.rest else { return write(&self.pieces, out, width, colour) };
+        let mut whole = self.clone();
+        whole.add(Look::Plain, "  ").add(*look, rest);
+        if width.is_none_or(|width| whole.columns() <= width) {
+            return write(&whole.pieces, out, width, colour);
+        }
+        write(&self.pieces, out, width, colour);
+        out.push('\n');
+        let mut second = Self::default();
+        second.add(Look::Plain, " ".repeat(INDENT)).add(*look, rest);
+        write(&second.pieces, out, width, colour);
+    }
+
+    fn columns(&self) -> usize {
+        self.pieces.iter().flat_map(|(_, text)| text.chars()).map(columns).sum()
+    }
+}
+
+fn write(pieces: &[(Look, String)], out: &mut String, width: Option<usize>, colour: bool) {
+    let mut room = width.unwrap_or(usize::MAX);
+    let total: usize = pieces.iter().flat_map(|(_, text)| text.chars()).map(columns).sum();
+    let is_cut = total > room;
+    // The mark of the cut takes one.
+    room -= usize::from(is_cut && room > 0);
+    for (look, text) in pieces {
+        let painted = colour && *look != Look::Plain && !text.trim().is_empty();
+        if painted {
+            out.push_str(look.code());
+        }
+        for c in text.chars() {
+            let wide = columns(c);
+            if wide > room {
+                room = 0;
                 break;
             }
+            room -= wide;
+            out.push(c);
         }
-        if is_cut && width != Some(0) {
-            out.push('…');
+        if painted {
+            out.push_str("\x1b[0m");
         }
+        if is_cut && room == 0 {
+            break;
+        }
+    }
+    if is_cut && width != Some(0) {
+        out.push('…');
     }
 }
 
@@ -129,7 +154,7 @@ pub(super) fn call(clock: &Clock, call: &CallDone) -> Line {
     line.add(slow, format!("{:>8}", time(call.latency)));
     line.add(Look::Dim, format!("  {:>8}", size(call.size)));
     if let Some(fault) = &call.fault {
-        line.add(Look::Plain, "  ").add(Look::Red, format!("✗ {}", fault.words));
+        line.rest = Some((Look::Red, format!("✗ {}", fault.words)));
     }
     line
 }
@@ -178,7 +203,7 @@ pub(super) fn running(running: &Running, now: u64) -> Line {
 /// Makes a line of a call that goes on for who cannot see it change: with time and connection.
 pub(super) fn went_on(clock: &Clock, going: &Running, t: u64) -> Line {
     let mut line = start(clock, going.conn, t);
-    line.0.extend(running(going, t).0);
+    line.pieces.extend(running(going, t).pieces);
     line
 }
 
@@ -266,13 +291,19 @@ mod tests {
             let line = call(&clock(), &done(title, true));
             for width in 0..120 {
                 let cut = written(&line, Some(width), false);
-                assert!(wide(&cut) <= width, "{width}: {cut:?}");
-                assert!(
-                    width < 2 || wide(&cut) + 1 >= width.min(wide(&written(&line, None, false))),
-                    "{cut:?}"
-                );
+                assert!(cut.lines().all(|cut| wide(cut) <= width), "{width}: {cut:?}");
+                let first = wide(cut.lines().next().unwrap_or_default());
+                assert!(width < 2 || first + 1 >= width.min(line.columns()), "{width}: {cut:?}");
             }
         }
+    }
+
+    #[test]
+    fn error_that_has_no_room_behind_its_call_gets_a_line_of_its_own() {
+        let cut = written(&call(&clock(), &done("Overview", true)), Some(95), false);
+        let lines: Vec<_> = cut.lines().collect();
+        assert!(lines.len() == 2 && lines[0].ends_with("45.2 kB"), "{cut}");
+        assert_eq!(lines[1], format!("{:INDENT$}✗ the script failed", ""));
     }
 
     #[test]

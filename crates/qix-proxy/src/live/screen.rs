@@ -153,7 +153,8 @@ mod tests {
 
     #[cfg(target_os = "linux")]
     fn seen(out: &Shared, width: u16) -> String {
-        let mut parser = vt100::Parser::new(10, width, 0);
+        let (rows, columns) = (10.try_into().unwrap(), width.try_into().unwrap());
+        let mut parser = vt100::Parser::new(rows, columns, 0);
         let text = String::from_utf8(out.0.lock().unwrap().clone()).unwrap();
         // As a terminal's driver does.
         parser.process(text.replace("\r\n", "\n").replace('\n', "\r\n").as_bytes());
