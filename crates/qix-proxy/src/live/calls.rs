@@ -21,7 +21,7 @@ use qix_protocol::{
 use qix_transport::printable;
 
 use super::{
-    names::{self, Names, Object},
+    names::{self, Hint, Names, Object},
     notices::{Notice, Weight, notification},
     reload::{Running, takes_long},
     words::{Fault, ended, shown},
@@ -32,6 +32,8 @@ use crate::record::{Redaction, Seen, Side};
 const MOST_PENDING: usize = 10_000;
 /// How much memory the values may take that patches refer to, of one connection: only short answers are kept.
 const BASELINES: usize = 1 << 20;
+/// Calls with a longer id are not followed, so that ids take no memory to speak of.
+const LONGEST_ID: usize = 256;
 /// Longer results hold no reference, no progress and no success.
 const SHORT: usize = 16 << 10;
 
@@ -81,6 +83,8 @@ struct Connection {
     baselines: Baselines,
     /// Calls without an answer, oldest first.
     pending: VecDeque<Pending>,
+    /// How many of them have a progress.
+    running: usize,
     calls: u64,
 }
 
@@ -90,8 +94,8 @@ struct Pending {
     to: Handle,
     method: String,
     since: u64,
-    /// The parameters, if an object may be opened by them.
-    params: Option<Box<[u8]>>,
+    /// What the object is called that may be opened.
+    hint: Hint,
     /// The id of the call that a `GetProgress` asks about.
     about: Option<Box<[u8]>>,
     running: Option<Box<Running>>,
@@ -103,6 +107,7 @@ impl Default for Connection {
             names: Names::default(),
             baselines: Baselines::new(BASELINES),
             pending: VecDeque::new(),
+            running: 0,
             calls: 0,
         }
     }
@@ -116,7 +121,8 @@ impl Tracker {
 
     /// Returns the calls in flight that have a progress, the oldest first.
     pub(crate) fn running(&self) -> Vec<&Running> {
-        let pending = self.connections.values().flat_map(|connection| &connection.pending);
+        let connections = self.connections.values().filter(|connection| connection.running > 0);
+        let pending = connections.flat_map(|connection| &connection.pending);
         let mut running: Vec<_> = pending.filter_map(|call| call.running.as_deref()).collect();
         running.sort_unstable_by_key(|running| (running.since, running.conn, running.call));
         running
@@ -201,6 +207,9 @@ impl Tracker {
 impl Connection {
     fn asked(&mut self, conn: u64, t: u64, text: &[u8]) {
         let Ok(request) = Request::parse(text) else { return };
+        if request.id.is_some_and(|id| id.as_bytes().len() > LONGEST_ID) {
+            return;
+        }
         let method = printable(&request.method, 60);
         let owned = |raw: Raw<'_>| Box::from(raw.as_bytes());
         let running = takes_long(&method).then(|| {
@@ -216,15 +225,17 @@ impl Connection {
             })
         });
         if self.pending.len() >= MOST_PENDING {
-            self.pending.pop_front();
+            self.remove(0);
         }
         self.calls += 1;
+        self.running += usize::from(running.is_some());
+        let about = request.params.filter(|_| method == "GetProgress").and_then(first);
         self.pending.push_back(Pending {
             id: request.id.map(owned),
             to: request.handle,
             since: t,
-            params: request.params.filter(|_| may_open(&method)).map(owned),
-            about: request.params.filter(|_| method == "GetProgress").and_then(first).map(owned),
+            hint: request.params.filter(|_| may_open(&method)).map(Hint::new).unwrap_or_default(),
+            about: about.filter(|id| id.as_bytes().len() <= LONGEST_ID).map(owned),
             method,
             running,
         });
@@ -272,7 +283,13 @@ impl Connection {
             self.pending.iter().position(|call| zero && call.id.is_none())
         };
         let at = exact.or_else(without)?;
-        self.pending.remove(at)
+        self.remove(at)
+    }
+
+    fn remove(&mut self, at: usize) -> Option<Pending> {
+        let call = self.pending.remove(at)?;
+        self.running -= usize::from(call.running.is_some());
+        Some(call)
     }
 
     fn done(
@@ -292,9 +309,8 @@ impl Connection {
             if let Some(plain) = self.short(&call, result, response.delta)
                 && let Ok(plain) = Raw::new(&plain)
             {
-                let params = call.params.as_deref().and_then(|params| Raw::new(params).ok());
                 for reference in references(plain) {
-                    self.names.opened(&reference, params);
+                    self.names.opened(&reference, &call.hint);
                 }
                 if has_failed(&call.method, plain) {
                     fault = fault.or_else(|| Some(Fault::script()));

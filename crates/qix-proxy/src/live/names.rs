@@ -43,6 +43,32 @@ impl fmt::Display for Object {
 static GLOBAL: LazyLock<Arc<Object>> =
     LazyLock::new(|| Arc::new(Object { kind: "global".to_owned(), ..Object::default() }));
 
+/// What the parameters of a call tell of the object that it opens.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub(super) struct Hint {
+    id: String,
+    title: String,
+}
+
+impl Hint {
+    /// Reads parameters: the first is an id or a name, or properties that may have a title.
+    pub(super) fn new(params: Raw<'_>) -> Self {
+        let first = match params.as_bytes().first() {
+            Some(b'{') => members(params).next().map(|(_, value)| value),
+            _ => elements(params).next(),
+        };
+        let Some(first) = first else { return Self::default() };
+        match first.as_bytes().first() {
+            Some(b'"') => {
+                let id = first.decode::<String>().unwrap_or_default();
+                Self { id: shown(app_name(&id)), title: String::new() }
+            }
+            Some(b'{') => Self { id: String::new(), title: shown(&title(first).unwrap_or_default()) },
+            _ => Self::default(),
+        }
+    }
+}
+
 /// The open objects of one connection.
 #[derive(Debug, Default)]
 pub(super) struct Names(HashMap<Handle, Arc<Object>>);
@@ -59,8 +85,8 @@ impl Names {
             .unwrap_or_else(|| Arc::new(Object { kind: format!("handle {handle}"), ..Object::default() }))
     }
 
-    /// Notes that a call with `params` opened an object.
-    pub(super) fn opened(&mut self, reference: &ObjectReference, params: Option<Raw<'_>>) {
+    /// Notes that a call opened an object.
+    pub(super) fn opened(&mut self, reference: &ObjectReference, hint: &Hint) {
         let Some(handle) = reference.handle else { return };
         if self.0.contains_key(&handle) || self.0.len() >= MOST {
             return;
@@ -71,11 +97,12 @@ impl Names {
             "GenericObject" => shown(reference.generic_type.as_deref().unwrap_or("object")),
             generic => shown(generic.strip_prefix("Generic").unwrap_or(generic)).to_lowercase(),
         };
-        let given = reference.generic_id.clone().filter(|id| !id.is_empty());
-        let id = given.or_else(|| first_text(params?)).unwrap_or_default();
-        let id = if class == "Doc" { app_name(&id) } else { &id };
-        let title = params.and_then(defined_title).unwrap_or_default();
-        let object = Object { kind, id: shown(id), title: shown(&title) };
+        let id = match reference.generic_id.as_deref().unwrap_or_default() {
+            "" => hint.id.clone(),
+            id if class == "Doc" => shown(app_name(id)),
+            id => shown(id),
+        };
+        let object = Object { kind, id, title: hint.title.clone() };
         self.0.insert(handle, Arc::new(object));
     }
 
@@ -106,24 +133,6 @@ fn app_name(id: &str) -> &str {
     file.strip_suffix(".qvf").filter(|name| !name.is_empty()).unwrap_or(file)
 }
 
-/// Returns the first parameter, by position or by name, if it is a text.
-fn first_text(params: Raw<'_>) -> Option<String> {
-    let first = match params.as_bytes().first() {
-        Some(b'{') => members(params).next().map(|(_, value)| value),
-        _ => elements(params).next(),
-    };
-    first?.decode().ok()
-}
-
-/// Returns the title in the properties that an object is created with.
-fn defined_title(params: Raw<'_>) -> Option<String> {
-    let properties = match params.as_bytes().first() {
-        Some(b'{') => members(params).next().map(|(_, value)| value),
-        _ => elements(params).next(),
-    };
-    title(properties.filter(|value| value.as_bytes().first() == Some(&b'{'))?)
-}
-
 /// Returns the title in a layout or in properties.
 pub(super) fn title(value: Raw<'_>) -> Option<String> {
     let text = |value: Raw<'_>| value.decode::<String>().ok().filter(|text| !text.trim().is_empty());
@@ -148,7 +157,7 @@ mod tests {
             generic_id: id.map(str::to_owned),
         };
         let mut names = Names::default();
-        names.opened(&reference, Some(Raw::new(params.as_bytes()).unwrap()));
+        names.opened(&reference, &Hint::new(Raw::new(params.as_bytes()).unwrap()));
         names.get(Handle::new(3)).to_string()
     }
 

@@ -31,6 +31,8 @@ const COLUMNS: u16 = 118;
 /// A recorder on a terminal, and what can be seen there.
 struct Terminal {
     child: Child,
+    /// Held, it lets the terminal take nothing.
+    flow: Arc<tokio::sync::Mutex<()>>,
     /// Dropped, it ends the thread.
     window: Option<PipeWriter>,
     /// Has our side of the terminal, and reads from it.
@@ -57,7 +59,8 @@ impl Terminal {
         let screen = Arc::new(Mutex::new(screen));
         let (changing, changed) = watch::channel(());
         let (hung_up, window) = std::io::pipe().unwrap();
-        let shown = Arc::clone(&screen);
+        let (shown, flow) = (Arc::clone(&screen), Arc::new(tokio::sync::Mutex::new(())));
+        let flowing = Arc::clone(&flow);
         let reading = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             loop {
@@ -67,6 +70,7 @@ impl Terminal {
                 if !waits[1].revents().is_empty() {
                     return;
                 }
+                let flowing = flowing.blocking_lock();
                 match read(&ours, &mut buffer) {
                     Ok(size @ 1..) => {
                         shown.lock().unwrap().process(&buffer[..size]);
@@ -75,9 +79,10 @@ impl Terminal {
                     // Nobody has the other side any more.
                     Ok(0) | Err(_) => return,
                 }
+                drop(flowing);
             }
         });
-        Self { child, window: Some(window), reading: Some(reading), screen, changed }
+        Self { child, flow, window: Some(window), reading: Some(reading), screen, changed }
     }
 
     /// Closes the window.
@@ -190,8 +195,8 @@ async fn colours_and_moves_are_for_terminals_that_want_them() {
         let text = terminal.wait(|text| text.contains("engine at")).await;
         let mut client = RawClient::connect(address(&text)).await;
         client.call(1, -1, "NoSuchMethod", json!([])).await;
-        let text = terminal.wait(|text| text.contains("NoSuchMethod") && text.contains("✗")).await;
-        assert_eq!(text.contains("in flight"), moves, "{text}");
+        let text = terminal.wait(|text| text.contains('✗') && text.contains("0 in flight") == moves).await;
+        assert!(text.contains("NoSuchMethod"), "{text}");
         let painted = {
             let parser = terminal.screen.lock().unwrap();
             let screen = parser.screen();
@@ -201,6 +206,38 @@ async fn colours_and_moves_are_for_terminals_that_want_them() {
         };
         assert_eq!(painted, colours, "{environment:?}");
     }
+}
+
+#[tokio::test]
+async fn terminal_that_takes_nothing_holds_up_neither_traffic_nor_recording() {
+    const CALLS: u64 = 3000;
+
+    let engine = bounded(FakeEngine::start(FakeEngineConfig::default())).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.qixrec");
+    let upstream = engine.base_url();
+    let out = path.to_str().unwrap();
+    let args = ["record", "--upstream", &upstream, "--listen", "127.0.0.1:0", "--out", out];
+    let mut terminal = Terminal::start(&args, &[]);
+    let text = terminal.wait(|text| text.contains("0 open")).await;
+    let stopped = Arc::clone(&terminal.flow).lock_owned().await;
+    let mut client = RawClient::connect(address(&text)).await;
+    for id in 0..CALLS {
+        client.call(id, -1, "EngineVersion", json!([])).await;
+    }
+    // Lines of the log go the same way, and a connection waits for none of them.
+    let mut stranger = bounded(TcpStream::connect(address(&text))).await.unwrap();
+    stranger.write_all(b"no HTTP\r\n\r\n").await.unwrap();
+    let _ = bounded(stranger.read_to_end(&mut Vec::new())).await;
+    client.close().await;
+    let pid = terminal.child.id().unwrap().to_string();
+    bounded(tokio::process::Command::new("kill").args(["-s", "TERM", &pid]).status()).await.unwrap();
+    drop(stopped);
+    let end = terminal.wait(|text| text.contains("recorded 1 connection")).await;
+    assert!(end.contains(&format!("{} frames", 2 * CALLS + 1)), "{end}");
+    assert!(bounded(terminal.child.wait()).await.unwrap().success());
+    let mut reader = RecordingReader::open(&path).unwrap();
+    assert!(reader.by_ref().all(|entry| entry.is_ok()) && reader.is_sealed());
 }
 
 #[tokio::test]

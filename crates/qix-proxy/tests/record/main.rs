@@ -10,6 +10,7 @@ mod files;
 mod frames;
 mod load;
 mod maps;
+mod observer;
 mod process;
 mod secrets;
 mod secrets_by_kind;

@@ -61,11 +61,11 @@ impl Talk {
     }
 
     fn notices(&self) -> Vec<&str> {
-        let text = |event| match event {
-            &Event::Notice(ref notice) => Some(&*notice.text),
+        let texts = self.told.iter().filter_map(|event| match event {
+            Event::Notice(notice) => Some(&*notice.text),
             _ => None,
-        };
-        self.told.iter().filter_map(text).collect()
+        });
+        texts.collect()
     }
 }
 
