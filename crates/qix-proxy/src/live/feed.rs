@@ -185,9 +185,9 @@ impl Feed {
                 None => self.wake.wait_while(state, asleep).unwrap_or_else(PoisonError::into_inner),
             };
             state.asleep = false;
-            let nap = self.wake.wait_timeout_while(state, NAP, |state| !state.closed);
-            state = nap.unwrap_or_else(PoisonError::into_inner).0;
         }
+        let nap = self.wake.wait_timeout_while(state, NAP, |state| !state.closed);
+        state = nap.unwrap_or_else(PoisonError::into_inner).0;
         mark_lost(&mut state);
         state.bytes = 0;
         std::mem::swap(&mut state.items, items);

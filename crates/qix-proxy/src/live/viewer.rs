@@ -55,7 +55,9 @@ impl Viewer {
         let (ending, ended) = mpsc::channel();
         let mut view = View::new(Arc::clone(&feed), watching);
         thread::Builder::new().name("viewer".to_owned()).spawn(move || {
+            let hangup = Hangup(Arc::clone(&view.feed));
             view.run();
+            drop(hangup);
             let _ = ending.send(());
         })?;
         Ok(Self { feed, ended })
@@ -65,6 +67,15 @@ impl Viewer {
     pub(crate) fn stop(self) {
         self.feed.close();
         let _ = self.ended.recv_timeout(PATIENCE);
+    }
+}
+
+/// Ends the feed when the thread ends, be it by a panic: the log must find another way then.
+struct Hangup(Arc<Feed>);
+
+impl Drop for Hangup {
+    fn drop(&mut self) {
+        self.0.close();
     }
 }
 
