@@ -30,6 +30,8 @@ use crate::record::{Redaction, Seen, Side};
 
 /// The most calls in flight of one connection that are known; beyond it the oldest is forgotten.
 const MOST_PENDING: usize = 10_000;
+/// How many calls that go on are named when their connection ends.
+const MOST_NAMED: usize = 3;
 /// How much memory the values may take that patches refer to, of one connection: only short answers are kept.
 const BASELINES: usize = 1 << 20;
 /// Calls with a longer id are not followed, so that ids take no memory to speak of.
@@ -161,7 +163,8 @@ impl Tracker {
                 if left > 0 {
                     text += &format!(", with {left} call{} unanswered", if left == 1 { "" } else { "s" });
                 }
-                for running in connection.pending.iter().filter_map(|call| call.running.as_deref()) {
+                let running = connection.pending.iter().filter_map(|call| call.running.as_deref());
+                for running in running.take(MOST_NAMED) {
                     text += &format!("; {} of {} was going on", running.method, running.object);
                 }
                 let weight = match by {

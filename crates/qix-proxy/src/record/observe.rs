@@ -47,7 +47,7 @@ pub enum Seen<'a> {
     Text {
         /// Who sent it.
         from: Side,
-        /// The message, fragments joined.
+        /// The message, fragments joined and secrets replaced.
         text: &'a [u8],
     },
     /// A whole binary message, or one that was too large to be kept.
