@@ -3,6 +3,7 @@
 use std::{
     net::{Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,7 +13,7 @@ use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxie
 use crate::{
     Proxy, ProxyError,
     origin::Origins,
-    record::{FileSettings, Redaction},
+    record::{FileSettings, Observer, Redaction},
     rewrite::{HeaderRules, is_secret},
     routes::Routes,
     upstream::Upstream,
@@ -116,6 +117,10 @@ pub struct ProxyBuilder {
     ///
     /// Default: one file that grows.
     pub files: FileSettings,
+    /// Who is told what is recorded.
+    ///
+    /// Default: nobody.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl ProxyBuilder {
@@ -141,6 +146,7 @@ impl ProxyBuilder {
             max_body: 1 << 20,
             redaction: Redaction::standard(),
             files: FileSettings::default(),
+            observer: None,
         }
     }
 
@@ -267,6 +273,13 @@ impl ProxyBuilder {
     #[must_use]
     pub fn redaction(mut self, redaction: Redaction) -> Self {
         self.redaction = redaction;
+        self
+    }
+
+    /// Sets [`observer`](Self::observer).
+    #[must_use]
+    pub fn observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = Some(observer);
         self
     }
 

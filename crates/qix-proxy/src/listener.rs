@@ -100,6 +100,7 @@ impl Proxy {
             secret_headers: checked.secret_headers,
             redaction: config.redaction.clone(),
             files: config.files.clone(),
+            observer: config.observer.clone(),
         };
         let recorder = Recorder::create(&config.output, recorder_config)?;
         let (draining, receiver) = watch::channel(false);

@@ -5,6 +5,8 @@ mod doctor;
 mod engine;
 mod exit;
 mod files;
+mod live;
+mod log;
 mod record;
 mod redaction;
 mod repair;
@@ -14,7 +16,7 @@ mod session;
 mod units;
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     process::ExitCode,
 };
 
@@ -28,6 +30,9 @@ use exit::{CliError, Outcome};
 struct Cli {
     #[command(subcommand)]
     command: Command,
+
+    #[command(flatten)]
+    log: log::LogArgs,
 }
 
 #[derive(Debug, Subcommand)]
@@ -48,17 +53,13 @@ enum Command {
 
 /// Runs the command line of this process and returns its exit code.
 pub fn run() -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_env_filter(
-            tracing_subscriber::EnvFilter::try_from_env("QIX_PROXY_LOG").unwrap_or_else(|_| "warn".into()),
-        )
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|no| no.is_empty()))
-        .with_target(false)
-        .init();
+    let Cli { command, log } = Cli::parse();
+    if let Err(error) = log.start() {
+        return error.report(&mut io::stderr());
+    }
     let result = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
-            let result = runtime.block_on(exec(Cli::parse().command, &mut io::stdout()));
+            let result = runtime.block_on(exec(command, &mut io::stdout()));
             // A name that is still being looked up cannot be stopped, and must not be waited for.
             runtime.shutdown_background();
             result

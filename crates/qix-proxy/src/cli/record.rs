@@ -9,6 +9,7 @@ use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
     exit::{CliError, Outcome, count},
     files::FileArgs,
+    live::LiveArgs,
     redaction::RedactionArgs,
     session::SessionArgs,
     units,
@@ -16,7 +17,9 @@ use super::{
 use crate::{
     Proxy, ProxyBuilder, ProxyError,
     chain::chain,
+    hangup,
     record::{Redaction, Sealed},
+    systemd,
 };
 
 const DEFAULT_OUTPUT: &str = "session-%Y%m%dT%H%M%SZ.qixrec";
@@ -71,6 +74,9 @@ pub(crate) struct RecordArgs {
     files: FileArgs,
 
     #[command(flatten)]
+    live: LiveArgs,
+
+    #[command(flatten)]
     login: LoginArgs,
 
     #[command(flatten)]
@@ -92,9 +98,13 @@ impl RecordArgs {
                 "NOTHING IS REDACTED: passwords, tokens and cookies are written as they are; `qix-proxy scrub` takes them out later"
             );
         }
-        let proxy = self.config()?.bind().await.map_err(refused)?;
+        let watch = self.live.prepare().await?;
+        let mut config = self.config()?;
+        config.observer = watch.observer();
+        let proxy = config.bind().await.map_err(refused)?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
         let asked = crate::shutdown::requested()?;
+        let hung_up = hangup::rotating(proxy.recorder().clone())?;
         writeln!(
             out,
             "recording ws://{} to {}, engine at {}",
@@ -103,8 +113,15 @@ impl RecordArgs {
             proxy.upstream()
         )?;
         out.flush()?;
+        let watched = watch.start(proxy.recorder(), out)?;
+        systemd::ready(&format!("recording {} to {}", proxy.local_addr(), proxy.recorder().path().display()));
+        let alive = tokio::spawn(systemd::keep_alive());
         let stopping = async {
-            asked.await;
+            tokio::select! {
+                () = asked => {}
+                () = hung_up => {}
+            }
+            systemd::stopping();
             tracing::warn!(
                 "stopping; open connections get a few seconds to end, Ctrl-C once more stops at once"
             );
@@ -117,6 +134,8 @@ impl RecordArgs {
             }
         };
         let sealed = proxy.run_until(stopping, at_once).await;
+        watched.stop();
+        alive.abort();
         // What happened decides the exit code, whether somebody still reads the summary or not.
         let _ = writeln!(out, "{}", summary(&sealed));
         match sealed.fault {

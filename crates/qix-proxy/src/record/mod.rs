@@ -14,6 +14,7 @@ mod follow;
 mod format;
 mod http_line;
 mod names;
+mod observe;
 mod output;
 mod parse;
 mod parts;
@@ -39,6 +40,7 @@ pub use follow::TornTail;
 pub use format::{
     Closing, Entry, EntryKind, Exchange, FrameText, Gap, Header, HttpBody, Opening, Side, VERSION,
 };
+pub use observe::{Observer, Seen, Standing};
 pub use parts::RecordingParts;
 pub use read_error::ReadError;
 pub use reader::RecordingReader;

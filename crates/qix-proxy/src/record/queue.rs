@@ -179,8 +179,13 @@ impl Queue {
         self.wake.notify_one();
     }
 
+    /// Returns the bytes that wait or are being worked on, with what the items take besides.
+    pub(super) fn charged(&self) -> usize {
+        self.charged.load(Ordering::Relaxed)
+    }
+
     fn has_room(&self) -> bool {
-        self.charged.load(Ordering::Relaxed) < self.limit
+        self.charged() < self.limit
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {

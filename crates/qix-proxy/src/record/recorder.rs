@@ -14,7 +14,7 @@ use qix_transport::Secret;
 use tokio::sync::{oneshot, watch};
 
 use super::{
-    FileSettings, Side,
+    FileSettings, Observer, Side,
     event::{Event, Item, Upgraded},
     exchange::Exchanged,
     names::Names,
@@ -55,6 +55,10 @@ pub struct RecorderConfig {
     ///
     /// Default: one file that grows.
     pub files: FileSettings,
+    /// Who is told what is recorded.
+    ///
+    /// Default: nobody, which costs nothing.
+    pub observer: Option<Arc<dyn Observer>>,
 }
 
 impl Default for RecorderConfig {
@@ -66,6 +70,7 @@ impl Default for RecorderConfig {
             secret_headers: Vec::new(),
             redaction: Redaction::standard(),
             files: FileSettings::default(),
+            observer: None,
         }
     }
 }
@@ -192,13 +197,16 @@ impl Recorder {
 
     fn start(names: Names, config: RecorderConfig) -> io::Result<Self> {
         let (started, wall) = (Instant::now(), jiff::Timestamp::now());
-        let heading = Heading { started: format!("{wall:.6}"), upstream: config.upstream };
+        let heading = Heading { started: format!("{wall:.6}"), upstream: config.upstream.clone() };
         let (stop, stopped) = watch::channel(false);
-        let shelf = Shelf::create(names, config.files, heading, Box::new(jiff::Timestamp::now), stop)?;
+        let shelf =
+            Shelf::create(names, config.files.clone(), heading, Box::new(jiff::Timestamp::now), stop)?;
         let path = shelf.path().to_owned();
         let queue = Arc::new(Queue::new(config.queue));
-        let scribe =
-            Scribe::new(shelf, config.max_message, config.redaction.clone(), config.secret_headers.clone());
+        if let Some(observer) = &config.observer {
+            observer.begun(wall.into());
+        }
+        let scribe = Scribe::new(shelf, &config);
         let theirs = Arc::clone(&queue);
         std::thread::Builder::new().name("recorder".to_owned()).spawn(move || scribe.run(theirs, started))?;
         Ok(Self(Arc::new(Inner {
@@ -223,6 +231,11 @@ impl Recorder {
     /// Dropping the future does nothing.
     pub async fn ready(&self) {
         std::future::poll_fn(|cx| self.0.queue.poll_room(cx)).await;
+    }
+
+    /// Returns how many bytes wait to be written, or are being written.
+    pub fn queued(&self) -> usize {
+        self.0.queue.charged()
     }
 
     /// Lets what comes from now on go into a new file, or into new files if each connection has its own.

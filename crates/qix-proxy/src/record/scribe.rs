@@ -10,15 +10,16 @@ use std::{
 use http::HeaderName;
 
 use super::{
-    Sealed, Side,
+    Observer, RecorderConfig, Sealed, Seen, Side,
     assembler::{Assembler, Buffers, Found},
-    event::{Batch, Event, Item},
+    event::{Batch, Event, Item, Upgraded},
     queue::Queue,
     redact::Redaction,
     shelf::Shelf,
     volume::What,
     writer::Ending,
 };
+use crate::relay::Head;
 
 /// Everything the thread works with.
 #[derive(Debug)]
@@ -30,6 +31,7 @@ pub(super) struct Scribe {
     redaction: Redaction,
     /// Headers whose values are secrets, besides those that always are.
     secret_headers: Vec<HeaderName>,
+    observer: Option<Arc<dyn Observer>>,
 }
 
 /// What is known of one open connection.
@@ -52,14 +54,16 @@ impl Drop for Hangup {
 }
 
 impl Scribe {
-    pub(super) fn new(
-        shelf: Shelf,
-        max_message: usize,
-        redaction: Redaction,
-        secret_headers: Vec<HeaderName>,
-    ) -> Self {
-        let (connections, buffers) = (HashMap::new(), Buffers::default());
-        Self { shelf, max_message, connections, buffers, redaction, secret_headers }
+    pub(super) fn new(shelf: Shelf, config: &RecorderConfig) -> Self {
+        Self {
+            shelf,
+            max_message: config.max_message,
+            connections: HashMap::new(),
+            buffers: Buffers::default(),
+            redaction: config.redaction.clone(),
+            secret_headers: config.secret_headers.clone(),
+            observer: config.observer.clone(),
+        }
     }
 
     /// Works until the queue is closed or the recording sealed. Times are counted from `started`.
@@ -97,6 +101,9 @@ impl Scribe {
             }
             small.clear();
             due = self.commit(now());
+            if let Some(observer) = &self.observer {
+                observer.stands(&self.shelf.standing());
+            }
             queue.release(count, bytes);
         }
     }
@@ -106,6 +113,7 @@ impl Scribe {
         let Item { conn, t, event } = item;
         match event {
             Event::Open(upgraded) => {
+                self.tell(conn, t, &Seen::Opened { url: &upgraded.url });
                 self.shelf.open(conn, t);
                 self.shelf.record(conn, t, What::Open, |writer| writer.open(conn, t, &upgraded));
                 let connection = Connection {
@@ -120,7 +128,11 @@ impl Scribe {
             Event::Small(from, range) => self.chunk(conn, t, from, &small[range]),
             Event::Message(from, opcode, bytes) => {
                 let found = Found::Message { opcode, bytes: &bytes };
-                write(&mut self.shelf, &self.redaction, (conn, t, from), &found);
+                let observer = self.observer.as_deref();
+                if let Some(observer) = observer {
+                    observer.saw(conn, t, &Seen::Bytes { from, count: bytes.len() as u64 });
+                }
+                write(&mut self.shelf, &self.redaction, observer, (conn, t, from), &found);
             }
             Event::Goodbye(from, code, reason) => {
                 if let Some(connection) = self.connections.get_mut(&conn) {
@@ -129,6 +141,8 @@ impl Scribe {
             }
             Event::Close { by, error } => self.close(conn, t, by, error),
             Event::Refused(upgraded) => {
+                let Upgraded { url, status, error, .. } = &*upgraded;
+                self.tell(conn, t, &Seen::Refused { url, status: *status, error: error.as_deref() });
                 self.shelf.record(conn, t, What::Other, |writer| writer.refused(t, &upgraded));
             }
             Event::Http(exchanged) => {
@@ -157,8 +171,16 @@ impl Scribe {
         self.shelf.seal(t, &|| open(connections))
     }
 
+    fn tell(&self, conn: u64, t: u64, seen: &Seen<'_>) {
+        if let Some(observer) = &self.observer {
+            observer.saw(conn, t, seen);
+        }
+    }
+
     fn chunk(&mut self, conn: u64, t: u64, from: Side, bytes: &[u8]) {
-        let Self { shelf, connections, buffers, redaction, .. } = self;
+        self.tell(conn, t, &Seen::Bytes { from, count: bytes.len() as u64 });
+        let Self { shelf, connections, buffers, redaction, observer, .. } = self;
+        let observer = observer.as_deref();
         let Some(connection) = connections.get_mut(&conn) else { return };
         let assembler = match from {
             Side::Client => &mut connection.client,
@@ -169,7 +191,7 @@ impl Scribe {
             if let (Found::Close { code, reason }, None) = (&found, &*goodbye) {
                 *goodbye = Some((from, *code, String::from_utf8_lossy(reason).into_owned()));
             }
-            write(shelf, redaction, (conn, t, from), &found);
+            write(shelf, redaction, observer, (conn, t, from), &found);
         });
     }
 
@@ -186,6 +208,17 @@ impl Scribe {
             let reason = self.redaction.text(&reason).into_owned();
             ending = Ending { by: Some(side), code, reason, clean: true, ..ending };
         }
+        self.tell(
+            conn,
+            t,
+            &Seen::Closed {
+                by: ending.by,
+                code: ending.code,
+                reason: &ending.reason,
+                clean: ending.clean,
+                error: ending.error.as_deref(),
+            },
+        );
         self.shelf.close(conn, t, ending);
     }
 }
@@ -197,15 +230,36 @@ fn open(connections: &HashMap<u64, Connection>) -> Vec<(u64, String)> {
     open
 }
 
-fn write(shelf: &mut Shelf, redaction: &Redaction, (conn, t, from): (u64, u64, Side), found: &Found<'_>) {
+fn write(
+    shelf: &mut Shelf,
+    redaction: &Redaction,
+    observer: Option<&dyn Observer>,
+    (conn, t, from): (u64, u64, Side),
+    found: &Found<'_>,
+) {
     match found {
         Found::Message { opcode, bytes } => {
-            shelf.record(conn, t, What::Frame, |writer| match redaction.frame(bytes) {
-                None => writer.frame(conn, t, from, *opcode, bytes, &[]),
-                Some(clean) => writer.frame(conn, t, from, *opcode, &clean.text, &clean.redacted),
+            // What is watched is cleaned even while nothing can be written.
+            let watched = observer.map(|observer| {
+                let clean = redaction.frame(bytes);
+                let text = clean.as_ref().map_or(*bytes, |clean| &clean.text);
+                let size = text.len() as u64;
+                let is_text = *opcode == Head::TEXT;
+                let seen = if is_text { Seen::Text { from, text } } else { Seen::Other { from, size } };
+                observer.saw(conn, t, &seen);
+                clean
+            });
+            shelf.record(conn, t, What::Frame, |writer| {
+                match watched.unwrap_or_else(|| redaction.frame(bytes)) {
+                    None => writer.frame(conn, t, from, *opcode, bytes, &[]),
+                    Some(clean) => writer.frame(conn, t, from, *opcode, &clean.text, &clean.redacted),
+                }
             });
         }
         Found::Omitted { size } => {
+            if let Some(observer) = observer {
+                observer.saw(conn, t, &Seen::Other { from, size: *size });
+            }
             tracing::warn!(
                 "a message of {size} bytes from the {from} of connection {conn} is too large to be recorded"
             );

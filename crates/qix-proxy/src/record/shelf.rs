@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::{
-    FileSettings, OnFull, Sealed,
+    FileSettings, OnFull, Sealed, Standing,
     names::Names,
     retention::Retention,
     volume::{Disk, Open, Volume, What},
@@ -207,6 +207,18 @@ impl Shelf {
             self.tidy();
         }
         due
+    }
+
+    /// Says where the recording stands.
+    pub(super) fn standing(&self) -> Standing<'_> {
+        let own = self.own.values().map(Volume::size).sum::<u64>();
+        Standing {
+            file: self.main.path(),
+            file_size: self.main.size(),
+            bytes: self.common.bytes + self.main.size() + own,
+            files: self.common.files,
+            missing: self.common.missing,
+        }
     }
 
     /// Writes all that waits, for nothing more will come.

@@ -6,8 +6,18 @@ mod demo;
 mod doctor;
 #[cfg(unix)]
 mod killed;
+#[cfg(unix)]
+mod log;
+#[cfg(unix)]
+mod metrics;
 mod repair;
 mod replay;
 mod scrub;
+#[cfg(unix)]
+mod service;
 mod support;
+#[cfg(target_os = "linux")]
+mod terminal;
 mod usage;
+#[cfg(unix)]
+mod watch;

@@ -7,14 +7,18 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{SinkExt, StreamExt};
 use qix_client::{
     Session,
     transport::{Endpoint, WsConnect},
 };
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, BufReader, Lines},
+    net::TcpStream,
     process::{Child, ChildStdout, Command},
 };
+use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
 /// Waits for `future`, but not for ever.
 pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
@@ -91,12 +95,28 @@ impl Server {
     }
 
     pub(crate) async fn start(args: &[&str]) -> Self {
-        let mut child = command(args).spawn().unwrap();
+        Self::spawn(command(args)).await
+    }
+
+    pub(crate) async fn spawn(mut command: Command) -> Self {
+        let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = bounded(lines.next_line()).await.unwrap().expect("it says where it listens");
         let address = line.split("ws://").nth(1).unwrap();
         let address = address.split([' ', ',']).next().unwrap().parse().unwrap();
         Self { child, address, line, lines }
+    }
+
+    /// Returns the next line that the process writes.
+    pub(crate) async fn next_line(&mut self) -> String {
+        bounded(self.lines.next_line()).await.unwrap().expect("it says more")
+    }
+
+    /// Sends the process a signal.
+    #[cfg(unix)]
+    pub(crate) async fn signal(&self, name: &str) {
+        let pid = self.child.id().unwrap().to_string();
+        assert!(bounded(Command::new("kill").args(["-s", name, &pid]).status()).await.unwrap().success());
     }
 
     pub(crate) async fn session(&self) -> Session {
@@ -117,5 +137,49 @@ impl Server {
         }
         let output = bounded(self.child.wait_with_output()).await.unwrap();
         Ended { stdout, ..Ended::from(output) }
+    }
+}
+
+/// A client that writes its messages itself, so that ids and order are those of the test.
+pub(crate) struct RawClient(WebSocketStream<TcpStream>);
+
+impl RawClient {
+    /// Connects, and waits for the greeting.
+    pub(crate) async fn connect(address: SocketAddr) -> Self {
+        let stream = bounded(TcpStream::connect(address)).await.unwrap();
+        let url = format!("ws://{address}/app/Sales.qvf");
+        let mut client = Self(bounded(client_async(url, stream)).await.unwrap().0);
+        client.next().await;
+        client
+    }
+
+    /// Sends a request.
+    pub(crate) async fn ask(&mut self, id: u64, handle: i64, method: &str, params: Value) {
+        let request =
+            json!({"jsonrpc": "2.0", "id": id, "handle": handle, "method": method, "params": params});
+        bounded(self.0.send(Message::text(request.to_string()))).await.unwrap();
+    }
+
+    /// Returns the next message.
+    pub(crate) async fn next(&mut self) -> Value {
+        let message = bounded(self.0.next()).await.expect("the connection is open").unwrap();
+        serde_json::from_str(message.to_text().unwrap()).unwrap()
+    }
+
+    /// Sends a request and waits for its answer.
+    pub(crate) async fn call(&mut self, id: u64, handle: i64, method: &str, params: Value) -> Value {
+        self.ask(id, handle, method, params).await;
+        loop {
+            let message = self.next().await;
+            if message["id"] == id {
+                return message;
+            }
+        }
+    }
+
+    /// Closes in order.
+    pub(crate) async fn close(mut self) {
+        bounded(self.0.close(None)).await.unwrap();
+        while let Some(Ok(_)) = bounded(self.0.next()).await {}
     }
 }

@@ -36,7 +36,7 @@ async fn version_is_that_of_the_package() {
 #[tokio::test]
 async fn command_line_that_cannot_work_exits_with_2_and_says_why_on_stderr() {
     for (args, says) in [
-        (&[][..], "Usage: qix-proxy <COMMAND>"),
+        (&[][..], "Usage: qix-proxy [OPTIONS] <COMMAND>"),
         (&["frobnicate"], "unrecognized subcommand 'frobnicate'"),
         (&["--nope"], "unexpected argument '--nope'"),
         (&["replay"], "<FILE>"),

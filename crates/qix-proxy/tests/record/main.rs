@@ -14,6 +14,7 @@ mod http_pages;
 mod http_strict;
 mod load;
 mod maps;
+mod observer;
 mod process;
 mod secrets;
 mod secrets_by_kind;

@@ -1,0 +1,23 @@
+//! Watching a recording while it is made: calls by name, reloads, and where the recording stands.
+//!
+//! A [`Feed`] takes what the recorder's thread tells and never makes it wait. A thread of its own reads the feed: a [`Tracker`] makes calls of
+//! messages, and a terminal, the log and the metrics are told of them.
+
+mod calls;
+mod feed;
+mod filter;
+mod line;
+mod names;
+mod notices;
+mod reload;
+mod screen;
+mod status;
+mod viewer;
+mod words;
+
+pub(crate) use calls::CallDone;
+pub(crate) use feed::Feed;
+pub(crate) use filter::Filter;
+pub(crate) use screen::{Screen, is_capable, wants_colour};
+pub(crate) use viewer::{CALLS, Viewer, Watching};
+pub(crate) use words::Place;
