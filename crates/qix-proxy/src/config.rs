@@ -11,6 +11,7 @@ use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxie
 
 use crate::{
     Proxy, ProxyError,
+    listen::{FrontTls, ListenOn},
     origin::Origins,
     record::{FileSettings, Redaction},
     rewrite::{HeaderRules, is_secret},
@@ -48,10 +49,14 @@ pub struct ProxyBuilder {
     pub maps: Vec<(String, Endpoint)>,
     /// The recording, a file that must not exist yet; [`Recorder::create`](crate::record::Recorder::create) says what its name may stand for.
     pub output: PathBuf,
-    /// The address to listen on; port 0 takes a free one.
+    /// What to listen on; port 0 takes a free one.
     ///
-    /// Default: `127.0.0.1:9077`, which only programs of this machine can reach.
-    pub listen: SocketAddr,
+    /// Default: none, which means `127.0.0.1:9077`, which only programs of this machine can reach.
+    pub listens: Vec<ListenOn>,
+    /// What certificate clients are shown on all addresses; Unix sockets are plain.
+    ///
+    /// Default: none, so that clients speak plain HTTP.
+    pub front_tls: Option<FrontTls>,
     /// Headers that are sent upstream instead of those of the same name that a client or [`auth`](Self::auth) sends. Their values are never
     /// recorded.
     ///
@@ -116,7 +121,8 @@ impl ProxyBuilder {
             upstream: None,
             maps: Vec::new(),
             output: output.into(),
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9077)),
+            listens: Vec::new(),
+            front_tls: None,
             headers: Headers::new(),
             remove_headers: Vec::new(),
             auth: Auth::none(),
@@ -147,10 +153,23 @@ impl ProxyBuilder {
         self
     }
 
-    /// Sets [`listen`](Self::listen).
+    /// Adds an address to [`listens`](Self::listens).
     #[must_use]
-    pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
-        self.listen = address.into();
+    pub fn listen(self, address: impl Into<SocketAddr>) -> Self {
+        self.listen_on(ListenOn::Tcp(address.into()))
+    }
+
+    /// Adds to [`listens`](Self::listens).
+    #[must_use]
+    pub fn listen_on(mut self, place: ListenOn) -> Self {
+        self.listens.push(place);
+        self
+    }
+
+    /// Sets [`front_tls`](Self::front_tls).
+    #[must_use]
+    pub fn front_tls(mut self, tls: FrontTls) -> Self {
+        self.front_tls = Some(tls);
         self
     }
 
@@ -256,6 +275,14 @@ impl ProxyBuilder {
     /// Dropping the future may leave a recording behind that has nothing but its header.
     pub async fn bind(self) -> Result<Proxy, ProxyError> {
         Proxy::bind(self).await
+    }
+
+    /// Returns what to listen on.
+    pub(crate) fn places(&self) -> Vec<ListenOn> {
+        match &*self.listens {
+            [] => vec![ListenOn::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9077)))],
+            listens => listens.to_vec(),
+        }
     }
 
     /// Checks what can be checked without the network, and prepares what connections share. Reads the system's trust roots.

@@ -34,6 +34,7 @@ use tokio::{
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use crate::{
+    entrance::Entrance,
     origin::Origins,
     record::{Injected, Recorder, Tape, Upgrade},
     relay::{End, Relay},
@@ -83,12 +84,14 @@ struct Switched {
 /// # Cancellation
 ///
 /// Dropping the future cuts the connection on both sides; the recording says that the proxy did.
-pub(crate) async fn serve<S>(stream: S, front: Arc<Front>)
+pub(crate) async fn serve<S>(stream: S, entrance: Entrance, front: Arc<Front>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     // Boxed, so that an open WebSocket does not carry the memory of its handshake around.
-    let Some((client, client_first, switched)) = Box::pin(handshake(stream, front)).await else { return };
+    let Some((client, client_first, switched)) = Box::pin(handshake(stream, entrance, front)).await else {
+        return;
+    };
     let Switched { engine, first, mut tape } = switched;
     let conn = tape.connection();
     let mut relay = Relay::new(client, engine);
@@ -103,18 +106,18 @@ fn own(bytes: Bytes) -> Bytes {
 }
 
 /// Answers requests until one of them makes a WebSocket of the connection; `None` if none does.
-async fn handshake<S>(stream: S, front: Arc<Front>) -> Option<(S, Bytes, Switched)>
+async fn handshake<S>(stream: S, entrance: Entrance, front: Arc<Front>) -> Option<(S, Bytes, Switched)>
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     let visit = Arc::new(Mutex::new(Visit::default()));
     let mut draining = front.draining.clone();
     let header_timeout = front.header_timeout;
-    let theirs = Arc::clone(&visit);
+    let (theirs, entrance) = (Arc::clone(&visit), Arc::new(entrance));
     let service = service_fn(move |request| {
-        let (front, visit) = (Arc::clone(&front), Arc::clone(&theirs));
+        let (front, visit, entrance) = (Arc::clone(&front), Arc::clone(&theirs), Arc::clone(&entrance));
         // Boxed, because hyper hands the stream back only of services whose futures can be moved.
-        Box::pin(async move { Ok::<_, Infallible>(answer(request, &front, &visit).await) })
+        Box::pin(async move { Ok::<_, Infallible>(answer(request, &entrance, &front, &visit).await) })
     });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -151,7 +154,12 @@ fn lock(visit: &Mutex<Visit>) -> std::sync::MutexGuard<'_, Visit> {
     visit.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn answer(request: Request<Incoming>, front: &Front, visit: &Mutex<Visit>) -> Response<ResponseBody> {
+async fn answer(
+    request: Request<Incoming>,
+    entrance: &Entrance,
+    front: &Front,
+    visit: &Mutex<Visit>,
+) -> Response<ResponseBody> {
     let (request, _) = request.into_parts();
     let key = match client_key(&request, NOT_YET) {
         Ok(key) => key,
@@ -163,7 +171,8 @@ async fn answer(request: Request<Incoming>, front: &Front, visit: &Mutex<Visit>)
         );
         return said(StatusCode::FORBIDDEN, FOREIGN);
     }
-    let Some(route) = front.upstream.routes.find(path_and_query(&request)) else {
+    let only = entrance.upstream.as_deref();
+    let Some(route) = only.or_else(|| front.upstream.routes.find(path_and_query(&request))) else {
         tracing::warn!("refused an upgrade whose path leads to no upstream; see --map and --upstream");
         let known = front.upstream.routes.prefixes();
         return said(

@@ -8,14 +8,18 @@
 //!
 //! The binary `qix-proxy` is a thin command line on top.
 
+mod authority;
 mod chain;
 mod cli;
 mod config;
 pub mod demo;
 pub mod doctor;
+mod entrance;
 mod front;
+mod listen;
 mod listener;
 mod origin;
+mod private;
 pub mod record;
 mod relay;
 pub mod replay;
@@ -25,8 +29,10 @@ pub mod scrub;
 mod shutdown;
 mod upstream;
 
+pub use authority::{Authority, AuthorityError, AuthoritySettings, Leaf};
 pub use cli::run;
 pub use config::{ConfigError, ProxyBuilder};
+pub use listen::{FrontTls, FrontTlsError, ListenError, ListenOn, ListenOnError};
 pub use listener::{Proxy, ProxyError};
 
 /// The examples of the README compile.

@@ -1,22 +1,21 @@
 //! The proxy as a whole: listening, draining, stopping.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
-
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
-    time::{sleep, timeout},
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
 };
+
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     config::{ConfigError, ProxyBuilder},
+    entrance::Entrance,
     front::{self, Front},
+    listen::{AnyStream, Came, FrontTlsError, Guard, ListenError, ListenOn, Listening},
     record::{Recorder, RecorderConfig, RecorderError, Sealed},
 };
-
-/// How long to wait before accepting again when the system has no more sockets to give.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// A reverse proxy for WebSockets that records what crosses it.
 ///
@@ -35,11 +34,18 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// ```
 #[derive(Debug)]
 pub struct Proxy {
-    listener: TcpListener,
-    address: SocketAddr,
-    front: Arc<Front>,
+    listening: Listening,
+    places: Vec<ListenOn>,
+    door: Door,
     draining: watch::Sender<bool>,
     grace: Duration,
+}
+
+/// What a client comes through.
+#[derive(Clone, Debug)]
+struct Door {
+    guard: Option<Arc<Guard>>,
+    front: Arc<Front>,
 }
 
 /// Why a proxy cannot start.
@@ -49,28 +55,15 @@ pub enum ProxyError {
     /// The settings do not hold together.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}{}", listen_hint(source))]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// Something cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// TLS cannot be spoken with clients.
+    #[error(transparent)]
+    FrontTls(#[from] FrontTlsError),
     /// The recording cannot be made.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
-}
-
-fn listen_hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => ", because another program does; stop it or choose another port",
-        io::ErrorKind::AddrNotAvailable => {
-            ", because this machine does not have that address; choose one of its own"
-        }
-        io::ErrorKind::PermissionDenied => ", because only administrators may; choose a port above 1023",
-        _ => "; choose another address",
-    }
 }
 
 impl Proxy {
@@ -83,10 +76,10 @@ impl Proxy {
     /// Does the work of [`ProxyBuilder::bind`].
     pub(crate) async fn bind(config: ProxyBuilder) -> Result<Self, ProxyError> {
         let checked = config.validate()?;
-        let failed = |source| ProxyError::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        if !address.ip().is_loopback() {
+        let listening = Listening::bind(&config.places()).await?;
+        let places = listening.places();
+        let guard = config.front_tls.as_ref().map(|tls| tls.guard(&places)).transpose()?.map(Arc::new);
+        for address in places.iter().filter_map(ListenOn::tcp).filter(|address| !address.ip().is_loopback()) {
             tracing::warn!(
                 "LISTENING ON {address}: every machine that can reach this one can use the engine through it, with the \
                  credentials given here, and everything is recorded"
@@ -109,22 +102,33 @@ impl Proxy {
             header_timeout: config.header_timeout,
             draining: receiver,
         });
-        Ok(Self { listener, address, front, draining, grace: config.grace })
+        Ok(Self { listening, places, door: Door { guard, front }, draining, grace: config.grace })
     }
 
-    /// Returns the address that clients connect to.
+    /// Returns the first address that clients connect to; if there are Unix sockets only, one that nobody can connect to (`0.0.0.0:0`).
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        let first = self.places.iter().find_map(ListenOn::tcp);
+        first.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
+    }
+
+    /// Returns all that clients connect to, in the order in which it was given.
+    pub fn local_addrs(&self) -> &[ListenOn] {
+        &self.places
+    }
+
+    /// Returns the SHA-256 of the certificate that clients are shown, if nobody vouches for it.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.door.guard.as_ref()?.fingerprint.as_deref()
     }
 
     /// Returns the upstream's URL, without secrets, and after it those of the maps as `/path=URL`.
     pub fn upstream(&self) -> String {
-        self.front.upstream.routes.describe()
+        self.door.front.upstream.routes.describe()
     }
 
     /// Returns the recorder, to add to the recording or to look at its path.
     pub fn recorder(&self) -> &Recorder {
-        &self.front.recorder
+        &self.door.front.recorder
     }
 
     /// Serves until `shutdown` is done, or until nothing can be recorded although everything [must be](crate::record::OnFull::Stop), gives open connections the grace period to end, and seals the recording.
@@ -146,15 +150,15 @@ impl Proxy {
         shutdown: impl Future<Output = ()>,
         now: impl Future<Output = ()>,
     ) -> Sealed {
-        let Self { listener, front, draining, grace, .. } = self;
-        let recorder = front.recorder.clone();
+        let Self { mut listening, door, draining, grace, .. } = self;
+        let recorder = door.front.recorder.clone();
         let mut connections = JoinSet::new();
         tokio::select! {
-            () = accept(&listener, &front, &mut connections) => {}
+            () = accept(&mut listening, &door, &mut connections) => {}
             () = shutdown => {}
             () = recorder.must_stop() => {}
         }
-        drop(listener);
+        drop(listening);
         draining.send_replace(true);
         let rest = async { while connections.join_next().await.is_some() {} };
         tokio::select! {
@@ -164,22 +168,16 @@ impl Proxy {
         }
         // Their tapes say in the recording that the proxy cut them.
         connections.shutdown().await;
-        drop(front);
+        drop(door);
         recorder.seal().await
     }
 }
 
 /// Accepts for ever.
-async fn accept(listener: &TcpListener, front: &Arc<Front>, connections: &mut JoinSet<()>) {
+async fn accept(listening: &mut Listening, door: &Door, connections: &mut JoinSet<()>) {
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => start(stream, front, connections),
-                Err(error) => {
-                    tracing::warn!("cannot accept a connection: {error}");
-                    sleep(PAUSE).await;
-                }
-            },
+            came = listening.accept() => door.open(came, connections),
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
                     tracing::error!("a connection was lost to a fault in this program: {error}");
@@ -189,10 +187,30 @@ async fn accept(listener: &TcpListener, front: &Arc<Front>, connections: &mut Jo
     }
 }
 
-fn start(stream: TcpStream, front: &Arc<Front>, connections: &mut JoinSet<()>) {
-    // Messages are small and waited for.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("cannot set TCP_NODELAY: {error}");
+impl Door {
+    /// Lets a client in, who is served from then on.
+    fn open(&self, came: Came, connections: &mut JoinSet<()>) {
+        let front = Arc::clone(&self.front);
+        match (came, &self.guard) {
+            (Came::Tcp(stream, _), None) => {
+                connections.spawn(front::serve(stream, Entrance::default(), front));
+            }
+            (Came::Tcp(stream, _), Some(guard)) => {
+                let guard = Arc::clone(guard);
+                connections.spawn(async move {
+                    // Boxed, so that an open connection does not carry the memory of its handshake around.
+                    let Some(stream) = Box::pin(guard.enter(stream, front.header_timeout)).await else {
+                        return;
+                    };
+                    drop(guard);
+                    front::serve(stream, Entrance { secure: true, upstream: None }, front).await;
+                });
+            }
+            #[cfg(unix)]
+            (Came::Unix(stream), _) => {
+                let stream: AnyStream = Box::new(stream);
+                connections.spawn(front::serve(stream, Entrance::default(), front));
+            }
+        }
     }
-    connections.spawn(front::serve(stream, Arc::clone(front)));
 }

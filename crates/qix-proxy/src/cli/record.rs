@@ -1,6 +1,6 @@
 //! `qix-proxy record`: forward a client's traffic to an engine, and keep it.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf};
+use std::{io::Write, path::PathBuf};
 
 use http::HeaderName;
 use qix_transport::Endpoint;
@@ -9,6 +9,7 @@ use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
     exit::{CliError, Outcome, count},
     files::FileArgs,
+    listen::{ListenArgs, shown},
     redaction::RedactionArgs,
     session::SessionArgs,
 };
@@ -36,10 +37,6 @@ pub(crate) struct RecordArgs {
     #[arg(long, value_name = "NAME")]
     remove_header: Vec<HeaderName>,
 
-    /// Where the client connects to; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9077")]
-    listen: SocketAddr,
-
     /// The recording to write; an existing file is never overwritten. %Y, %m, %d, %H, %M and %S stand for the time in UTC, and a name
     /// that ends with .zst makes the file compressed [default: session-TIME.qixrec]
     #[arg(long, value_name = "FILE")]
@@ -49,6 +46,9 @@ pub(crate) struct RecordArgs {
     /// Pages of this machine's loopback addresses may, and programs that are no browsers
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+
+    #[command(flatten)]
+    listening: ListenArgs,
 
     #[command(flatten)]
     redaction: RedactionArgs,
@@ -82,16 +82,21 @@ impl RecordArgs {
                 "NOTHING IS REDACTED: passwords, tokens and cookies are written as they are; `qix-proxy scrub` takes them out later"
             );
         }
-        let proxy = self.config()?.bind().await.map_err(refused)?;
+        let config = self.config()?;
+        let secure = config.front_tls.is_some();
+        let proxy = config.bind().await.map_err(refused)?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
         let asked = crate::shutdown::requested()?;
         writeln!(
             out,
-            "recording ws://{} to {}, engine at {}",
-            proxy.local_addr(),
+            "recording {} to {}, engine at {}",
+            shown(proxy.local_addrs(), if secure { "wss" } else { "ws" }),
             proxy.recorder().path().display(),
             proxy.upstream()
         )?;
+        if let Some(fingerprint) = proxy.fingerprint() {
+            writeln!(out, "nobody vouches for the certificate; its SHA-256 is {fingerprint}")?;
+        }
         out.flush()?;
         let stopping = async {
             asked.await;
@@ -134,7 +139,6 @@ impl RecordArgs {
         let output = self.out.unwrap_or_else(|| DEFAULT_OUTPUT.into());
         let mut config = Proxy::builder(output)
             .files(self.files.settings()?)
-            .listen(self.listen)
             .headers(headers)
             .auth(auth)
             .tls(tls)
@@ -151,7 +155,7 @@ impl RecordArgs {
             })?;
             config = config.map(path, Endpoint::parse(url).map_err(|error| unusable("--map", &error))?);
         }
-        Ok(config)
+        self.listening.apply(config)
     }
 }
 
@@ -160,7 +164,8 @@ fn refused(error: ProxyError) -> CliError {
     match error {
         ProxyError::Config(_) => CliError::usage(text),
         ProxyError::Recorder(_) => CliError::usage(format!("{text} (--out names the file)")),
-        ProxyError::Listen { .. } => CliError::network(format!("{text} (--listen names the address)")),
+        ProxyError::FrontTls(_) => CliError::usage(text),
+        ProxyError::Listen(_) => CliError::network(format!("{text} (--listen names the address)")),
     }
 }
 
