@@ -11,6 +11,8 @@ use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxie
 
 use crate::{
     Proxy, ProxyError,
+    authority::AuthorityError,
+    forward::Forwarding,
     listen::{FrontTls, ListenOn},
     origin::Origins,
     record::{FileSettings, Redaction},
@@ -57,6 +59,11 @@ pub struct ProxyBuilder {
     ///
     /// Default: none, so that clients speak plain HTTP.
     pub front_tls: Option<FrontTls>,
+    /// Makes a forward proxy, which stands in for some hosts and tunnels to all others, in the place of a reverse proxy with an
+    /// [upstream](Self::upstream) or [maps](Self::maps).
+    ///
+    /// Default: none.
+    pub forward: Option<Forwarding>,
     /// Headers that are sent upstream instead of those of the same name that a client or [`auth`](Self::auth) sends. Their values are never
     /// recorded.
     ///
@@ -123,6 +130,7 @@ impl ProxyBuilder {
             output: output.into(),
             listens: Vec::new(),
             front_tls: None,
+            forward: None,
             headers: Headers::new(),
             remove_headers: Vec::new(),
             auth: Auth::none(),
@@ -170,6 +178,13 @@ impl ProxyBuilder {
     #[must_use]
     pub fn front_tls(mut self, tls: FrontTls) -> Self {
         self.front_tls = Some(tls);
+        self
+    }
+
+    /// Sets [`forward`](Self::forward).
+    #[must_use]
+    pub fn forward(mut self, forwarding: Forwarding) -> Self {
+        self.forward = Some(forwarding);
         self
     }
 
@@ -287,7 +302,15 @@ impl ProxyBuilder {
 
     /// Checks what can be checked without the network, and prepares what connections share. Reads the system's trust roots.
     pub(crate) fn validate(&self) -> Result<Checked, ConfigError> {
-        let routes = Routes::new(self.upstream.as_ref(), &self.maps)?;
+        let routes = match &self.forward {
+            None => Routes::new(self.upstream.as_ref(), &self.maps)?,
+            Some(_) if self.upstream.is_some() || !self.maps.is_empty() => return Err(ConfigError::TwoModes),
+            Some(forward) if forward.patterns().is_empty() => return Err(ConfigError::NoIntercept),
+            Some(forward) => {
+                forward.check().map_err(ConfigError::Authority)?;
+                Routes::elsewhere(forward.patterns().describe())
+            }
+        };
         // Those that are the same each time are checked now rather than on the first connection.
         let fixed = self.auth.headers().map_err(ConfigError::Auth)?;
         let add = self.headers.as_map().clone();
@@ -304,7 +327,13 @@ impl ProxyBuilder {
             Some(identity) => self.tls.clone().identity(identity.clone()),
             None => self.tls.clone(),
         };
-        let dialer = Dialer::for_engines(routes.endpoints(), &tls, &limits)?;
+        let dialer = match &self.forward {
+            None => Dialer::for_engines(routes.endpoints(), &tls, &limits)?,
+            Some(forward) => {
+                let patterns = forward.patterns().clone();
+                Dialer::for_engines_where(move |endpoint| patterns.matches(endpoint), &tls, &limits)?
+            }
+        };
         let upstream = Upstream {
             routes,
             auth: self.auth.clone(),
@@ -348,6 +377,17 @@ pub enum ConfigError {
         /// The path.
         prefix: String,
     },
+    /// It should be a forward and a reverse proxy.
+    #[error("a forward proxy finds the engine in each request; leave out the upstream and the maps")]
+    TwoModes,
+    /// A forward proxy would record nothing.
+    #[error(
+        "a forward proxy records only the hosts that it intercepts, and there are none; name one, such as *.qlikcloud.com"
+    )]
+    NoIntercept,
+    /// The authority may not vouch for a host.
+    #[error("a host cannot be intercepted")]
+    Authority(#[source] AuthorityError),
     /// The credentials cannot be sent.
     #[error("the credentials cannot be sent")]
     Auth(#[source] HeaderError),

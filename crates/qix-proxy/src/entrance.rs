@@ -11,4 +11,6 @@ pub(crate) struct Entrance {
     pub(crate) secure: bool,
     /// The only upstream there is: that of a host which the recorder stands in for. Otherwise the path leads to one.
     pub(crate) upstream: Option<Arc<Route>>,
+    /// Whether there is one request and no other, for the next may be for another host.
+    pub(crate) single: bool,
 }

@@ -113,6 +113,7 @@ where
     let visit = Arc::new(Mutex::new(Visit::default()));
     let mut draining = front.draining.clone();
     let header_timeout = front.header_timeout;
+    let single = entrance.single;
     let (theirs, entrance) = (Arc::clone(&visit), Arc::new(entrance));
     let service = service_fn(move |request| {
         let (front, visit, entrance) = (Arc::clone(&front), Arc::clone(&theirs), Arc::clone(&entrance));
@@ -122,6 +123,7 @@ where
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
+        .keep_alive(!single)
         .preserve_header_case(true)
         .title_case_headers(true)
         .auto_date_header(false)
@@ -165,7 +167,11 @@ async fn answer(
         Ok(key) => key,
         Err((status, sentence)) => return said(status, sentence),
     };
-    if front.origins.is_misuse(&request.headers) {
+    let is_misuse = match &entrance.upstream {
+        Some(route) => front.origins.is_misuse_of(&request.headers, &route.endpoint),
+        None => front.origins.is_misuse(&request.headers),
+    };
+    if is_misuse {
         tracing::warn!(
             "refused a page whose origin may not use the credentials given here; see --allow-origin"
         );
@@ -187,6 +193,7 @@ async fn answer(
         Ok(Answer::Switched { response, stream, first }) => {
             let upgrade = upgrade(&request, response.status(), response.headers(), &injected);
             let tape = front.recorder.open(&upgrade);
+            tracing::debug!(secure = entrance.secure, "connection {} opened", tape.connection());
             lock(visit).switched = Some(Switched { engine: stream, first, tape });
             switching(response, &key)
         }

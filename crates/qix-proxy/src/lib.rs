@@ -15,6 +15,7 @@ mod config;
 pub mod demo;
 pub mod doctor;
 mod entrance;
+mod forward;
 mod front;
 mod listen;
 mod listener;
@@ -32,6 +33,7 @@ mod upstream;
 pub use authority::{Authority, AuthorityError, AuthoritySettings, Leaf};
 pub use cli::run;
 pub use config::{ConfigError, ProxyBuilder};
+pub use forward::{Forwarding, InterceptError};
 pub use listen::{FrontTls, FrontTlsError, ListenError, ListenOn, ListenOnError};
 pub use listener::{Proxy, ProxyError};
 

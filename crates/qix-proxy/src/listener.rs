@@ -12,6 +12,7 @@ use tokio::{sync::watch, task::JoinSet, time::timeout};
 use crate::{
     config::{ConfigError, ProxyBuilder},
     entrance::Entrance,
+    forward::{self, Forward},
     front::{self, Front},
     listen::{AnyStream, Came, FrontTlsError, Guard, ListenError, ListenOn, Listening},
     record::{Recorder, RecorderConfig, RecorderError, Sealed},
@@ -45,6 +46,7 @@ pub struct Proxy {
 #[derive(Clone, Debug)]
 struct Door {
     guard: Option<Arc<Guard>>,
+    forward: Option<Arc<Forward>>,
     front: Arc<Front>,
 }
 
@@ -80,10 +82,16 @@ impl Proxy {
         let places = listening.places();
         let guard = config.front_tls.as_ref().map(|tls| tls.guard(&places)).transpose()?.map(Arc::new);
         for address in places.iter().filter_map(ListenOn::tcp).filter(|address| !address.ip().is_loopback()) {
-            tracing::warn!(
-                "LISTENING ON {address}: every machine that can reach this one can use the engine through it, with the \
-                 credentials given here, and everything is recorded"
-            );
+            let what = match config.forward {
+                None => {
+                    "can use the engine through it, with the credentials given here, and everything is recorded"
+                }
+                Some(_) => {
+                    "can use it as its proxy, and what it says to intercepted hosts goes on with the credentials given here and is \
+                     recorded"
+                }
+            };
+            tracing::warn!("LISTENING ON {address}: every machine that can reach this one {what}");
         }
         let recorder_config = RecorderConfig {
             upstream: checked.upstream.routes.describe(),
@@ -102,7 +110,10 @@ impl Proxy {
             header_timeout: config.header_timeout,
             draining: receiver,
         });
-        Ok(Self { listening, places, door: Door { guard, front }, draining, grace: config.grace })
+        let own = places.iter().filter_map(ListenOn::tcp).collect();
+        let forward = config.forward.as_ref().map(|forward| Arc::new(forward.ready(own)));
+        let door = Door { guard, forward, front };
+        Ok(Self { listening, places, door, draining, grace: config.grace })
     }
 
     /// Returns the first address that clients connect to; if there are Unix sockets only, one that nobody can connect to (`0.0.0.0:0`).
@@ -121,7 +132,8 @@ impl Proxy {
         self.door.guard.as_ref()?.fingerprint.as_deref()
     }
 
-    /// Returns the upstream's URL, without secrets, and after it those of the maps as `/path=URL`.
+    /// Returns the upstream's URL, without secrets, and after it those of the maps as `/path=URL`; of a forward proxy, the hosts that it
+    /// intercepts.
     pub fn upstream(&self) -> String {
         self.door.front.upstream.routes.describe()
     }
@@ -190,27 +202,35 @@ async fn accept(listening: &mut Listening, door: &Door, connections: &mut JoinSe
 impl Door {
     /// Lets a client in, who is served from then on.
     fn open(&self, came: Came, connections: &mut JoinSet<()>) {
-        let front = Arc::clone(&self.front);
-        match (came, &self.guard) {
-            (Came::Tcp(stream, _), None) => {
-                connections.spawn(front::serve(stream, Entrance::default(), front));
+        match came {
+            Came::Tcp(stream, _) if self.guard.is_none() && self.forward.is_none() => {
+                connections.spawn(front::serve(stream, Entrance::default(), Arc::clone(&self.front)));
             }
-            (Came::Tcp(stream, _), Some(guard)) => {
-                let guard = Arc::clone(guard);
+            Came::Tcp(stream, from) => {
+                let door = self.clone();
                 connections.spawn(async move {
-                    // Boxed, so that an open connection does not carry the memory of its handshake around.
-                    let Some(stream) = Box::pin(guard.enter(stream, front.header_timeout)).await else {
-                        return;
+                    let (secure, limit) = (door.guard.is_some(), door.front.header_timeout);
+                    let stream = match &door.guard {
+                        // Boxed, so that an open connection does not carry the memory of its handshake around.
+                        Some(guard) => Box::pin(guard.enter(stream, limit)).await,
+                        None => Some(Box::new(stream) as AnyStream),
                     };
-                    drop(guard);
-                    front::serve(stream, Entrance { secure: true, upstream: None }, front).await;
+                    let Some(stream) = stream else { return };
+                    door.serve(stream, secure, Some(from)).await;
                 });
             }
             #[cfg(unix)]
-            (Came::Unix(stream), _) => {
-                let stream: AnyStream = Box::new(stream);
-                connections.spawn(front::serve(stream, Entrance::default(), front));
+            Came::Unix(stream) => {
+                connections.spawn(self.clone().serve(Box::new(stream), false, None));
             }
+        }
+    }
+
+    async fn serve(self, stream: AnyStream, secure: bool, from: Option<SocketAddr>) {
+        let Self { forward, front, .. } = self;
+        match forward {
+            Some(forward) => forward::serve(stream, from, forward, front).await,
+            None => front::serve(stream, Entrance { secure, ..Entrance::default() }, front).await,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Which pages may use credentials that were given to the recorder.
 
 use http::{HeaderMap, header::ORIGIN};
+use qix_transport::Endpoint;
 
 /// The origins of pages that may use what the recorder injects.
 #[derive(Debug)]
@@ -24,7 +25,29 @@ impl Origins {
             Some(url::Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        !local && !self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+        !local && !self.is_allowed(origin)
+    }
+
+    /// As [`is_misuse`](Self::is_misuse), for the host at `own` that the recorder stands in for: a browser that came to it by its own
+    /// name may use the credentials from its own pages, and from no others, be they of this machine.
+    pub(crate) fn is_misuse_of(&self, headers: &HeaderMap, own: &Endpoint) -> bool {
+        if !self.guarded {
+            return false;
+        }
+        match headers.get(ORIGIN) {
+            Some(origin) => {
+                !origin.to_str().is_ok_and(|origin| origin == own.origin() || self.is_allowed(origin))
+            }
+            // Browsers send no origin with images and scripts, but say that another site wants them.
+            None => {
+                headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+                    && headers.get("sec-fetch-mode").is_none_or(|mode| mode != "navigate")
+            }
+        }
+    }
+
+    fn is_allowed(&self, origin: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
 }
 
@@ -51,5 +74,28 @@ mod tests {
             assert!(!misused(true, &[], origin), "{origin}");
         }
         assert!(!misused(true, &["https://intranet.example"], "https://intranet.example"));
+    }
+
+    #[test]
+    fn only_pages_of_the_host_itself_may_use_credentials_for_it() {
+        let own = Endpoint::parse("wss://tenant.example").unwrap();
+        let misused = |guarded, headers: &[(&'static str, &'static str)]| {
+            let headers = headers
+                .iter()
+                .map(|(name, value)| (http::HeaderName::from_static(name), HeaderValue::from_static(value)));
+            let allowed = vec!["https://portal.example".to_owned()];
+            Origins { guarded, allowed }.is_misuse_of(&HeaderMap::from_iter(headers), &own)
+        };
+        for origin in ["https://evil.example", "http://localhost:3000", "http://tenant.example", "null"] {
+            assert!(misused(true, &[("origin", origin)]), "{origin}");
+            assert!(!misused(false, &[("origin", origin)]));
+        }
+        for origin in ["https://tenant.example", "https://portal.example"] {
+            assert!(!misused(true, &[("origin", origin)]), "{origin}");
+        }
+        assert!(misused(true, &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")]));
+        assert!(!misused(true, &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]));
+        assert!(!misused(true, &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")]));
+        assert!(!misused(true, &[]));
     }
 }

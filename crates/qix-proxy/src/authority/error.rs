@@ -93,6 +93,9 @@ pub enum AuthorityError {
     /// It would be valid for a time that no certificate can say.
     #[error("an authority cannot be valid for that long; choose less than a hundred years")]
     Validity,
+    /// TLS itself cannot be set up.
+    #[error("cannot speak TLS")]
+    Tls(#[source] rustls::Error),
     /// Making keys or certificates failed.
     #[error("cannot make a certificate")]
     Make(#[source] rcgen::Error),

@@ -2,6 +2,7 @@
 
 use std::{io::Write, path::PathBuf};
 
+use clap::ValueEnum;
 use http::HeaderName;
 use qix_transport::Endpoint;
 
@@ -14,7 +15,7 @@ use super::{
     session::SessionArgs,
 };
 use crate::{
-    Proxy, ProxyBuilder, ProxyError,
+    Forwarding, Proxy, ProxyBuilder, ProxyError,
     chain::chain,
     record::{Redaction, Sealed},
 };
@@ -25,8 +26,17 @@ const DEFAULT_OUTPUT: &str = "session-%Y%m%dT%H%M%SZ.qixrec";
 #[derive(Debug, clap::Args)]
 pub(crate) struct RecordArgs {
     /// Where the engine is, as ws:// or wss:// URL; the path that the client asks for is added to it
-    #[arg(long, value_name = "URL", required_unless_present = "map")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["map", "mode", "intercept"])]
     upstream: Option<String>,
+
+    /// What clients are told: the address of this program as that of the engine, or as that of their proxy
+    #[arg(long, value_name = "MODE", default_value = "reverse")]
+    mode: Mode,
+
+    /// In forward mode, a host to stand in for and record, such as *.qlikcloud.com or sense.example.com:443; can be repeated. Clients must
+    /// trust the authority of `qix-proxy ca`. All else is tunnelled, unread
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["upstream", "map"])]
+    intercept: Vec<String>,
 
     /// Another engine for paths that begin with PATH, which the URL's own path replaces; the longest wins. Can be repeated.
     /// All get the same credentials
@@ -73,6 +83,15 @@ pub(crate) struct RecordArgs {
     way: ProxyArgs,
 }
 
+/// What clients take the recorder for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Mode {
+    /// The engine: one URL is changed in the client
+    Reverse,
+    /// A proxy: the client's proxy settings are changed, and no URL
+    Forward,
+}
+
 impl RecordArgs {
     /// Records until Ctrl-C or SIGTERM.
     pub(crate) async fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
@@ -83,17 +102,21 @@ impl RecordArgs {
             );
         }
         let config = self.config()?;
-        let secure = config.front_tls.is_some();
+        let (secure, forward) = (config.front_tls.is_some(), config.forward.is_some());
         let proxy = config.bind().await.map_err(refused)?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
         let asked = crate::shutdown::requested()?;
-        writeln!(
-            out,
-            "recording {} to {}, engine at {}",
-            shown(proxy.local_addrs(), if secure { "wss" } else { "ws" }),
-            proxy.recorder().path().display(),
-            proxy.upstream()
-        )?;
+        let (file, upstream) = (proxy.recorder().path().display(), proxy.upstream());
+        if forward {
+            let places = shown(proxy.local_addrs(), if secure { "https" } else { "http" });
+            writeln!(
+                out,
+                "recording {upstream} to {file}, for clients whose proxy is {places}; other hosts are not recorded"
+            )?;
+        } else {
+            let places = shown(proxy.local_addrs(), if secure { "wss" } else { "ws" });
+            writeln!(out, "recording {places} to {file}, engine at {upstream}")?;
+        }
         if let Some(fingerprint) = proxy.fingerprint() {
             writeln!(out, "nobody vouches for the certificate; its SHA-256 is {fingerprint}")?;
         }
@@ -154,6 +177,22 @@ impl RecordArgs {
                 CliError::usage("--map must have the form PATH=URL, such as /a=wss://sense.example.com/sales")
             })?;
             config = config.map(path, Endpoint::parse(url).map_err(|error| unusable("--map", &error))?);
+        }
+        match (self.mode, self.intercept.is_empty()) {
+            (Mode::Reverse, true) => {}
+            (Mode::Reverse, false) => {
+                return Err(CliError::usage(
+                    "--intercept is for --mode forward; give --upstream, or that mode",
+                ));
+            }
+            (Mode::Forward, _) => {
+                let mut forwarding = Forwarding::new(self.listening.authority()?);
+                for host in &self.intercept {
+                    forwarding =
+                        forwarding.intercept(host).map_err(|error| CliError::usage(error.to_string()))?;
+                }
+                config = config.forward(forwarding);
+            }
         }
         self.listening.apply(config)
     }

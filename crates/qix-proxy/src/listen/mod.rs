@@ -11,8 +11,8 @@ mod unix;
 pub use address::{ListenOn, ListenOnError};
 pub use error::ListenError;
 pub(crate) use sockets::{Came, Listening};
-pub(crate) use tls::Guard;
 pub use tls::{FrontTls, FrontTlsError};
+pub(crate) use tls::{Guard, is_distrust, server_config};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// A connection with a client, whatever it goes over.

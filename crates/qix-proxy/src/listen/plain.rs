@@ -13,7 +13,7 @@ const SENTENCE: &str = "this port speaks TLS: begin the URL with https:// or wss
 
 /// Answers one request, and hangs up.
 pub(super) async fn turn_away(stream: TcpStream, limit: Duration) {
-    let service = service_fn(async |request| Ok::<_, Infallible>(answer(&request)));
+    let service = service_fn(|request| std::future::ready(Ok::<_, Infallible>(answer(&request))));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(limit)
