@@ -111,7 +111,8 @@ impl Proxy {
             draining: receiver,
         });
         let own = places.iter().filter_map(ListenOn::tcp).collect();
-        let forward = config.forward.as_ref().map(|forward| Arc::new(forward.ready(own)));
+        let forward =
+            config.forward.as_ref().map(|forward| Arc::new(forward.ready(own, config.proxies.clone())));
         let door = Door { guard, forward, front };
         Ok(Self { listening, places, door, draining, grace: config.grace })
     }
@@ -210,9 +211,13 @@ impl Door {
                 let door = self.clone();
                 connections.spawn(async move {
                     let (secure, limit) = (door.guard.is_some(), door.front.header_timeout);
+                    let mut draining = door.front.draining.clone();
                     let stream = match &door.guard {
-                        // Boxed, so that an open connection does not carry the memory of its handshake around.
-                        Some(guard) => Box::pin(guard.enter(stream, limit)).await,
+                        Some(guard) => tokio::select! {
+                            // Boxed, so that an open connection does not carry the memory of its handshake around.
+                            entered = Box::pin(guard.enter(stream, limit)) => entered,
+                            _ = draining.wait_for(|draining| *draining) => None,
+                        },
                         None => Some(Box::new(stream) as AnyStream),
                     };
                     let Some(stream) = stream else { return };

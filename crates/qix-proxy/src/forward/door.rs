@@ -38,8 +38,14 @@ pub(crate) async fn serve(
     front: Arc<Front>,
 ) {
     let from = from.map(|from| from.ip());
+    let mut draining = front.draining.clone();
     // Boxed, so that an open connection does not carry the memory of its beginning around.
-    match Box::pin(begin(stream, from, &forward, &front)).await {
+    let begun = Box::pin(begin(stream, from, &forward, &front));
+    let begun = tokio::select! {
+        begun = begun => begun,
+        _ = draining.wait_for(|draining| *draining) => return,
+    };
+    match begun {
         Ok(Some((stream, entrance))) => {
             drop(forward);
             front::serve(stream, entrance, front).await;
@@ -56,12 +62,7 @@ async fn begin(
     forward: &Arc<Forward>,
     front: &Front,
 ) -> io::Result<Option<(AnyStream, Entrance)>> {
-    let mut draining = front.draining.clone();
-    let read = tokio::select! {
-        read = timeout(front.header_timeout, Asked::read(&mut stream)) => read,
-        _ = draining.wait_for(|draining| *draining) => return Ok(None),
-    };
-    let Asked { what, to, rest } = match read {
+    let Asked { what, to, rest } = match timeout(front.header_timeout, Asked::read(&mut stream)).await {
         Ok(Ok(asked)) => asked,
         Ok(Err(why)) => return turn_away(stream, why).await.map(|()| None),
         Err(_) => return Ok(None),
@@ -82,7 +83,7 @@ async fn begin(
             }
         }
     } else {
-        pass(stream, what, &to, from, &rest, front).await?;
+        pass(stream, what, &to, forward.seen_from(&to, from), &rest, front).await?;
         return Ok(None);
     };
     match what {
@@ -126,15 +127,10 @@ async fn intercept(
     forward: &Forward,
     front: &Front,
 ) -> io::Result<Option<(AnyStream, Entrance)>> {
-    let mut draining = front.draining.clone();
     if rest.is_empty() {
         let mut first = [0];
         // Browsers open tunnels that they may need later.
-        let read = tokio::select! {
-            read = timeout(front.header_timeout, stream.read(&mut first)) => read,
-            _ = draining.wait_for(|draining| *draining) => return Ok(None),
-        };
-        match read {
+        match timeout(front.header_timeout, stream.read(&mut first)).await {
             Ok(Ok(1)) => rest = Bytes::copy_from_slice(&first),
             _ => return Ok(None),
         }
@@ -156,7 +152,7 @@ async fn intercept(
             let is_distrust = is_distrust(&error) || error.kind() == io::ErrorKind::UnexpectedEof;
             if is_distrust && forward.is_news(to.host()) {
                 tracing::warn!(
-                    "a client does not trust the certificate made here for {}: `qix-proxy ca install-help` says how it can; if it pins \
+                    "a client did not take the certificate made here for {}: `qix-proxy ca install-help` says how it can trust it; if it pins \
                      certificates, it never will, so leave the host out of --intercept",
                     to.host()
                 );

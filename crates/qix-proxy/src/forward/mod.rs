@@ -7,11 +7,16 @@ mod standin;
 mod targets;
 mod tunnel;
 
-use std::{collections::HashSet, net::SocketAddr, sync::Arc, sync::Mutex, sync::PoisonError};
+use std::{
+    collections::HashSet,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 pub(crate) use door::serve;
 pub use patterns::InterceptError;
 pub(crate) use patterns::Patterns;
+use qix_transport::{Endpoint, Proxies};
 use standin::StandIns;
 
 use crate::authority::{Authority, AuthorityError};
@@ -66,11 +71,12 @@ impl Forwarding {
     }
 
     /// Makes what connections share. `own` is what the proxy listens on.
-    pub(crate) fn ready(&self, own: Vec<SocketAddr>) -> Forward {
+    pub(crate) fn ready(&self, own: Vec<SocketAddr>, proxies: Proxies) -> Forward {
         Forward {
             patterns: self.patterns.clone(),
             stand_ins: StandIns::new(Arc::clone(&self.authority)),
             own,
+            proxies,
             said: Mutex::default(),
         }
     }
@@ -82,10 +88,17 @@ pub(crate) struct Forward {
     patterns: Patterns,
     stand_ins: StandIns,
     own: Vec<SocketAddr>,
+    /// The proxies on the way out.
+    proxies: Proxies,
     said: Mutex<HashSet<Box<str>>>,
 }
 
 impl Forward {
+    /// Returns where a client is, if what is reached for it is the other end and not a proxy, which may be on this machine.
+    fn seen_from(&self, to: &Endpoint, from: Option<IpAddr>) -> Option<IpAddr> {
+        from.filter(|_| self.proxies.get(to).is_none())
+    }
+
     /// Returns whether something is to be said about `host`, which is so once.
     fn is_news(&self, host: &str) -> bool {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);

@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, copy_bidirectional};
 use super::{door::refuse, targets};
 use crate::{front::Front, upstream::UpstreamError};
 
-/// Connects a client with `to` and passes bytes on until both sides have ended, or the proxy is to stop. `answer` tells the client that
+/// Connects a client with `to` and passes bytes on until both sides have ended. `answer` tells the client that
 /// it is connected, `first` is for the other side.
 pub(super) async fn run(
     mut client: impl AsyncRead + AsyncWrite + Unpin,
@@ -31,9 +31,5 @@ pub(super) async fn run(
     }
     client.write_all(answer).await?;
     server.write_all(first).await?;
-    let mut draining = front.draining.clone();
-    tokio::select! {
-        copied = copy_bidirectional(&mut client, &mut server) => copied.map(|_| ()),
-        _ = draining.wait_for(|draining| *draining) => Ok(()),
-    }
+    copy_bidirectional(&mut client, &mut server).await.map(|_| ())
 }

@@ -121,7 +121,7 @@ async fn client_that_does_not_trust_the_authority_is_a_warning_once_for_each_hos
     let ended = server.terminate().await;
     for host in ["a.example", "b.example"] {
         let warning =
-            format!("does not trust the certificate made here for {host}: `qix-proxy ca install-help`");
+            format!("did not take the certificate made here for {host}: `qix-proxy ca install-help`");
         assert_eq!(ended.stderr.matches(&warning).count(), 1, "{}", ended.stderr);
     }
 }
