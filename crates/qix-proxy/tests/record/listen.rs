@@ -62,6 +62,7 @@ async fn unix_socket_is_another_way_in_and_is_gone_in_the_end() {
     assert!(greeting.to_text().unwrap().contains("OnConnected"));
     client.close(None).await.unwrap();
     while bounded(futures_util::StreamExt::next(&mut client)).await.is_some() {}
+    drop(client);
     let recording = rig.finish().await;
     assert_eq!(recording.frames(1).len(), 1);
     assert!(!path.exists());
