@@ -12,6 +12,9 @@ use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxie
 
 use crate::{
     Proxy, ProxyError,
+    authority::AuthorityError,
+    forward::Forwarding,
+    listen::{FrontTls, ListenOn},
     origin::Origins,
     record::{FileSettings, Observer, Redaction},
     rewrite::{HeaderRules, is_secret},
@@ -49,10 +52,19 @@ pub struct ProxyBuilder {
     pub maps: Vec<(String, Endpoint)>,
     /// The recording, a file that must not exist yet; [`Recorder::create`](crate::record::Recorder::create) says what its name may stand for.
     pub output: PathBuf,
-    /// The address to listen on; port 0 takes a free one.
+    /// What to listen on; port 0 takes a free one.
     ///
-    /// Default: `127.0.0.1:9077`, which only programs of this machine can reach.
-    pub listen: SocketAddr,
+    /// Default: none, which means `127.0.0.1:9077`, which only programs of this machine can reach.
+    pub listens: Vec<ListenOn>,
+    /// What certificate clients are shown on all addresses; Unix sockets are plain.
+    ///
+    /// Default: none, so that clients speak plain HTTP.
+    pub front_tls: Option<FrontTls>,
+    /// Makes a forward proxy, which stands in for some hosts and tunnels to all others, in the place of a reverse proxy with an
+    /// [upstream](Self::upstream) or [maps](Self::maps).
+    ///
+    /// Default: none.
+    pub forward: Option<Forwarding>,
     /// Headers that are sent upstream instead of those of the same name that a client or [`auth`](Self::auth) sends. Their values are never
     /// recorded.
     ///
@@ -130,7 +142,9 @@ impl ProxyBuilder {
             upstream: None,
             maps: Vec::new(),
             output: output.into(),
-            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 9077)),
+            listens: Vec::new(),
+            front_tls: None,
+            forward: None,
             headers: Headers::new(),
             remove_headers: Vec::new(),
             auth: Auth::none(),
@@ -164,10 +178,30 @@ impl ProxyBuilder {
         self
     }
 
-    /// Sets [`listen`](Self::listen).
+    /// Adds an address to [`listens`](Self::listens).
     #[must_use]
-    pub fn listen(mut self, address: impl Into<SocketAddr>) -> Self {
-        self.listen = address.into();
+    pub fn listen(self, address: impl Into<SocketAddr>) -> Self {
+        self.listen_on(ListenOn::Tcp(address.into()))
+    }
+
+    /// Adds to [`listens`](Self::listens).
+    #[must_use]
+    pub fn listen_on(mut self, place: ListenOn) -> Self {
+        self.listens.push(place);
+        self
+    }
+
+    /// Sets [`front_tls`](Self::front_tls).
+    #[must_use]
+    pub fn front_tls(mut self, tls: FrontTls) -> Self {
+        self.front_tls = Some(tls);
+        self
+    }
+
+    /// Sets [`forward`](Self::forward).
+    #[must_use]
+    pub fn forward(mut self, forwarding: Forwarding) -> Self {
+        self.forward = Some(forwarding);
         self
     }
 
@@ -296,9 +330,25 @@ impl ProxyBuilder {
         Proxy::bind(self).await
     }
 
+    /// Returns what to listen on.
+    pub(crate) fn places(&self) -> Vec<ListenOn> {
+        match &*self.listens {
+            [] => vec![ListenOn::Tcp(SocketAddr::from((Ipv4Addr::LOCALHOST, 9077)))],
+            listens => listens.to_vec(),
+        }
+    }
+
     /// Checks what can be checked without the network, and prepares what connections share. Reads the system's trust roots.
     pub(crate) fn validate(&self) -> Result<Checked, ConfigError> {
-        let routes = Routes::new(self.upstream.as_ref(), &self.maps)?;
+        let routes = match &self.forward {
+            None => Routes::new(self.upstream.as_ref(), &self.maps)?,
+            Some(_) if self.upstream.is_some() || !self.maps.is_empty() => return Err(ConfigError::TwoModes),
+            Some(forward) if forward.patterns().is_empty() => return Err(ConfigError::NoIntercept),
+            Some(forward) => {
+                forward.check().map_err(ConfigError::Authority)?;
+                Routes::elsewhere(forward.patterns().describe())
+            }
+        };
         // Those that are the same each time are checked now rather than on the first connection.
         let fixed = self.auth.headers().map_err(ConfigError::Auth)?;
         let add = self.headers.as_map().clone();
@@ -315,7 +365,13 @@ impl ProxyBuilder {
             Some(identity) => self.tls.clone().identity(identity.clone()),
             None => self.tls.clone(),
         };
-        let dialer = Dialer::for_engines(routes.endpoints(), &tls, &limits)?;
+        let dialer = match &self.forward {
+            None => Dialer::for_engines(routes.endpoints(), &tls, &limits)?,
+            Some(forward) => {
+                let patterns = forward.patterns().clone();
+                Dialer::for_engines_where(move |endpoint| patterns.matches(endpoint), &tls, &limits)?
+            }
+        };
         let upstream = Upstream {
             routes,
             auth: self.auth.clone(),
@@ -361,6 +417,17 @@ pub enum ConfigError {
         /// The path.
         prefix: String,
     },
+    /// It should be a forward and a reverse proxy.
+    #[error("a forward proxy finds the engine in each request; leave out the upstream and the maps")]
+    TwoModes,
+    /// A forward proxy would record nothing.
+    #[error(
+        "a forward proxy records only the hosts that it intercepts, and there are none; name one, such as *.qlikcloud.com"
+    )]
+    NoIntercept,
+    /// The authority may not vouch for a host.
+    #[error("a host cannot be intercepted")]
+    Authority(#[source] AuthorityError),
     /// The credentials cannot be sent.
     #[error("the credentials cannot be sent")]
     Auth(#[source] HeaderError),

@@ -1,8 +1,16 @@
-//! How clients come in.
+//! How a client has come in.
 
-/// What a listener knows of the connections that it accepts.
+use std::sync::Arc;
+
+use crate::routes::Route;
+
+/// What the way that a client has come in by says about its requests.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Entrance {
-    /// Whether the client speaks TLS to us, so that our own origin begins with `https`.
+    /// Whether the client speaks TLS, which makes our own origin one of https.
     pub(crate) secure: bool,
+    /// The only upstream there is: that of a host which the recorder stands in for. Otherwise the path leads to one.
+    pub(crate) upstream: Option<Arc<Route>>,
+    /// Whether there is one request and no other, for the next may be for another host.
+    pub(crate) single: bool,
 }

@@ -127,6 +127,7 @@ where
     let visit = Arc::new(Mutex::new(Visit::default()));
     let mut draining = front.draining.clone();
     let header_timeout = front.header_timeout;
+    let single = entrance.single;
     let theirs = Arc::clone(&visit);
     let verdict = Verdict::default();
     let stream = Watched::new(stream, Arc::clone(&verdict));
@@ -149,6 +150,7 @@ where
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(header_timeout)
+        .keep_alive(!single)
         .preserve_header_case(true)
         .title_case_headers(true)
         .auto_date_header(false)
@@ -207,7 +209,12 @@ async fn answer(
         Ok(key) => key,
         Err((status, sentence)) => return said(status, sentence),
     };
-    match front.origins.misuse(&request) {
+    let only = entrance.upstream.as_deref();
+    let misuse = match only {
+        Some(route) => front.origins.misuse_of(&request.headers, &route.endpoint),
+        None => front.origins.misuse(&request),
+    };
+    match misuse {
         Some(Misuse::Page) => {
             tracing::warn!(
                 "refused a page whose origin may not use the credentials given here; see --allow-origin"
@@ -222,7 +229,7 @@ async fn answer(
         }
         None => {}
     }
-    let Some(route) = front.upstream.routes.find(path_and_query(&request)) else {
+    let Some(route) = only.or_else(|| front.upstream.routes.find(path_and_query(&request))) else {
         tracing::warn!("refused a request whose path leads to no upstream; see --map and --upstream");
         let known = front.upstream.routes.prefixes();
         return said(

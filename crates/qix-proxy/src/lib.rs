@@ -8,6 +8,7 @@
 //!
 //! The binary `qix-proxy` is a thin command line on top.
 
+mod authority;
 mod body;
 mod chain;
 mod cli;
@@ -15,12 +16,15 @@ mod config;
 pub mod demo;
 pub mod doctor;
 mod entrance;
+mod forward;
 mod front;
 mod hangup;
+mod listen;
 mod listener;
 mod live;
 mod metrics;
 mod origin;
+mod private;
 mod rebinding;
 pub mod record;
 mod relay;
@@ -32,8 +36,11 @@ mod shutdown;
 mod systemd;
 mod upstream;
 
+pub use authority::{Authority, AuthorityError, AuthoritySettings, Leaf};
 pub use cli::run;
 pub use config::{ConfigError, ProxyBuilder};
+pub use forward::{Forwarding, InterceptError};
+pub use listen::{FrontTls, FrontTlsError, ListenError, ListenOn, ListenOnError};
 pub use listener::{Proxy, ProxyError};
 
 /// The examples of the README compile.

@@ -1,23 +1,22 @@
 //! The proxy as a whole: listening, draining, stopping.
 
-use std::{io, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
-
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    task::JoinSet,
-    time::{sleep, timeout},
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
 };
+
+use tokio::{sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     config::{ConfigError, ProxyBuilder},
     entrance::Entrance,
+    forward::{self, Forward},
     front::{self, Front},
+    listen::{AnyStream, Came, FrontTlsError, Guard, ListenError, ListenOn, Listening},
     record::{Recorder, RecorderConfig, RecorderError, Sealed},
 };
-
-/// How long to wait before accepting again when the system has no more sockets to give.
-const PAUSE: Duration = Duration::from_millis(100);
 
 /// A reverse proxy for WebSockets that records what crosses it.
 ///
@@ -36,11 +35,19 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// ```
 #[derive(Debug)]
 pub struct Proxy {
-    listener: TcpListener,
-    address: SocketAddr,
-    front: Arc<Front>,
+    listening: Listening,
+    places: Vec<ListenOn>,
+    door: Door,
     draining: watch::Sender<bool>,
     grace: Duration,
+}
+
+/// What a client comes through.
+#[derive(Clone, Debug)]
+struct Door {
+    guard: Option<Arc<Guard>>,
+    forward: Option<Arc<Forward>>,
+    front: Arc<Front>,
 }
 
 /// Why a proxy cannot start.
@@ -50,28 +57,15 @@ pub enum ProxyError {
     /// The settings do not hold together.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}{}", listen_hint(source))]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// Something cannot be listened on.
+    #[error(transparent)]
+    Listen(#[from] ListenError),
+    /// TLS cannot be spoken with clients.
+    #[error(transparent)]
+    FrontTls(#[from] FrontTlsError),
     /// The recording cannot be made.
     #[error(transparent)]
     Recorder(#[from] RecorderError),
-}
-
-fn listen_hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => ", because another program does; stop it or choose another port",
-        io::ErrorKind::AddrNotAvailable => {
-            ", because this machine does not have that address; choose one of its own"
-        }
-        io::ErrorKind::PermissionDenied => ", because only administrators may; choose a port above 1023",
-        _ => "; choose another address",
-    }
 }
 
 impl Proxy {
@@ -84,14 +78,20 @@ impl Proxy {
     /// Does the work of [`ProxyBuilder::bind`].
     pub(crate) async fn bind(config: ProxyBuilder) -> Result<Self, ProxyError> {
         let checked = config.validate()?;
-        let failed = |source| ProxyError::Listen { address: config.listen, source };
-        let listener = TcpListener::bind(config.listen).await.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-        if !address.ip().is_loopback() {
-            tracing::warn!(
-                "LISTENING ON {address}: every machine that can reach this one can use the engine through it, with the \
-                 credentials given here, and everything is recorded"
-            );
+        let listening = Listening::bind(&config.places()).await?;
+        let places = listening.places();
+        let guard = config.front_tls.as_ref().map(|tls| tls.guard(&places)).transpose()?.map(Arc::new);
+        for address in places.iter().filter_map(ListenOn::tcp).filter(|address| !address.ip().is_loopback()) {
+            let what = match config.forward {
+                None => {
+                    "can use the engine through it, with the credentials given here, and everything is recorded"
+                }
+                Some(_) => {
+                    "can use it as its proxy, and what it says to intercepted hosts goes on with the credentials given here and is \
+                     recorded"
+                }
+            };
+            tracing::warn!("LISTENING ON {address}: every machine that can reach this one {what}");
         }
         let recorder_config = RecorderConfig {
             upstream: checked.upstream.routes.describe(),
@@ -112,22 +112,38 @@ impl Proxy {
             max_body: config.max_body,
             draining: receiver,
         });
-        Ok(Self { listener, address, front, draining, grace: config.grace })
+        let own = places.iter().filter_map(ListenOn::tcp).collect();
+        let forward =
+            config.forward.as_ref().map(|forward| Arc::new(forward.ready(own, config.proxies.clone())));
+        let door = Door { guard, forward, front };
+        Ok(Self { listening, places, door, draining, grace: config.grace })
     }
 
-    /// Returns the address that clients connect to.
+    /// Returns the first address that clients connect to; if there are Unix sockets only, one that nobody can connect to (`0.0.0.0:0`).
     pub fn local_addr(&self) -> SocketAddr {
-        self.address
+        let first = self.places.iter().find_map(ListenOn::tcp);
+        first.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)))
     }
 
-    /// Returns the upstream's URL, without secrets, and after it those of the maps as `/path=URL`.
+    /// Returns all that clients connect to, in the order in which it was given.
+    pub fn local_addrs(&self) -> &[ListenOn] {
+        &self.places
+    }
+
+    /// Returns the SHA-256 of the certificate that clients are shown, if nobody vouches for it.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.door.guard.as_ref()?.fingerprint.as_deref()
+    }
+
+    /// Returns the upstream's URL, without secrets, and after it those of the maps as `/path=URL`; of a forward proxy, the hosts that it
+    /// intercepts.
     pub fn upstream(&self) -> String {
-        self.front.upstream.routes.describe()
+        self.door.front.upstream.routes.describe()
     }
 
     /// Returns the recorder, to add to the recording or to look at its path.
     pub fn recorder(&self) -> &Recorder {
-        &self.front.recorder
+        &self.door.front.recorder
     }
 
     /// Serves until `shutdown` is done, or until nothing can be recorded although everything [must be](crate::record::OnFull::Stop), gives open connections the grace period to end, and seals the recording.
@@ -149,15 +165,15 @@ impl Proxy {
         shutdown: impl Future<Output = ()>,
         now: impl Future<Output = ()>,
     ) -> Sealed {
-        let Self { listener, front, draining, grace, .. } = self;
-        let recorder = front.recorder.clone();
+        let Self { mut listening, door, draining, grace, .. } = self;
+        let recorder = door.front.recorder.clone();
         let mut connections = JoinSet::new();
         tokio::select! {
-            () = accept(&listener, &front, &mut connections) => {}
+            () = accept(&mut listening, &door, &mut connections) => {}
             () = shutdown => {}
             () = recorder.must_stop() => {}
         }
-        drop(listener);
+        drop(listening);
         draining.send_replace(true);
         let rest = async { while connections.join_next().await.is_some() {} };
         tokio::select! {
@@ -167,22 +183,16 @@ impl Proxy {
         }
         // Their tapes say in the recording that the proxy cut them.
         connections.shutdown().await;
-        drop(front);
+        drop(door);
         recorder.seal().await
     }
 }
 
 /// Accepts for ever.
-async fn accept(listener: &TcpListener, front: &Arc<Front>, connections: &mut JoinSet<()>) {
+async fn accept(listening: &mut Listening, door: &Door, connections: &mut JoinSet<()>) {
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => start(stream, front, connections),
-                Err(error) => {
-                    tracing::warn!("cannot accept a connection: {error}");
-                    sleep(PAUSE).await;
-                }
-            },
+            came = listening.accept() => door.open(came, connections),
             Some(ended) = connections.join_next() => {
                 if let Err(error) = ended {
                     tracing::error!("a connection was lost to a fault in this program: {error}");
@@ -192,10 +202,42 @@ async fn accept(listener: &TcpListener, front: &Arc<Front>, connections: &mut Jo
     }
 }
 
-fn start(stream: TcpStream, front: &Arc<Front>, connections: &mut JoinSet<()>) {
-    // Messages are small and waited for.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!("cannot set TCP_NODELAY: {error}");
+impl Door {
+    /// Lets a client in, who is served from then on.
+    fn open(&self, came: Came, connections: &mut JoinSet<()>) {
+        match came {
+            Came::Tcp(stream, _) if self.guard.is_none() && self.forward.is_none() => {
+                connections.spawn(front::serve(stream, Entrance::default(), Arc::clone(&self.front)));
+            }
+            Came::Tcp(stream, from) => {
+                let door = self.clone();
+                connections.spawn(async move {
+                    let (secure, limit) = (door.guard.is_some(), door.front.header_timeout);
+                    let mut draining = door.front.draining.clone();
+                    let stream = match &door.guard {
+                        Some(guard) => tokio::select! {
+                            // Boxed, so that an open connection does not carry the memory of its handshake around.
+                            entered = Box::pin(guard.enter(stream, limit)) => entered,
+                            _ = draining.wait_for(|draining| *draining) => None,
+                        },
+                        None => Some(Box::new(stream) as AnyStream),
+                    };
+                    let Some(stream) = stream else { return };
+                    door.serve(stream, secure, Some(from)).await;
+                });
+            }
+            #[cfg(unix)]
+            Came::Unix(stream) => {
+                connections.spawn(self.clone().serve(Box::new(stream), false, None));
+            }
+        }
     }
-    connections.spawn(front::serve(stream, Entrance::default(), Arc::clone(front)));
+
+    async fn serve(self, stream: AnyStream, secure: bool, from: Option<SocketAddr>) {
+        let Self { forward, front, .. } = self;
+        match forward {
+            Some(forward) => forward::serve(stream, from, forward, front).await,
+            None => front::serve(stream, Entrance { secure, ..Entrance::default() }, front).await,
+        }
+    }
 }

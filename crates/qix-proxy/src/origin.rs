@@ -5,6 +5,7 @@ use http::{
     header::{HOST, ORIGIN, REFERER},
     request,
 };
+use qix_transport::Endpoint;
 use url::{Host, Url};
 
 /// The origins of pages that may use what the recorder injects.
@@ -76,7 +77,30 @@ impl Origins {
             None => false,
         };
         let own = || origin.split_once("://").is_some_and(|(_, authority)| Some(authority) == host);
-        local || own() || self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
+        local || own() || self.is_named(origin)
+    }
+
+    /// As [`misuse`](Self::misuse), for the host at `own` that the recorder stands in for: a browser that came to it by its own
+    /// name may use the credentials from its own pages, and from no others, be they of this machine.
+    pub(crate) fn misuse_of(&self, headers: &HeaderMap, own: &Endpoint) -> Option<Misuse> {
+        if !self.guarded {
+            return None;
+        }
+        let is_misuse = match headers.get(ORIGIN) {
+            Some(origin) => {
+                !origin.to_str().is_ok_and(|origin| origin == own.origin() || self.is_named(origin))
+            }
+            // Browsers send no origin with images and scripts, but say that another site wants them.
+            None => {
+                headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+                    && headers.get("sec-fetch-mode").is_none_or(|mode| mode != "navigate")
+            }
+        };
+        is_misuse.then_some(Misuse::Page)
+    }
+
+    fn is_named(&self, origin: &str) -> bool {
+        self.allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(origin))
     }
 
     /// Returns whether a page that may is what has a script or an image loaded, which happens without an `Origin`.
@@ -167,5 +191,28 @@ mod tests {
         );
         assert_eq!(of("GET", &[("referer", "https://intranet.example/mashup.html")]), None);
         assert_eq!(misuse(true, &[], "GET", &[("sec-fetch-site", "same-origin")]), None);
+    }
+
+    #[test]
+    fn only_pages_of_the_host_itself_may_use_credentials_for_it() {
+        let own = Endpoint::parse("wss://tenant.example").unwrap();
+        let misused = |guarded, headers: &[(&'static str, &'static str)]| {
+            let headers = headers.iter().map(|(name, value)| {
+                (http::HeaderName::from_static(name), http::HeaderValue::from_static(value))
+            });
+            let allowed = vec!["https://portal.example".to_owned()];
+            Origins { guarded, allowed }.misuse_of(&HeaderMap::from_iter(headers), &own).is_some()
+        };
+        for origin in ["https://evil.example", "http://localhost:3000", "http://tenant.example", "null"] {
+            assert!(misused(true, &[("origin", origin)]), "{origin}");
+            assert!(!misused(false, &[("origin", origin)]));
+        }
+        for origin in ["https://tenant.example", "https://portal.example"] {
+            assert!(!misused(true, &[("origin", origin)]), "{origin}");
+        }
+        assert!(misused(true, &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")]));
+        assert!(!misused(true, &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "navigate")]));
+        assert!(!misused(true, &[("sec-fetch-site", "same-origin"), ("sec-fetch-mode", "cors")]));
+        assert!(!misused(true, &[]));
     }
 }

@@ -62,7 +62,10 @@ impl HeaderRules {
         headers.insert(HOST, value(endpoint.authority()));
         pass_on(&client.headers, &[HOST, CONTENT_LENGTH], headers);
         self.remove_from(headers);
-        if headers.contains_key(ORIGIN) {
+        // Whoever comes to the upstream by its own name has the origin of another page, if not of the upstream's.
+        if headers.contains_key(ORIGIN)
+            && !client.headers.get(HOST).is_some_and(|host| is_for(host, endpoint))
+        {
             headers.insert(ORIGIN, value(&endpoint.origin()));
         }
         change(headers, COOKIE, answers::cookies_up);
@@ -197,6 +200,14 @@ fn readable_encodings(accepted: &str) -> Option<String> {
 pub(crate) fn names(headers: &HeaderMap, list: HeaderName, token: &str) -> bool {
     let is_token = |part: &[u8]| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes());
     headers.get_all(list).iter().any(|value| value.as_bytes().split(|byte| *byte == b',').any(is_token))
+}
+
+/// Returns whether a `Host` header names this endpoint, with its port or without if it may be left out.
+fn is_for(host: &HeaderValue, endpoint: &Endpoint) -> bool {
+    let authority = endpoint.authority();
+    let Ok(host) = host.to_str() else { return false };
+    let without_port = host.strip_suffix(&format!(":{}", endpoint.port())).unwrap_or(host);
+    host.eq_ignore_ascii_case(authority) || without_port.eq_ignore_ascii_case(authority)
 }
 
 fn value(text: &str) -> HeaderValue {

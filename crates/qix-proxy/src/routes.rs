@@ -6,7 +6,11 @@ use crate::config::ConfigError;
 
 /// The upstreams by the paths that lead to them, the longest last.
 #[derive(Debug)]
-pub(crate) struct Routes(Vec<Route>);
+pub(crate) struct Routes {
+    routes: Vec<Route>,
+    /// What to say instead of URLs, where paths lead nowhere.
+    described: Option<String>,
+}
 
 /// One upstream.
 #[derive(Debug)]
@@ -38,28 +42,36 @@ impl Routes {
             return Err(ConfigError::NoUpstream);
         }
         routes.sort_by_key(|route| route.prefix.len());
-        Ok(Self(routes))
+        Ok(Self { routes, described: None })
+    }
+
+    /// Leads no path anywhere: where a request leads is known before it comes. `described` says of it what can be said.
+    pub(crate) fn elsewhere(described: String) -> Self {
+        Self { routes: Vec::new(), described: Some(described) }
     }
 
     /// Returns where path and query of a request lead.
     pub(crate) fn find(&self, target: &str) -> Option<&Route> {
-        self.0.iter().rev().find(|route| route.rest(target).is_some())
+        self.routes.iter().rev().find(|route| route.rest(target).is_some())
     }
 
     /// Returns all routes, those with the longest paths upstream first.
     pub(crate) fn longest_first(&self) -> impl Iterator<Item = &Route> {
-        let mut routes: Vec<&Route> = self.0.iter().collect();
+        let mut routes: Vec<&Route> = self.routes.iter().collect();
         routes.sort_by_key(|route| std::cmp::Reverse(route.endpoint.path_and_query().len()));
         routes.into_iter()
     }
 
     pub(crate) fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
-        self.0.iter().map(|route| &route.endpoint)
+        self.routes.iter().map(|route| &route.endpoint)
     }
 
     /// Returns the upstreams' URLs, without secrets: first the one for all else, then each of the others as `/path=URL`.
     pub(crate) fn describe(&self) -> String {
-        let urls = self.0.iter().map(|route| match &*route.prefix {
+        if let Some(described) = &self.described {
+            return described.clone();
+        }
+        let urls = self.routes.iter().map(|route| match &*route.prefix {
             "" => route.endpoint.to_string(),
             prefix => format!("{prefix}={}", route.endpoint),
         });
@@ -68,11 +80,16 @@ impl Routes {
 
     /// Returns the paths that lead somewhere, for somebody whose path does not.
     pub(crate) fn prefixes(&self) -> String {
-        self.0.iter().map(|route| format!("{}/", route.prefix)).collect::<Vec<_>>().join(", ")
+        self.routes.iter().map(|route| format!("{}/", route.prefix)).collect::<Vec<_>>().join(", ")
     }
 }
 
 impl Route {
+    /// Leads all paths to those of `endpoint`, as written.
+    pub(crate) fn whole(endpoint: Endpoint) -> Self {
+        Self { prefix: "".into(), endpoint }
+    }
+
     /// Returns path and query for the upstream: its own path in the place of the prefix, and the rest as written.
     pub(crate) fn target(&self, target: &str) -> String {
         let rest = self.rest(target).unwrap_or(target);

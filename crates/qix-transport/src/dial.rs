@@ -7,7 +7,10 @@ mod target;
 mod tcp;
 pub(crate) mod tunnel;
 
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 use bytes::Bytes;
 use rustls::{ProtocolVersion, pki_types::ServerName};
@@ -53,11 +56,18 @@ enum Tls {
     Given(Secured),
     /// Some servers get all the settings; others get the trust roots, which are read when the first of them is dialled.
     For {
-        peers: Arc<[Box<str>]>,
+        engines: Engines,
         secured: Option<Secured>,
         others: TlsSettings,
         read: Arc<OnceLock<Secured>>,
     },
+}
+
+/// The servers that get all the settings.
+#[derive(Clone)]
+enum Engines {
+    Listed(Arc<[Box<str>]>),
+    Which(Arc<dyn Fn(&Endpoint) -> bool + Send + Sync>),
 }
 
 #[derive(Clone, Debug)]
@@ -94,8 +104,25 @@ impl Dialer {
         let engines: Vec<_> = engines.into_iter().collect();
         let is_tls = engines.iter().any(|engine| engine.is_tls());
         let secured = if is_tls { Some(Secured::new(tls)?) } else { None };
-        let peers = engines.iter().map(|engine| engine.peer()).collect();
-        let tls = Tls::For { peers, secured, others: tls.roots_only(), read: Arc::default() };
+        let engines = Engines::Listed(engines.iter().map(|engine| engine.peer()).collect());
+        let tls = Tls::For { engines, secured, others: tls.roots_only(), read: Arc::default() };
+        Ok(Self { tls, limits: *limits, proxies: Proxies::none() })
+    }
+
+    /// As [`for_engines`](Self::for_engines), for engines that are not known yet: those for which `is_engine` says so. Reads the
+    /// system's trust roots unless a CA was given.
+    ///
+    /// # Errors
+    ///
+    /// [`TlsError`] says what is wrong with the settings.
+    pub fn for_engines_where(
+        is_engine: impl Fn(&Endpoint) -> bool + Send + Sync + 'static,
+        tls: &TlsSettings,
+        limits: &Limits,
+    ) -> Result<Self, TlsError> {
+        let engines = Engines::Which(Arc::new(is_engine));
+        let secured = Some(Secured::new(tls)?);
+        let tls = Tls::For { engines, secured, others: tls.roots_only(), read: Arc::default() };
         Ok(Self { tls, limits: *limits, proxies: Proxies::none() })
     }
 
@@ -124,6 +151,19 @@ impl Dialer {
         self.dial_by(endpoint, self.deadline(), Watch::default()).await
     }
 
+    /// Connects as [`dial`](Self::dial) does, but speaks no TLS, whatever the endpoint says: for programs that pass on what others say.
+    ///
+    /// # Errors
+    ///
+    /// [`ConnectError`] of the stages name, TCP and tunnel.
+    ///
+    /// # Cancellation
+    ///
+    /// As [`dial`](Self::dial).
+    pub async fn dial_tcp(&self, endpoint: &Endpoint) -> Result<Stream, ConnectError> {
+        Ok(self.open(endpoint, self.deadline(), Watch::default()).await?.into())
+    }
+
     /// Connects within a deadline that the caller shares with later stages.
     pub(crate) async fn dial_by(
         &self,
@@ -131,8 +171,22 @@ impl Dialer {
         deadline: Deadline,
         watch: Watch<'_>,
     ) -> Result<Stream, ConnectError> {
+        let tcp = self.open(endpoint, deadline, watch).await?;
+        if !endpoint.is_tls() {
+            return Ok(tcp.into());
+        }
+        self.connect_tls(endpoint, tcp, deadline, watch).await
+    }
+
+    /// Connects, through a proxy's tunnel if so set.
+    async fn open(
+        &self,
+        endpoint: &Endpoint,
+        deadline: Deadline,
+        watch: Watch<'_>,
+    ) -> Result<Prefixed<TcpStream>, ConnectError> {
         let open = |target| tcp::open(target, &self.limits, deadline, watch);
-        let tcp = match self.proxies.get(endpoint) {
+        Ok(match self.proxies.get(endpoint) {
             None => Prefixed::new(Bytes::new(), open(endpoint.into()).await?),
             Some(proxy) => {
                 let tunnel = tunnel::open(proxy, open(proxy.into()).await?, endpoint, deadline).await?;
@@ -142,11 +196,7 @@ impl Dialer {
                 });
                 tunnel
             }
-        };
-        if !endpoint.is_tls() {
-            return Ok(tcp.into());
-        }
-        self.connect_tls(endpoint, tcp, deadline, watch).await
+        })
     }
 
     pub(crate) fn deadline(&self) -> Deadline {
@@ -202,7 +252,7 @@ impl Tls {
         match self {
             Self::None => Ok(None),
             Self::Given(secured) => Ok(Some(secured)),
-            Self::For { peers, secured: Some(secured), .. } if peers.contains(&endpoint.peer()) => {
+            Self::For { engines, secured: Some(secured), .. } if engines.contain(endpoint) => {
                 Ok(Some(secured))
             }
             Self::For { others, read, .. } => match read.get() {
@@ -212,6 +262,24 @@ impl Tls {
                     Ok(Some(read.get_or_init(|| secured)))
                 }
             },
+        }
+    }
+}
+
+impl Engines {
+    fn contain(&self, endpoint: &Endpoint) -> bool {
+        match self {
+            Self::Listed(peers) => peers.contains(&endpoint.peer()),
+            Self::Which(is_engine) => is_engine(endpoint),
+        }
+    }
+}
+
+impl fmt::Debug for Engines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Listed(peers) => peers.fmt(f),
+            Self::Which(_) => f.write_str("where somebody says so"),
         }
     }
 }

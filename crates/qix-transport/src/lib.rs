@@ -84,6 +84,7 @@ pub use error::{ConnectError, Refusal, SetupError, Stage};
 pub use headers::{HeaderError, Headers};
 pub use http_client::Attempt;
 pub use memory::{MemoryAcceptor, MemoryConnect, MemorySocket};
+pub use prefixed::Prefixed;
 pub use printable::printable;
 pub use progress::{Progress, ServerCertificates};
 pub use qix_protocol::{Advice, CloseCode, CloseReason};

@@ -9,18 +9,20 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// Yields `head` before what the stream itself has to say.
+/// A stream of which some bytes were read already: yields them before what the stream itself has to say.
 ///
-/// The WebSocket library takes such bytes too, but makes them its read buffer, which then stays as small as they are: with
-/// messages still in use, each further read would be of one message.
+/// For whoever has to look at the beginning of a connection before deciding who speaks on it.
+// The WebSocket library takes such bytes too, but makes them its read buffer, which then stays as small as they are: with
+// messages still in use, each further read would be of one message.
 #[derive(Debug)]
-pub(crate) struct Prefixed<S> {
+pub struct Prefixed<S> {
     head: Bytes,
     stream: S,
 }
 
 impl<S> Prefixed<S> {
-    pub(crate) fn new(head: Bytes, stream: S) -> Self {
+    /// Puts `head` in front of `stream`.
+    pub fn new(head: Bytes, stream: S) -> Self {
         // A copy, because a few bytes would keep the buffer they were read into for as long as the stream lives.
         Self { head: Bytes::copy_from_slice(&head), stream }
     }

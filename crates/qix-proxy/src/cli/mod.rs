@@ -1,10 +1,12 @@
 //! The command line: arguments in, exit code out.
 
+mod ca;
 mod demo;
 mod doctor;
 mod engine;
 mod exit;
 mod files;
+mod listen;
 mod live;
 mod log;
 mod record;
@@ -47,6 +49,8 @@ enum Command {
     Repair(repair::RepairArgs),
     /// Find out why an engine cannot be reached: name, TCP, tunnel, TLS, upgrade, greeting and a first answer, step by step
     Doctor(Box<doctor::DoctorArgs>),
+    /// Make, show and explain the certificate authority that --mode forward and --tls-self-signed use
+    Ca(ca::CaArgs),
     /// See all of it at work on an embedded recording: no engine, no network, nothing to set up
     Demo(demo::DemoArgs),
 }
@@ -79,6 +83,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Scrub(args) => args.exec(out),
         Command::Repair(args) => args.exec(out),
         Command::Doctor(args) => args.exec(out).await,
+        Command::Ca(args) => args.exec(out),
         Command::Demo(args) => args.exec(out).await,
     }
 }

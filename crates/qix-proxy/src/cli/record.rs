@@ -1,7 +1,8 @@
 //! `qix-proxy record`: forward a client's traffic to an engine, and keep it.
 
-use std::{io::Write, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{io::Write, path::PathBuf, time::Duration};
 
+use clap::ValueEnum;
 use http::HeaderName;
 use qix_transport::Endpoint;
 
@@ -9,13 +10,14 @@ use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
     exit::{CliError, Outcome, count},
     files::FileArgs,
+    listen::{ListenArgs, shown},
     live::LiveArgs,
     redaction::RedactionArgs,
     session::SessionArgs,
     units,
 };
 use crate::{
-    Proxy, ProxyBuilder, ProxyError,
+    Forwarding, Proxy, ProxyBuilder, ProxyError,
     chain::chain,
     hangup,
     record::{Redaction, Sealed},
@@ -28,8 +30,17 @@ const DEFAULT_OUTPUT: &str = "session-%Y%m%dT%H%M%SZ.qixrec";
 #[derive(Debug, clap::Args)]
 pub(crate) struct RecordArgs {
     /// Where the engine is, as ws:// or wss:// URL; the path that the client asks for is added to it
-    #[arg(long, value_name = "URL", required_unless_present = "map")]
+    #[arg(long, value_name = "URL", required_unless_present_any = ["map", "mode", "intercept"])]
     upstream: Option<String>,
+
+    /// What clients are told: the address of this program as that of the engine, or as that of their proxy
+    #[arg(long, value_name = "MODE", default_value = "reverse")]
+    mode: Mode,
+
+    /// In forward mode, a host to stand in for and record, such as *.qlikcloud.com or sense.example.com:443; can be repeated. Clients must
+    /// trust the authority of `qix-proxy ca`. All else is tunnelled, unread
+    #[arg(long, value_name = "HOST[:PORT]", conflicts_with_all = ["upstream", "map"])]
+    intercept: Vec<String>,
 
     /// Another engine for paths that begin with PATH, which the URL's own path replaces; the longest wins. Can be repeated.
     /// All get the same credentials
@@ -39,10 +50,6 @@ pub(crate) struct RecordArgs {
     /// A header of the client that is not sent to the engine; can be repeated
     #[arg(long, value_name = "NAME")]
     remove_header: Vec<HeaderName>,
-
-    /// Where the client connects to; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9077")]
-    listen: SocketAddr,
 
     /// The recording to write; an existing file is never overwritten. %Y, %m, %d, %H, %M and %S stand for the time in UTC, and a name
     /// that ends with .zst makes the file compressed [default: session-TIME.qixrec]
@@ -62,6 +69,9 @@ pub(crate) struct RecordArgs {
     /// this recorder is asked
     #[arg(long, value_name = "ORIGIN")]
     allow_origin: Vec<String>,
+
+    #[command(flatten)]
+    listening: ListenArgs,
 
     #[command(flatten)]
     redaction: RedactionArgs,
@@ -89,6 +99,15 @@ pub(crate) struct RecordArgs {
     way: ProxyArgs,
 }
 
+/// What clients take the recorder for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+enum Mode {
+    /// The engine: one URL is changed in the client
+    Reverse,
+    /// A proxy: the client's proxy settings are changed, and no URL
+    Forward,
+}
+
 impl RecordArgs {
     /// Records until Ctrl-C or SIGTERM.
     pub(crate) async fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
@@ -101,17 +120,25 @@ impl RecordArgs {
         let watch = self.live.prepare().await?;
         let mut config = self.config()?;
         config.observer = watch.observer();
+        let (secure, forward) = (config.front_tls.is_some(), config.forward.is_some());
         let proxy = config.bind().await.map_err(refused)?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
         let asked = crate::shutdown::requested()?;
         let hung_up = hangup::rotating(proxy.recorder().clone())?;
-        writeln!(
-            out,
-            "recording ws://{} to {}, engine at {}",
-            proxy.local_addr(),
-            proxy.recorder().path().display(),
-            proxy.upstream()
-        )?;
+        let (file, upstream) = (proxy.recorder().path().display(), proxy.upstream());
+        if forward {
+            let places = shown(proxy.local_addrs(), if secure { "https" } else { "http" });
+            writeln!(
+                out,
+                "recording {upstream} to {file}, for clients whose proxy is {places}; other hosts are not recorded"
+            )?;
+        } else {
+            let places = shown(proxy.local_addrs(), if secure { "wss" } else { "ws" });
+            writeln!(out, "recording {places} to {file}, engine at {upstream}")?;
+        }
+        if let Some(fingerprint) = proxy.fingerprint() {
+            writeln!(out, "nobody vouches for the certificate; its SHA-256 is {fingerprint}")?;
+        }
         out.flush()?;
         let watched = watch.start(proxy.recorder(), out)?;
         systemd::ready(&format!("recording {} to {}", proxy.local_addr(), proxy.recorder().path().display()));
@@ -163,7 +190,6 @@ impl RecordArgs {
         let output = self.out.unwrap_or_else(|| DEFAULT_OUTPUT.into());
         let mut config = Proxy::builder(output)
             .files(self.files.settings()?)
-            .listen(self.listen)
             .headers(headers)
             .auth(auth)
             .tls(tls)
@@ -182,7 +208,23 @@ impl RecordArgs {
             })?;
             config = config.map(path, Endpoint::parse(url).map_err(|error| unusable("--map", &error))?);
         }
-        Ok(config)
+        match (self.mode, self.intercept.is_empty()) {
+            (Mode::Reverse, true) => {}
+            (Mode::Reverse, false) => {
+                return Err(CliError::usage(
+                    "--intercept is for --mode forward; give --upstream, or that mode",
+                ));
+            }
+            (Mode::Forward, _) => {
+                let mut forwarding = Forwarding::new(self.listening.authority()?);
+                for host in &self.intercept {
+                    forwarding =
+                        forwarding.intercept(host).map_err(|error| CliError::usage(error.to_string()))?;
+                }
+                config = config.forward(forwarding);
+            }
+        }
+        self.listening.apply(config)
     }
 }
 
@@ -191,7 +233,8 @@ fn refused(error: ProxyError) -> CliError {
     match error {
         ProxyError::Config(_) => CliError::usage(text),
         ProxyError::Recorder(_) => CliError::usage(format!("{text} (--out names the file)")),
-        ProxyError::Listen { .. } => CliError::network(format!("{text} (--listen names the address)")),
+        ProxyError::FrontTls(_) => CliError::usage(text),
+        ProxyError::Listen(_) => CliError::network(format!("{text} (--listen names the address)")),
     }
 }
 

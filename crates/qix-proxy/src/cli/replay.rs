@@ -2,14 +2,15 @@
 
 use std::{
     io::{self, Write},
-    net::SocketAddr,
     path::PathBuf,
 };
 
 use super::{
     exit::{CliError, Outcome, count},
+    listen::shown,
     redaction::RedactionArgs,
 };
+use crate::ListenOn;
 use crate::chain::chain;
 use crate::replay::{LoadError, LoadReport, ReplayServer, ReplaySummary, Tapes};
 use crate::scrub::Anonymizer;
@@ -21,9 +22,9 @@ pub(crate) struct ReplayArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Where to listen; port 0 takes a free one
+    /// Where to listen: an address, port 0 takes a free one, or unix:PATH; can be repeated
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9077")]
-    listen: SocketAddr,
+    listen: Vec<ListenOn>,
 
     /// What stands for which value, as `scrub --anonymise-map` wrote it, so that a client may name the values themselves
     #[arg(long, value_name = "FILE")]
@@ -49,14 +50,11 @@ impl ReplayArgs {
             }
         };
         let (connections, calls) = (tapes.connections(), tapes.calls());
-        let server = ReplayServer::bind(tapes, self.listen).await.map_err(|error| {
-            CliError::network(format!(
-                "cannot listen on {}: {error}; choose another address with --listen",
-                self.listen
-            ))
-        })?;
-        let address = server.local_addr()?;
-        if !address.ip().is_loopback() {
+        let server = ReplayServer::bind_all(tapes, &self.listen)
+            .await
+            .map_err(|error| CliError::network(format!("{} (--listen names it)", chain(&error))))?;
+        let places = server.local_addrs();
+        for address in places.iter().filter_map(ListenOn::tcp).filter(|address| !address.ip().is_loopback()) {
             tracing::warn!(
                 "LISTENING ON {address}: every machine that can reach this one can read the recording"
             );
@@ -65,10 +63,11 @@ impl ReplayArgs {
         let shutdown = crate::shutdown::requested()?;
         writeln!(
             out,
-            "replaying {} with {} from {} on ws://{address}",
+            "replaying {} with {} from {} on {}",
             count(connections as u64, "connection"),
             count(calls as u64, "call"),
-            self.name()
+            self.name(),
+            shown(&places, "ws")
         )?;
         out.flush()?;
         let summary = server

@@ -13,11 +13,7 @@ use futures_util::{FutureExt, SinkExt, StreamExt};
 use http::{Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::{
-    net::{TcpListener, TcpStream},
-    sync::mpsc,
-    task::JoinSet,
-};
+use tokio::{sync::mpsc, task::JoinSet};
 use tokio_tungstenite::{
     WebSocketStream,
     tungstenite::{
@@ -28,6 +24,7 @@ use tokio_tungstenite::{
 
 use super::{Miss, Outgoing, Player, Tapes, player::ElsewherePush};
 use crate::front::{self, ResponseBody};
+use crate::listen::{Came, Io, ListenError, ListenOn, Listening};
 
 /// A server that answers from tapes, for any number of clients.
 ///
@@ -35,7 +32,7 @@ use crate::front::{self, ResponseBody};
 /// none has its path, the first that was played least.
 #[derive(Debug)]
 pub struct ReplayServer {
-    listener: TcpListener,
+    listening: Listening,
     shared: Arc<Shared>,
     misses: mpsc::UnboundedReceiver<Miss>,
 }
@@ -79,7 +76,20 @@ impl ReplayServer {
     ///
     /// Safe: nothing stays open.
     pub async fn bind(tapes: Tapes, address: SocketAddr) -> io::Result<Self> {
-        let listener = TcpListener::bind(address).await?;
+        Self::bind_all(tapes, &[ListenOn::Tcp(address)]).await.map_err(|error| error.source)
+    }
+
+    /// Listens on all of `places`, or on none of them.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot be had, and why.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe: nothing stays open.
+    pub async fn bind_all(tapes: Tapes, places: &[ListenOn]) -> Result<Self, ListenError> {
+        let listening = Listening::bind(places).await?;
         let (miss_sender, misses) = mpsc::unbounded_channel();
         let state = State {
             summary: ReplaySummary::default(),
@@ -87,16 +97,22 @@ impl ReplayServer {
             playing: HashMap::new(),
         };
         let shared = Shared { tapes: Arc::new(tapes), state: Mutex::new(state), misses: miss_sender };
-        Ok(Self { listener, shared: Arc::new(shared), misses })
+        Ok(Self { listening, shared: Arc::new(shared), misses })
     }
 
-    /// Returns the address it listens on.
+    /// Returns the first address it listens on.
     ///
     /// # Errors
     ///
-    /// What the system says; none is known to say anything.
+    /// It listens on Unix sockets only.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        let places = self.local_addrs();
+        places.iter().find_map(ListenOn::tcp).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
+    }
+
+    /// Returns all it listens on.
+    pub fn local_addrs(&self) -> Vec<ListenOn> {
+        self.listening.places()
     }
 
     /// Serves until `shutdown` is done, and returns what was done. `on_miss` is told of each request that is not in the
@@ -115,14 +131,13 @@ impl ReplayServer {
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, _)) => {
+                came = self.listening.accept() => match came {
+                    Came::Tcp(stream, _) => {
                         connections.spawn(serve(stream, self.shared.clone()));
                     }
-                    // Out of descriptors, or a client that left at once: others go on.
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection");
-                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    #[cfg(unix)]
+                    Came::Unix(stream) => {
+                        connections.spawn(serve(stream, self.shared.clone()));
                     }
                 },
                 Some(miss) = self.misses.recv() => on_miss(miss),
@@ -164,9 +179,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 type Upgrading = Arc<Mutex<Option<(String, OnUpgrade)>>>;
 
 /// Serves one connection from its first byte to its last.
-async fn serve(stream: TcpStream, shared: Arc<Shared>) {
-    // The system may refuse; then latency is worse and nothing else.
-    let _ = stream.set_nodelay(true);
+async fn serve(stream: impl Io + 'static, shared: Arc<Shared>) {
     let upgrading = Upgrading::default();
     let service = hyper::service::service_fn(|request| {
         let answer = upgrade(request, &upgrading);

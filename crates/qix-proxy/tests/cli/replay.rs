@@ -78,7 +78,7 @@ async fn port_in_use_is_one_sentence_and_exit_code_3() {
     assert_eq!((ended.code, ended.stdout.as_str()), (3, ""));
     assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
     let (start, end) =
-        (format!("error: cannot listen on {address}"), "choose another address with --listen\n");
+        (format!("error: cannot listen on {address}, because another program does"), "(--listen names it)\n");
     assert!(ended.stderr.starts_with(&start) && ended.stderr.ends_with(end), "{}", ended.stderr);
 }
 

@@ -102,8 +102,8 @@ impl Server {
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let line = bounded(lines.next_line()).await.unwrap().expect("it says where it listens");
-        let address = line.split("ws://").nth(1).unwrap();
-        let address = address.split([' ', ',']).next().unwrap().parse().unwrap();
+        let address = line.split("ws://").nth(1).or_else(|| line.split("http://").nth(1)).unwrap();
+        let address = address.split([' ', ',', ';']).next().unwrap().parse().unwrap();
         Self { child, address, line, lines }
     }
 

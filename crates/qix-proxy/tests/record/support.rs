@@ -8,7 +8,7 @@ use std::{
 };
 
 use qix_proxy::{
-    Proxy, ProxyBuilder,
+    ListenOn, Proxy, ProxyBuilder,
     record::{Closing, EntryKind, FrameText, RecordingReader, Sealed, Side},
 };
 use qix_transport::Endpoint;
@@ -34,6 +34,8 @@ pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
 /// A running proxy with its recording.
 pub(crate) struct Rig {
     pub(crate) address: SocketAddr,
+    pub(crate) places: Vec<ListenOn>,
+    pub(crate) fingerprint: Option<String>,
     pub(crate) path: PathBuf,
     stop: oneshot::Sender<()>,
     cut: oneshot::Sender<()>,
@@ -47,18 +49,23 @@ impl Rig {
     }
 
     pub(crate) async fn with(upstream: &str, change: impl FnOnce(ProxyBuilder) -> ProxyBuilder) -> Self {
+        let upstream = Endpoint::parse(upstream).unwrap();
+        Self::built(|config| change(config.upstream(upstream).listen(([127, 0, 0, 1], 0)))).await
+    }
+
+    /// Starts a proxy that has everything but its file from `change`.
+    pub(crate) async fn built(change: impl FnOnce(ProxyBuilder) -> ProxyBuilder) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("test.qixrec");
-        let config =
-            Proxy::builder(&path).upstream(Endpoint::parse(upstream).unwrap()).listen(([127, 0, 0, 1], 0));
-        let proxy = change(config).bind().await.unwrap();
-        let address = proxy.local_addr();
+        let proxy = change(Proxy::builder(&path)).bind().await.unwrap();
+        let (address, places) = (proxy.local_addr(), proxy.local_addrs().to_vec());
+        let fingerprint = proxy.fingerprint().map(str::to_owned);
         let (stop, stopped) = oneshot::channel::<()>();
         let (cut, cutting) = oneshot::channel::<()>();
         let shutdown = async { _ = stopped.await };
         let now = async { _ = cutting.await };
         let running = tokio::spawn(proxy.run_until(shutdown, now));
-        Self { address, path, stop, cut, running, _dir: dir }
+        Self { address, places, fingerprint, path, stop, cut, running, _dir: dir }
     }
 
     /// Asks the proxy to stop, and waits until it has.
