@@ -68,8 +68,8 @@ async function settled(page) {
     observer.observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
     rest();
   }), QUIET), 'end of changes', LIMIT);
-  // nebula.js draws a number for its class names, which stands for nothing.
-  return html.replace(/\bnjs-[0-9a-z]+-/g, 'njs-');
+  // nebula.js draws numbers for its class names and for the id of a chart's cell, which stand for nothing.
+  return html.replace(/\bnjs-[0-9a-z]+-/g, 'njs-').replace(/id="njs-[0-9a-z]+"/g, 'id="njs"');
 }
 
 /** What the page shows, and what it has got from the engine. */

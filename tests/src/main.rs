@@ -117,9 +117,9 @@ impl Cli {
             front.pages.clone_from(&self.pages);
             front.names.clone_from(&self.host_name);
             if let Some(login) = &self.login {
-                let (user, password) = login
-                    .split_once(':')
-                    .ok_or_else(|| io::Error::other("--login needs a user and a password, with a colon between"))?;
+                let (user, password) = login.split_once(':').ok_or_else(|| {
+                    io::Error::other("--login needs a user and a password, with a colon between")
+                })?;
                 front.login = Some(Login::new(self.prefix.trim_matches('/'), user, password));
             }
             config.front = Some(front);

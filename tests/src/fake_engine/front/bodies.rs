@@ -28,12 +28,17 @@ pub(super) fn download(name: &str, query: &str) -> Answer {
         return error(StatusCode::NOT_FOUND, "Not found");
     };
     let option = |name: &str| {
-        query.split('&').filter_map(|pair| pair.split_once('=')).find(|pair| pair.0 == name).map(|p| decode(p.1))
+        query
+            .split('&')
+            .filter_map(|pair| pair.split_once('='))
+            .find(|pair| pair.0 == name)
+            .map(|p| decode(p.1))
     };
     let piece = option("piece").as_deref().and_then(number).unwrap_or(PIECE as u64);
     let piece = piece.clamp(1, LARGEST_PIECE as u64);
     let pause = option("pause").as_deref().and_then(number).map(Duration::from_millis);
-    let pattern: Bytes = (0..PERIOD + piece as usize).map(|at| (at % PERIOD) as u8).collect::<Vec<_>>().into();
+    let pattern: Bytes =
+        (0..PERIOD + piece as usize).map(|at| (at % PERIOD) as u8).collect::<Vec<_>>().into();
     let pieces = stream::unfold(0_u64, move |at| {
         let pattern = pattern.clone();
         async move {
@@ -68,5 +73,8 @@ pub(super) async fn upload(mut body: Incoming) -> Answer {
         // Depends on the order, too.
         sum = bytes.iter().fold(sum, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(*byte)));
     }
-    json(StatusCode::CREATED, &json!({"bytes": length, "sum": format!("{sum:016x}"), "chunked": announced.is_none()}))
+    json(
+        StatusCode::CREATED,
+        &json!({"bytes": length, "sum": format!("{sum:016x}"), "chunked": announced.is_none()}),
+    )
 }

@@ -44,6 +44,9 @@ impl Login {
 
 impl std::fmt::Debug for Login {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Login").field("prefix", &self.prefix).field("user", &self.user).finish_non_exhaustive()
+        f.debug_struct("Login")
+            .field("prefix", &self.prefix)
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }

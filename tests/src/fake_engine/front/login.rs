@@ -62,9 +62,11 @@ impl Gate {
     fn session(&self, head: &Head) -> Option<String> {
         let name = self.login.cookie();
         let pairs = head.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("cookie"));
-        let mut pairs = pairs.flat_map(|(_, cookies)| cookies.split(';')).filter_map(|pair| pair.split_once('='));
+        let mut pairs =
+            pairs.flat_map(|(_, cookies)| cookies.split(';')).filter_map(|pair| pair.split_once('='));
         let known = self.known();
-        let (_, value) = pairs.find(|(key, value)| key.trim() == name && known.sessions.contains_key(value.trim()))?;
+        let (_, value) =
+            pairs.find(|(key, value)| key.trim() == name && known.sessions.contains_key(value.trim()))?;
         Some(value.trim().to_owned())
     }
 
@@ -92,7 +94,10 @@ impl Gate {
     /// Shows the form.
     pub(super) fn form(&self, query: &str, complaint: &str) -> Answer {
         if self.target(query).is_none() {
-            return error(StatusCode::BAD_REQUEST, "The login has no targetId, or not one of this virtual proxy");
+            return error(
+                StatusCode::BAD_REQUEST,
+                "The login has no targetId, or not one of this virtual proxy",
+            );
         }
         let text = format!(
             "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>Log in</title>\
@@ -113,7 +118,10 @@ impl Gate {
     pub(super) async fn log_in(&self, origin: &str, head: &Head, query: &str, body: Incoming) -> Answer {
         // Browsers send it with each form; a form of another site must not log anybody in.
         if head.header("Origin").is_some_and(|sent| sent != origin) {
-            return error(StatusCode::FORBIDDEN, &format!("The form comes from another origin than {origin}"));
+            return error(
+                StatusCode::FORBIDDEN,
+                &format!("The form comes from another origin than {origin}"),
+            );
         }
         let kind = head.header("Content-Type").unwrap_or_default();
         if !kind.starts_with("application/x-www-form-urlencoded") {
@@ -163,8 +171,7 @@ impl Gate {
         }
         let (directory, id) = self.user();
         let logout = format!("{origin}{}/qps/user", self.prefix());
-        let user =
-            json!({"userDirectory": directory, "userId": id, "userName": id, "logoutUri": logout, "session": "active"});
+        let user = json!({"userDirectory": directory, "userId": id, "userName": id, "logoutUri": logout, "session": "active"});
         json(StatusCode::OK, &user)
     }
 
