@@ -3,10 +3,15 @@
 use std::net::SocketAddr;
 
 use futures_util::future::join_all;
-use qix_client::Session;
-use qix_client::transport::{ConnectError, Endpoint, WsConnect};
-use qix_tests::FakeEngine;
-use qix_tests::fake_engine::{Front, Login};
+use qix_client::{
+    Session,
+    protocol::Handle,
+    transport::{Endpoint, Headers, WsConnect},
+};
+use qix_tests::{
+    FakeEngine,
+    fake_engine::{Front, Login},
+};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -74,7 +79,8 @@ const FILLED: &str = "username=ACME%5Cada&pwd=s3cret%2B+%26";
 async fn form(engine: &FakeEngine, path: &str) -> String {
     let sent = ask(engine, &format!("GET {path}"), &[], "").await;
     assert_eq!(sent.status, 302, "{}", sent.head);
-    let to = sent.header("location").unwrap().strip_prefix(&engine.origin("127.0.0.1")).expect("its own origin");
+    let to =
+        sent.header("location").unwrap().strip_prefix(&engine.origin("127.0.0.1")).expect("its own origin");
     assert!(to.contains("/internal_forms_authentication/?targetId="), "{to}");
     to.to_owned()
 }
@@ -87,21 +93,15 @@ async fn log_in(engine: &FakeEngine, path: &str) -> Answer {
 /// A connector with these headers, to a path with this query.
 fn browser(engine: &FakeEngine, path: &str, headers: &[(&str, &str)]) -> WsConnect {
     let endpoint = Endpoint::parse(&format!("{}{path}", engine.base_url())).unwrap();
-    let mut builder = WsConnect::builder(endpoint);
-    for (name, value) in headers {
-        builder = builder.header(name.parse().unwrap(), value.parse().unwrap());
-    }
-    builder.build().unwrap()
+    let headers = headers.iter().fold(Headers::new(), |all, (name, value)| all.header(name, value).unwrap());
+    WsConnect::builder(endpoint).headers(headers).build().unwrap()
 }
 
 /// The status and text with which an upgrade is refused.
 async fn turned_away(connector: &WsConnect) -> (u16, String) {
-    match cause(&refused(connector).await) {
-        ConnectError::Refused(refusal) => {
-            (refusal.status.as_u16(), String::from_utf8_lossy(&refusal.body).into_owned())
-        }
-        other => panic!("{other:?}"),
-    }
+    let error = refused(connector).await;
+    let refusal = cause(&error).refusal().expect("the upgrade is refused");
+    (refusal.status.as_u16(), String::from_utf8_lossy(&refusal.body).into_owned())
 }
 
 #[tokio::test]
@@ -167,7 +167,10 @@ async fn a_wrong_password_another_origin_and_no_form_are_no_login() {
     let secure = engine.origin("127.0.0.1").replace("http:", "https:");
     assert_eq!(ask(&engine, &post, &[FORM, ("Origin", &secure)], FILLED).await.status, 403);
     assert_eq!(ask(&engine, &post, &[], FILLED).await.status, 400);
-    assert_eq!(ask(&engine, "POST /internal_forms_authentication/?targetId=x", &[FORM], FILLED).await.status, 400);
+    assert_eq!(
+        ask(&engine, "POST /internal_forms_authentication/?targetId=x", &[FORM], FILLED).await.status,
+        400
+    );
     let long = "x".repeat(20_000);
     assert_eq!(ask(&engine, &post, &[FORM], &long).await.status, 400);
     assert_eq!(ask(&engine, &post, &[FORM], FILLED).await.status, 302);
@@ -212,8 +215,8 @@ async fn a_socket_needs_cookie_origin_and_the_token_in_the_query() {
     // Whatever the client says of itself, the virtual proxy says who it is.
     let liar = ("x-qlik-user", "UserDirectory=ACME; UserId=admin");
     let session = bounded(Session::connect(&browser(&engine, &path, &[cookie, own, liar]))).await.unwrap();
-    let user: Value = bounded(session.global().call::<Value>("GetAuthenticatedUser", &[(); 0]).into_future()).await.unwrap();
-    assert_eq!(user["qReturn"], "UserDirectory=ACME; UserId=ada");
+    let user = session.call::<Value>(Handle::GLOBAL, "GetAuthenticatedUser", &json!([]));
+    assert_eq!(bounded(user.into_future()).await.unwrap()["qReturn"], "UserDirectory=ACME; UserId=ada");
 }
 
 #[tokio::test]
@@ -223,13 +226,19 @@ async fn bodies_come_in_any_size_with_length_or_chunked() {
     assert_eq!(known.header("content-length"), Some("100000"));
     let chunked = ask(&engine, "GET /tempcontent/10.bin?piece=4&length=no", &[], "").await;
     assert_eq!(chunked.header("transfer-encoding"), Some("chunked"));
-    assert_eq!(chunked.body, "4\r\n\0\u{1}\u{2}\u{3}\r\n4\r\n\u{4}\u{5}\u{6}\u{7}\r\n2\r\n\u{8}\t\r\n0\r\n\r\n");
+    assert_eq!(
+        chunked.body,
+        "4\r\n\0\u{1}\u{2}\u{3}\r\n4\r\n\u{4}\u{5}\u{6}\u{7}\r\n2\r\n\u{8}\t\r\n0\r\n\r\n"
+    );
     assert_eq!(ask(&engine, "GET /tempcontent/0.bin", &[], "").await.body, "");
     assert_eq!(ask(&engine, "GET /tempcontent/x.bin", &[], "").await.status, 404);
     let sent = ask(&engine, "POST /api/v1/temp-contents", &[], &"y".repeat(70_000)).await;
     assert_eq!((sent.status, &sent.json()["bytes"]), (201, &json!(70_000)));
     let endless = ask(&engine, "GET /redirects/endless", &[], "").await;
-    assert_eq!(endless.header("location"), Some(format!("{}/redirects/endless", engine.origin("127.0.0.1")).as_str()));
+    assert_eq!(
+        endless.header("location"),
+        Some(format!("{}/redirects/endless", engine.origin("127.0.0.1")).as_str())
+    );
 }
 
 #[tokio::test]
