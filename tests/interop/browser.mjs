@@ -14,7 +14,7 @@ import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 import { within } from './harness.mjs';
 
-const LIMIT = 20_000;
+const LIMIT = 30_000;
 // A page that has not changed for so long has nothing under way.
 const QUIET = 400;
 
@@ -105,7 +105,8 @@ async function logIn(page, login) {
 
 /** The whole visit: load, look, select a region, look, confirm, look. */
 async function visit(page, url, { login, pictures }) {
-  await page.goto(url, { timeout: LIMIT });
+  const answer = await page.goto(url, { timeout: LIMIT });
+  if (!answer?.ok()) throw new Error(`${url}: ${answer?.status()} ${(await answer?.text().catch(() => ''))?.slice(0, 500)}`);
   if (login) await logIn(page, login);
   await got(page, (values) => values.rows.length > 0);
   assert.equal(page.url(), url, 'the page is where it was asked for');

@@ -67,14 +67,16 @@ pub(super) async fn run(visits: &[&Visit], recordings: &Path, results: &Path) ->
     let authority = if has_authority { Some(Authority::create(results).await?) } else { None };
     let ways = if has_authority { WAYS } else { &WAYS[..1] };
     for visit in visits {
-        let site = Site::start(visit, &pages, results).await?;
         let mut direct = None;
         for (way, how) in ways {
+            // The names of objects depend on how many have logged in before, so each way leads to a site of its own.
+            let site = Site::start(visit, &pages, results).await?;
             let what = format!("{} {how}", visit.name);
             let file = what.replace(|other: char| !other.is_ascii_alphanumeric(), "-");
             let stop =
                 Stop { what, site: &site, authority: authority.as_ref(), pictures: pictures.join(&file) };
             let seen = stop.make(*way, &recordings.join(format!("{file}.qixrec")), results).await?;
+            site.engine.shutdown().await;
             match &direct {
                 None => direct = Some(seen),
                 Some(direct) if compare("straight", direct, how, &seen) > 0 => {
@@ -83,7 +85,6 @@ pub(super) async fn run(visits: &[&Visit], recordings: &Path, results: &Path) ->
                 Some(_) => {}
             }
         }
-        site.engine.shutdown().await;
     }
     say(&format!(
         "{} visits on {} ways, each way the same page; see {}",

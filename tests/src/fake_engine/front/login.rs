@@ -22,7 +22,8 @@ const MAX_KEPT: usize = 1000;
 /// Who has come in, and who is on the way.
 #[derive(Default)]
 struct Known {
-    count: u64,
+    logins: u64,
+    forms: u64,
     /// CSRF tokens by session cookie.
     sessions: HashMap<String, String>,
     /// Where to go after the form, by target id.
@@ -82,8 +83,8 @@ impl Gate {
 
     fn form_uri(&self, origin: &str, target: &str) -> String {
         let mut known = self.known();
-        known.count += 1;
-        let id = guid(known.count);
+        known.forms += 1;
+        let id = guid(known.forms);
         if known.targets.len() >= MAX_KEPT {
             known.targets.clear();
         }
@@ -147,8 +148,8 @@ impl Gate {
 
     fn admit(&self) -> String {
         let mut known = self.known();
-        known.count += 1;
-        let (cookie, token) = (guid(known.count), format!("csrf-{}", guid(known.count)));
+        known.logins += 1;
+        let (cookie, token) = (guid(known.logins), format!("csrf-{}", guid(known.logins)));
         if known.sessions.len() >= MAX_KEPT {
             known.sessions.clear();
         }
