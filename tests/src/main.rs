@@ -74,7 +74,7 @@ struct Cli {
     /// The prefix of the virtual proxy
     #[arg(long, value_name = "PREFIX", default_value = "", requires = "login")]
     prefix: String,
-    /// Another host name by which the pages may be asked for; can be repeated
+    /// Serve HTTP beside the sockets, also under this host name; can be repeated
     #[arg(long, value_name = "NAME")]
     host_name: Vec<String>,
     /// Stop when standard input ends
@@ -112,7 +112,7 @@ impl Cli {
             let user = json!({"userId": "ada", "userDirectory": "ACME", "logoutUri": "/qps/user", "mustAuthenticate": false});
             config.authentication_information = Some(user);
         }
-        if self.pages.is_some() || self.login.is_some() {
+        if self.pages.is_some() || self.login.is_some() || !self.host_name.is_empty() {
             let mut front = Front::default();
             front.pages.clone_from(&self.pages);
             front.names.clone_from(&self.host_name);

@@ -84,7 +84,7 @@ impl Gate {
     fn form_uri(&self, origin: &str, target: &str) -> String {
         let mut known = self.known();
         known.forms += 1;
-        let id = guid(known.forms);
+        let id = guid(Kind::Target, known.forms);
         if known.targets.len() >= MAX_KEPT {
             known.targets.clear();
         }
@@ -149,7 +149,7 @@ impl Gate {
     fn admit(&self) -> String {
         let mut known = self.known();
         known.logins += 1;
-        let (cookie, token) = (guid(known.logins), format!("csrf-{}", guid(known.logins)));
+        let (cookie, token) = (guid(Kind::Cookie, known.logins), guid(Kind::Token, known.logins));
         if known.sessions.len() >= MAX_KEPT {
             known.sessions.clear();
         }
@@ -225,8 +225,17 @@ impl Gate {
     }
 }
 
+/// What an id is for: none has the value of another, so that one that turns up in the wrong place is known.
+#[derive(Clone, Copy)]
+enum Kind {
+    Target = 1,
+    Cookie,
+    Token,
+}
+
 /// An id that looks like those of a site, but is the same in each run.
-fn guid(number: u64) -> String {
+fn guid(kind: Kind, number: u64) -> String {
+    let number = (kind as u64) << 40 | number;
     let mixed = number.wrapping_mul(0x9e37_79b9_7f4a_7c15);
     format!(
         "{:08x}-{:04x}-4{:03x}-8{:03x}-{number:012x}",
