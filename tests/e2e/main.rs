@@ -5,6 +5,7 @@
 mod auth;
 mod bad_input;
 mod client;
+mod front;
 mod golden;
 mod record_replay;
 mod support;

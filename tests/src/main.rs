@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use clap::Parser;
 use qix_tests::certs::Certs;
-use qix_tests::fake_engine::{AnswerOrder, FakeEngine, FakeEngineConfig, Greeting, NoDoc, Reopen};
+use qix_tests::fake_engine::{
+    AnswerOrder, FakeEngine, FakeEngineConfig, Front, Greeting, Login, NoDoc, Reopen,
+};
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 
@@ -63,6 +65,18 @@ struct Cli {
     /// Answer requests without id with "id":0
     #[arg(long)]
     answer_missing_id: bool,
+    /// Serve HTTP beside the sockets, with the files of this folder
+    #[arg(long, value_name = "DIR")]
+    pages: Option<PathBuf>,
+    /// Serve HTTP beside the sockets, behind the form of a Sense virtual proxy
+    #[arg(long, value_name = r"DIRECTORY\ID:PASSWORD")]
+    login: Option<String>,
+    /// The prefix of the virtual proxy
+    #[arg(long, value_name = "PREFIX", default_value = "", requires = "login")]
+    prefix: String,
+    /// Serve HTTP beside the sockets, also under this host name; can be repeated
+    #[arg(long, value_name = "NAME")]
+    host_name: Vec<String>,
     /// Stop when standard input ends
     #[arg(long)]
     until_eof: bool,
@@ -97,6 +111,18 @@ impl Cli {
         if self.qps {
             let user = json!({"userId": "ada", "userDirectory": "ACME", "logoutUri": "/qps/user", "mustAuthenticate": false});
             config.authentication_information = Some(user);
+        }
+        if self.pages.is_some() || self.login.is_some() || !self.host_name.is_empty() {
+            let mut front = Front::default();
+            front.pages.clone_from(&self.pages);
+            front.names.clone_from(&self.host_name);
+            if let Some(login) = &self.login {
+                let (user, password) = login.split_once(':').ok_or_else(|| {
+                    io::Error::other("--login needs a user and a password, with a colon between")
+                })?;
+                front.login = Some(Login::new(self.prefix.trim_matches('/'), user, password));
+            }
+            config.front = Some(front);
         }
         if let Some(seed) = self.shuffle {
             config.order = AnswerOrder::Shuffled { seed };

@@ -15,7 +15,7 @@ use clap::Parser;
 /// The repository's own commands.
 #[derive(Debug, Parser)]
 enum Task {
-    /// Run clients from npm and PyPI against the fake engine: straight, through the recorder, and from the recording
+    /// Run clients from npm and PyPI, and a page in a browser, against the fake engine: straight, and through qix-proxy
     #[command(disable_help_flag = true)]
     Interop(Arguments),
     /// Decode recorded layouts and frames, write them back, and patch those of one file into those of the next

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio_rustls::TlsAcceptor;
 
+use super::front::Front;
+
 /// Everything a test can choose about a [`FakeEngine`](super::FakeEngine).
 ///
 /// The default is a plain engine that wants no credentials, greets at once, speaks delta, and answers in order.
@@ -19,6 +21,8 @@ pub struct FakeEngineConfig {
     pub bearer: Option<String>,
     /// Answer to every request of HTTP instead of an upgrade. Default none.
     pub refusal: Option<Refusal>,
+    /// Serves HTTP beside the sockets. Default none: each connection is one upgrade, or is refused.
+    pub front: Option<Front>,
     /// Extra headers of the 101 answer, e.g. `Set-Cookie`. Default none.
     pub upgrade_headers: Vec<(String, String)>,
     /// When `OnConnected` is sent. Default [`Greeting::AtOnce`].
@@ -60,6 +64,7 @@ impl Default for FakeEngineConfig {
             tls: None,
             bearer: None,
             refusal: None,
+            front: None,
             upgrade_headers: Vec::new(),
             greeting: Greeting::AtOnce,
             authentication_information: None,

@@ -10,7 +10,8 @@ use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::config::FakeEngineConfig;
-use super::log::{Log, LogEntry, Upgrade};
+use super::front::FrontServer;
+use super::log::{Exchange, Log, LogEntry, Upgrade};
 use super::peer::{Outgoing, Peer};
 use super::sessions::{Sessions, lock};
 use super::socket::serve;
@@ -20,6 +21,7 @@ pub(crate) struct Shared {
     pub(crate) config: Arc<FakeEngineConfig>,
     pub(crate) sessions: Arc<Sessions>,
     pub(crate) log: Log,
+    pub(crate) front: Option<FrontServer>,
     connections: AtomicU64,
 }
 
@@ -49,11 +51,13 @@ impl FakeEngine {
     pub async fn start(config: FakeEngineConfig) -> io::Result<Self> {
         let listener = TcpListener::bind(&config.listen).await?;
         let addr = listener.local_addr()?;
+        let front = config.front.clone().map(|front| FrontServer::new(front, addr, config.tls.is_some()));
         let config = Arc::new(config);
         let shared = Arc::new(Shared {
             sessions: Arc::new(Sessions::new(config.clone())),
             log: Log::new(config.log_limit),
             config,
+            front,
             connections: AtomicU64::new(0),
         });
         let accepting = tokio::spawn(accept(shared.clone(), listener));
@@ -77,6 +81,13 @@ impl FakeEngine {
     pub fn base_url(&self) -> String {
         let scheme = if self.shared.config.tls.is_some() { "wss" } else { "ws" };
         format!("{scheme}://{}", self.addr)
+    }
+
+    /// Returns the origin of its pages under `host`, e.g. `https://localhost:4848`.
+    #[must_use]
+    pub fn origin(&self, host: &str) -> String {
+        let scheme = if self.shared.config.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{host}:{}", self.port())
     }
 
     /// Returns the URL of an app; `app` must be encoded already and may be followed by `/identity/…` and `/ttl/…`.
@@ -140,6 +151,12 @@ impl FakeEngine {
     #[must_use]
     pub fn upgrades(&self) -> Vec<Upgrade> {
         self.shared.log.upgrades()
+    }
+
+    /// Returns the requests that the front has answered, upgrades among them.
+    #[must_use]
+    pub fn exchanges(&self) -> Vec<Exchange> {
+        self.shared.log.exchanges()
     }
 
     /// Stops listening and cuts all connections.

@@ -51,6 +51,19 @@ pub(crate) async fn read_head(stream: &mut (impl AsyncRead + Unpin)) -> Option<H
 }
 
 impl Head {
+    /// Returns the head of a request that hyper has read.
+    pub(crate) fn of<B>(request: &hyper::Request<B>) -> Self {
+        let header = |(name, value): (&hyper::header::HeaderName, &hyper::header::HeaderValue)| {
+            (name.as_str().to_owned(), String::from_utf8_lossy(value.as_bytes()).into_owned())
+        };
+        Self {
+            method: request.method().as_str().to_owned(),
+            target: request.uri().to_string(),
+            headers: request.headers().iter().map(header).collect(),
+            rest: Vec::new(),
+        }
+    }
+
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers
             .iter()
@@ -63,7 +76,7 @@ impl Head {
         value.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("bearer ")).map(|_| value[7..].trim())
     }
 
-    fn is_upgrade(&self) -> bool {
+    pub(crate) fn is_upgrade(&self) -> bool {
         self.method == "GET"
             && self.header("Upgrade").is_some_and(|value| value.eq_ignore_ascii_case("websocket"))
     }
@@ -132,7 +145,7 @@ impl Head {
 }
 
 /// Undoes percent-encoding; broken escapes stay as they are.
-fn decode(text: &str) -> String {
+pub(crate) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;

@@ -35,16 +35,31 @@ pub struct Upgrade {
     pub headers: Vec<(String, String)>,
 }
 
+/// A request of HTTP that the front has answered, be it an upgrade or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exchange {
+    /// The method, as it came.
+    pub method: String,
+    /// The target of the request line, as it came.
+    pub target: String,
+    /// Header names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// Status of the answer.
+    pub status: u16,
+}
+
 #[derive(Debug, Default)]
 struct Inner {
+    exchanges: Vec<Exchange>,
     entries: Vec<LogEntry>,
     upgrades: Vec<Upgrade>,
     bytes: usize,
     dropped: u64,
 }
 
-// A load test opens many connections; their headers are kept for the first ones only.
+// A load test opens many connections; the headers of the first ones are kept only.
 const MAX_UPGRADES: usize = 10_000;
+const MAX_EXCHANGES: usize = 10_000;
 
 /// The log of one engine. It keeps up to its limit and counts what comes later.
 #[derive(Debug)]
@@ -82,6 +97,18 @@ impl Log {
                 inner.upgrades.push(upgrade);
             }
         });
+    }
+
+    pub(crate) fn exchange(&self, exchange: Exchange) {
+        self.with(|inner| {
+            if inner.exchanges.len() < MAX_EXCHANGES {
+                inner.exchanges.push(exchange);
+            }
+        });
+    }
+
+    pub(crate) fn exchanges(&self) -> Vec<Exchange> {
+        self.with(|inner| inner.exchanges.clone())
     }
 
     pub(crate) fn entries(&self) -> Vec<LogEntry> {

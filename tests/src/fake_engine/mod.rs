@@ -5,6 +5,8 @@
 //! and hypercubes over a small table, follows selections through it, tells changes, speaks delta, and breaks on demand.
 //! Nothing in it depends on chance or on the wall clock: the same frames lead to the same frames.
 //!
+//! With a [`Front`] it serves plain HTTP on the same port: pages, a login, bodies of any size.
+//!
 //! What a client can trigger over the wire is listed in `methods/trigger.rs` and in the README of this package.
 
 mod app;
@@ -16,6 +18,7 @@ mod engine;
 mod errors;
 mod eval;
 mod expression;
+mod front;
 mod handles;
 mod http;
 mod hypercube;
@@ -41,4 +44,5 @@ mod tests;
 pub use config::{AnswerOrder, FakeEngineConfig, Greeting, NoDoc, Refusal, Reopen};
 pub use delta::patches;
 pub use engine::FakeEngine;
-pub use log::{Direction, LogEntry, Upgrade};
+pub use front::{Front, Login};
+pub use log::{Direction, Exchange, LogEntry, Upgrade};

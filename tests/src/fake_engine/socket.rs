@@ -15,7 +15,8 @@ use tokio_tungstenite::tungstenite::{Bytes, Error, Message, Utf8Bytes};
 
 use super::config::Greeting;
 use super::engine::Shared;
-use super::http;
+use super::front::Upgrading;
+use super::http::{self, Head};
 use super::log::{Direction, Upgrade};
 use super::methods::handle_text;
 use super::peer::Outgoing;
@@ -39,7 +40,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, tcp: TcpStream) {
             Err(_) => return,
         },
     };
-    let Some(mut head) = http::read_head(&mut stream).await else { return };
+    if let Some(front) = &shared.front {
+        if let Some(Upgrading { stream, head, number }) = front.serve(&shared, stream).await {
+            converse(shared, Box::new(stream), head, number).await;
+        }
+        return;
+    }
+    let Some(head) = http::read_head(&mut stream).await else { return };
     let key = match head.judge(&shared.config) {
         Ok(key) => key,
         Err(refusal) => {
@@ -53,9 +60,13 @@ pub(crate) async fn serve(shared: Arc<Shared>, tcp: TcpStream) {
         target: head.target.clone(),
         headers: head.headers.clone(),
     });
-    if http::accept(&mut stream, &key, &shared.config.upgrade_headers).await.is_err() {
-        return;
+    if http::accept(&mut stream, &key, &shared.config.upgrade_headers).await.is_ok() {
+        converse(shared, stream, head, number).await;
     }
+}
+
+/// Speaks QIX on a connection that is upgraded.
+async fn converse(shared: Arc<Shared>, stream: Box<dyn Stream>, mut head: Head, number: u64) {
     let limit = Some(shared.config.max_message);
     // A write buffer of this size lets a burst of small answers leave in one system call.
     let config =

@@ -48,9 +48,10 @@ pub(super) fn call(call: &mut Call<'_>, method: &str) -> Option<Outcome> {
 }
 
 fn user(call: &Call<'_>) -> String {
-    match call.session.key.user.as_str() {
-        "" => "UserDirectory=Personal; UserId=Me".to_owned(),
-        user => user.to_owned(),
+    // What else tells users apart stands in further lines.
+    match call.session.key.user.lines().next() {
+        None => "UserDirectory=Personal; UserId=Me".to_owned(),
+        Some(user) => user.to_owned(),
     }
 }
 

@@ -1,0 +1,185 @@
+// A page in a real browser: a chart of nebula.js on enigma.js, with a selection made by mouse.
+//
+//   node browser.mjs URL [--json FILE] [--pictures PREFIX] [--trust FILE.pem] [--proxy http://HOST:PORT] [--login USER:PASSWORD]
+//
+// It verifies certificates as every browser does: --trust puts a root into the certificate store of the browser's user,
+// who has a home of his own for this run.
+
+import { execFileSync } from 'node:child_process';
+import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import assert from 'node:assert/strict';
+import { chromium } from 'playwright-core';
+import { within } from './harness.mjs';
+
+const LIMIT = 30_000;
+// A page that has not changed for so long has nothing under way.
+const QUIET = 400;
+
+function find(name) {
+  for (const folder of (process.env.PATH ?? '').split(delimiter)) {
+    const file = join(folder, name);
+    try {
+      accessSync(file, constants.X_OK);
+      return file;
+    } catch {
+      // The next folder may have it.
+    }
+  }
+  return undefined;
+}
+
+function executable() {
+  const found = process.env.CHROMIUM || find('chromium') || find('chromium-browser') || find('google-chrome');
+  if (!found) {
+    throw new Error('no browser: install Debian\'s package chromium (apt-get install chromium), or name one in CHROMIUM');
+  }
+  return found;
+}
+
+/** Makes a home folder whose certificate store trusts a root. */
+function trust(home, file) {
+  const store = join(home, '.pki', 'nssdb');
+  mkdirSync(store, { recursive: true });
+  const certutil = (...args) => execFileSync('certutil', ['-d', `sql:${store}`, ...args], { stdio: 'pipe' });
+  try {
+    certutil('-N', '--empty-password');
+    certutil('-A', '-n', 'interop', '-t', 'C,,', '-i', file);
+  } catch (error) {
+    if (error.code !== 'ENOENT') throw error;
+    throw new Error('no certutil: install Debian\'s package libnss3-tools (apt-get install libnss3-tools)');
+  }
+}
+
+/** Waits until the page has stopped changing, and returns it as HTML. */
+async function settled(page) {
+  const html = await within(page.evaluate((quiet) => new Promise((resolve) => {
+    let timer;
+    const observer = new MutationObserver(() => rest());
+    const rest = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => {
+        observer.disconnect();
+        resolve(document.body.outerHTML);
+      }, quiet);
+    };
+    observer.observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+    rest();
+  }), QUIET), 'end of changes', LIMIT);
+  // nebula.js draws numbers for its class names and for the id of a chart's cell, which stand for nothing.
+  return html.replace(/\bnjs-[0-9a-z]+-/g, 'njs-').replace(/id="njs-[0-9a-z]+"/g, 'id="njs"');
+}
+
+/** What the page shows, and what it has got from the engine. */
+async function look(page, pictures, name) {
+  const html = await settled(page);
+  const text = await page.locator('body').innerText();
+  const values = JSON.parse(await page.locator('#values').textContent());
+  if (pictures) await page.screenshot({ path: `${pictures}-${name}.png` });
+  return { html, text, values };
+}
+
+/** Waits until what the page has got from the engine fulfils a condition. */
+function got(page, condition) {
+  const fulfilled = `(() => {
+    const failure = document.getElementById('failure')?.textContent;
+    if (failure) throw new Error(failure);
+    const text = document.getElementById('values')?.textContent;
+    return Boolean(text) && (${condition})(JSON.parse(text));
+  })()`;
+  return page.waitForFunction(fulfilled, undefined, { timeout: LIMIT });
+}
+
+/** Fills the form that stands before the page: once wrongly, then as it should be. */
+async function logIn(page, login) {
+  const [user, password] = [login.slice(0, login.indexOf(':')), login.slice(login.indexOf(':') + 1)];
+  for (const attempt of [`not ${password}`, password]) {
+    await page.locator('#username-input').fill(user);
+    await page.locator('#password-input').fill(attempt);
+    await page.locator('#loginbtn').click();
+    if (attempt !== password) await page.locator('#complaint', { hasText: 'wrong' }).waitFor({ timeout: LIMIT });
+  }
+}
+
+/** The whole visit: load, look, select a region, look, confirm, look. */
+async function visit(page, url, { login, pictures }) {
+  const answer = await page.goto(url, { timeout: LIMIT });
+  if (!answer?.ok()) throw new Error(`${url}: ${answer?.status()} ${(await answer?.text().catch(() => ''))?.slice(0, 500)}`);
+  if (login) await logIn(page, login);
+  await got(page, (values) => values.rows.length > 0);
+  assert.equal(page.url(), url, 'the page is where it was asked for');
+  await page.locator('#table').getByText('North', { exact: true }).first().waitFor({ timeout: LIMIT });
+  const loaded = await look(page, pictures, '1-loaded');
+  assert.equal(loaded.values.rows.length, loaded.values.size.qcy);
+  assert.equal(new Set(loaded.values.rows.map(([region]) => region[0])).size, 4, 'all regions are shown');
+
+  await page.locator('#table').getByText('North', { exact: true }).first().click({ timeout: LIMIT });
+  await got(page, (values) => values.modal && values.rows.every(([region]) => region[0] === 'North'));
+  const selecting = await look(page, pictures, '2-selecting');
+
+  await page.getByRole('button', { name: 'Confirm selection' }).click({ timeout: LIMIT });
+  await got(page, (values) => !values.modal);
+  const selected = await look(page, pictures, '3-selected');
+  assert.deepEqual(selected.values.rows.map(([region]) => region[0]), Array(selected.values.size.qcy).fill('North'));
+  assert.notEqual(selected.values.total, loaded.values.total, 'the sum follows the selection');
+  assert.ok(!selected.text.includes('South'), 'the table follows the selection');
+  // A script cannot read the session cookie, wherever it comes from.
+  const cookies = await page.evaluate(() => document.cookie);
+  return { loaded, selecting, selected, cookies };
+}
+
+async function main() {
+  const { values: options, positionals } = parseArgs({
+    allowPositionals: true,
+    options: Object.fromEntries(['json', 'pictures', 'trust', 'proxy', 'login'].map((name) => [name, { type: 'string' }])),
+  });
+  const [url] = positionals;
+  if (!url) throw new Error('which page? Give its URL');
+  const executablePath = executable();
+  const home = mkdtempSync(join(tmpdir(), 'qix-browser-'));
+  let context;
+  try {
+    if (options.trust) trust(home, options.trust);
+    context = await chromium.launchPersistentContext(join(home, 'profile'), {
+      executablePath,
+      // No sandbox: a container lets nobody make one. The pages are our own.
+      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'],
+      env: { ...process.env, HOME: home },
+      proxy: options.proxy ? { server: options.proxy } : undefined,
+      viewport: { width: 1000, height: 700 },
+      reducedMotion: 'reduce',
+      timeout: 60_000,
+    });
+    const page = context.pages()[0] ?? await context.newPage();
+    const complaints = [];
+    page.on('console', (message) => {
+      if (message.type() === 'error') complaints.push(`console: ${message.text()}`);
+    });
+    page.on('pageerror', (error) => complaints.push(`page: ${error.stack}`));
+    page.on('requestfailed', (request) => complaints.push(`${request.url()}: ${request.failure()?.errorText}`));
+    const sockets = [];
+    page.on('websocket', (socket) => sockets.push(socket.url()));
+    let seen;
+    try {
+      seen = await visit(page, url, options);
+    } catch (error) {
+      if (options.pictures) await page.screenshot({ path: `${options.pictures}-failure.png` }).catch(() => {});
+      throw complaints.length ? new Error(`${error.message}\n${complaints.join('\n')}`) : error;
+    }
+    assert.deepEqual(complaints, [], 'the browser complains');
+    assert.equal(sockets.length, 1, 'one socket');
+    assert.equal(new URL(sockets[0]).host, new URL(url).host, 'the socket goes where the page came from');
+    if (options.json) writeFileSync(options.json, `${JSON.stringify(seen, null, 1)}\n`);
+    console.log(`${context.browser()?.version() ?? 'browser'}: ${seen.loaded.values.size.qcy} rows, then ${seen.selected.values.size.qcy}`);
+  } finally {
+    await context?.close().catch(() => {});
+    rmSync(home, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+main().catch((error) => {
+  console.error(`browser: ${error.stack ?? error}`);
+  process.exitCode = 1;
+});
