@@ -74,6 +74,13 @@ pub(super) struct Upgraded {
     pub(super) error: Option<String>,
 }
 
+impl Event {
+    /// Returns whether this is what crosses a connection, rather than what happens to it.
+    pub(super) fn is_traffic(&self) -> bool {
+        matches!(self, Self::Chunk(..) | Self::Small(..) | Self::Message(..) | Self::Goodbye(..))
+    }
+}
+
 impl Item {
     /// Returns the bytes that this item keeps in memory, as far as they can be many.
     pub(super) fn bytes(&self) -> usize {

@@ -12,6 +12,7 @@ mod event;
 mod exchange;
 mod follow;
 mod format;
+mod gathered;
 mod http_line;
 mod names;
 mod observe;

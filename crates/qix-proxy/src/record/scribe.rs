@@ -13,10 +13,11 @@ use super::{
     Observer, RecorderConfig, Sealed, Seen, Side,
     assembler::{Assembler, Buffers, Found},
     event::{Batch, Event, Item, Upgraded},
+    gathered::{Gathered, Message},
     queue::Queue,
-    redact::Redaction,
+    redact::{Redacted, Redaction},
     shelf::Shelf,
-    volume::What,
+    volume::{Open, What},
     writer::Ending,
 };
 use crate::relay::Head;
@@ -28,6 +29,7 @@ pub(super) struct Scribe {
     max_message: usize,
     connections: HashMap<u64, Connection>,
     buffers: Buffers,
+    gathered: Gathered,
     redaction: Redaction,
     /// Headers whose values are secrets, besides those that always are.
     secret_headers: Vec<HeaderName>,
@@ -60,6 +62,7 @@ impl Scribe {
             max_message: config.max_message,
             connections: HashMap::new(),
             buffers: Buffers::default(),
+            gathered: Gathered::default(),
             redaction: config.redaction.clone(),
             secret_headers: config.secret_headers.clone(),
             observer: config.observer.clone(),
@@ -99,6 +102,7 @@ impl Scribe {
                     (count, bytes) = (0, 0);
                 }
             }
+            self.settle();
             small.clear();
             due = self.commit(now());
             if let Some(observer) = &self.observer {
@@ -111,6 +115,9 @@ impl Scribe {
     /// Takes an item in, with the `small` pieces of its batch. Returns who waits for the end, if that is what it is.
     fn handle(&mut self, item: Item, small: &[u8]) -> Option<(tokio::sync::oneshot::Sender<Sealed>, u64)> {
         let Item { conn, t, event } = item;
+        if !event.is_traffic() {
+            self.settle();
+        }
         match event {
             Event::Open(upgraded) => {
                 self.tell(conn, t, &Seen::Opened { url: &upgraded.url });
@@ -127,12 +134,10 @@ impl Scribe {
             Event::Chunk(from, bytes) => self.chunk(conn, t, from, &bytes),
             Event::Small(from, range) => self.chunk(conn, t, from, &small[range]),
             Event::Message(from, opcode, bytes) => {
-                let found = Found::Message { opcode, bytes: &bytes };
-                let observer = self.observer.as_deref();
-                if let Some(observer) = observer {
-                    observer.saw(conn, t, &Seen::Bytes { from, count: bytes.len() as u64 });
-                }
-                write(&mut self.shelf, &self.redaction, observer, (conn, t, from), &found);
+                self.tell(conn, t, &Seen::Bytes { from, count: bytes.len() as u64 });
+                let Self { shelf, gathered, redaction, observer, .. } = self;
+                let mut desk = Desk { shelf, gathered, redaction, observer: observer.as_deref() };
+                desk.take((conn, t, from), &Found::Message { opcode, bytes: &bytes });
             }
             Event::Goodbye(from, code, reason) => {
                 if let Some(connection) = self.connections.get_mut(&conn) {
@@ -179,8 +184,8 @@ impl Scribe {
 
     fn chunk(&mut self, conn: u64, t: u64, from: Side, bytes: &[u8]) {
         self.tell(conn, t, &Seen::Bytes { from, count: bytes.len() as u64 });
-        let Self { shelf, connections, buffers, redaction, observer, .. } = self;
-        let observer = observer.as_deref();
+        let Self { shelf, connections, buffers, gathered, redaction, observer, .. } = self;
+        let mut desk = Desk { shelf, gathered, redaction, observer: observer.as_deref() };
         let Some(connection) = connections.get_mut(&conn) else { return };
         let assembler = match from {
             Side::Client => &mut connection.client,
@@ -191,8 +196,15 @@ impl Scribe {
             if let (Found::Close { code, reason }, None) = (&found, &*goodbye) {
                 *goodbye = Some((from, *code, String::from_utf8_lossy(reason).into_owned()));
             }
-            write(shelf, redaction, observer, (conn, t, from), &found);
+            desk.take((conn, t, from), &found);
         });
+    }
+
+    /// Writes what was gathered.
+    fn settle(&mut self) {
+        let Self { shelf, connections, gathered, redaction, observer, .. } = self;
+        let mut desk = Desk { shelf, gathered, redaction, observer: observer.as_deref() };
+        desk.settle(&|| open(connections));
     }
 
     fn close(&mut self, conn: u64, t: u64, by: Option<Side>, error: Option<io::Error>) {
@@ -230,49 +242,88 @@ fn open(connections: &HashMap<u64, Connection>) -> Vec<(u64, String)> {
     open
 }
 
+/// Where what was found becomes lines.
+struct Desk<'a> {
+    shelf: &'a mut Shelf,
+    gathered: &'a mut Gathered,
+    redaction: &'a Redaction,
+    observer: Option<&'a dyn Observer>,
+}
+
+impl Desk<'_> {
+    /// Takes something complete in. Small messages are gathered, and written before anything else is.
+    fn take(&mut self, (conn, t, from): (u64, u64, Side), found: &Found<'_>) {
+        match found {
+            Found::Message { opcode, bytes } => {
+                let message = Message { conn, t, from, opcode: *opcode };
+                if !self.gathered.take(message, bytes) {
+                    self.spill();
+                    let clean = self.redaction.frame(bytes);
+                    write(self.shelf, self.observer, message, bytes, clean);
+                } else if self.gathered.is_full() {
+                    self.spill();
+                }
+            }
+            Found::Omitted { size } => {
+                self.spill();
+                if let Some(observer) = self.observer {
+                    observer.saw(conn, t, &Seen::Other { from, size: *size });
+                }
+                tracing::warn!(
+                    "a message of {size} bytes from the {from} of connection {conn} is too large to be recorded"
+                );
+                self.shelf.record(conn, t, What::Frame, |writer| writer.omitted(conn, t, from, *size));
+                self.note(
+                    conn,
+                    t,
+                    &format!("a message of {size} bytes from the {from} was too large to be kept"),
+                );
+            }
+            Found::Odd(what) => {
+                self.spill();
+                tracing::warn!(
+                    "against the rules of WebSocket, from the {from} of connection {conn}: {what}"
+                );
+                self.note(conn, t, &format!("from the {from}: {what}"));
+            }
+            // Written when the connection is gone.
+            Found::Close { .. } => {}
+        }
+    }
+
+    /// Writes what was gathered; files may grow by that much beyond the size at which the next is begun.
+    fn spill(&mut self) {
+        let Self { shelf, gathered, redaction, observer } = self;
+        gathered.hand_out(redaction, |message, bytes, clean| write(shelf, *observer, message, bytes, clean));
+    }
+
+    /// Writes what was gathered, and begins the next file where it is time to.
+    fn settle(&mut self, open: Open<'_>) {
+        let Self { shelf, gathered, redaction, observer } = self;
+        gathered.hand_out(redaction, |message, bytes, clean| {
+            write(shelf, *observer, message, bytes, clean);
+            shelf.rotate_if_due(message.conn, message.t, open);
+        });
+    }
+
+    fn note(&mut self, conn: u64, t: u64, text: &str) {
+        self.shelf.record(conn, t, What::Other, |writer| writer.note(conn, t, text));
+    }
+}
+
 fn write(
     shelf: &mut Shelf,
-    redaction: &Redaction,
     observer: Option<&dyn Observer>,
-    (conn, t, from): (u64, u64, Side),
-    found: &Found<'_>,
+    message: Message,
+    bytes: &[u8],
+    clean: Option<Redacted>,
 ) {
-    match found {
-        Found::Message { opcode, bytes } => {
-            // What is watched is cleaned even while nothing can be written.
-            let watched = observer.map(|observer| {
-                let clean = redaction.frame(bytes);
-                let text = clean.as_ref().map_or(*bytes, |clean| &clean.text);
-                let size = text.len() as u64;
-                let is_text = *opcode == Head::TEXT;
-                let seen = if is_text { Seen::Text { from, text } } else { Seen::Other { from, size } };
-                observer.saw(conn, t, &seen);
-                clean
-            });
-            shelf.record(conn, t, What::Frame, |writer| {
-                match watched.unwrap_or_else(|| redaction.frame(bytes)) {
-                    None => writer.frame(conn, t, from, *opcode, bytes, &[]),
-                    Some(clean) => writer.frame(conn, t, from, *opcode, &clean.text, &clean.redacted),
-                }
-            });
-        }
-        Found::Omitted { size } => {
-            if let Some(observer) = observer {
-                observer.saw(conn, t, &Seen::Other { from, size: *size });
-            }
-            tracing::warn!(
-                "a message of {size} bytes from the {from} of connection {conn} is too large to be recorded"
-            );
-            shelf.record(conn, t, What::Frame, |writer| writer.omitted(conn, t, from, *size));
-            let text = format!("a message of {size} bytes from the {from} was too large to be kept");
-            shelf.record(conn, t, What::Other, |writer| writer.note(conn, t, &text));
-        }
-        Found::Odd(what) => {
-            tracing::warn!("against the rules of WebSocket, from the {from} of connection {conn}: {what}");
-            let text = format!("from the {from}: {what}");
-            shelf.record(conn, t, What::Other, |writer| writer.note(conn, t, &text));
-        }
-        // Written when the connection is gone.
-        Found::Close { .. } => {}
+    let Message { conn, t, from, opcode } = message;
+    let (text, redacted) = clean.as_ref().map_or((bytes, &[][..]), |clean| (&clean.text, &clean.redacted));
+    if let Some(observer) = observer {
+        let size = text.len() as u64;
+        let is_text = opcode == Head::TEXT;
+        observer.saw(conn, t, &if is_text { Seen::Text { from, text } } else { Seen::Other { from, size } });
     }
+    shelf.record(conn, t, What::Frame, |writer| writer.frame(conn, t, from, opcode, text, redacted));
 }

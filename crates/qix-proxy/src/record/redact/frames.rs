@@ -26,8 +26,11 @@ impl Redaction {
     }
 
     fn frame_at(&self, text: &[u8], depth: u8) -> Option<Redacted> {
+        if !self.0.on {
+            return None;
+        }
         let next = self.0.search.next(text, 0);
-        if !self.0.on || next.is_none() && !self.0.rules.reads_all() {
+        if next.is_none() && !self.0.rules.reads_all() {
             return None;
         }
         let Ok(value) = Raw::new(text) else { return self.no_json(text) };

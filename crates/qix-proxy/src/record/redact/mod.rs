@@ -14,7 +14,7 @@ pub(crate) use headers::Redactor;
 use qix_transport::redact_url_where;
 pub use rules::RuleError;
 use rules::{PathRule, Rules};
-use search::Search;
+use search::{Search, Suspects};
 
 /// What stands in the place of a secret.
 pub(crate) const MASK: &str = "***";
@@ -131,6 +131,15 @@ impl Redaction {
         match self.frame(text.as_bytes()) {
             Some(clean) => Cow::Owned(String::from_utf8_lossy(&clean.text).into_owned()),
             None => Cow::Borrowed(text),
+        }
+    }
+
+    /// Finds the parts of `text` that [`frame`](Self::frame) has to look at, if they are messages.
+    pub(crate) fn suspects<'a>(&'a self, text: &'a [u8]) -> Suspects<'a> {
+        match () {
+            () if !self.0.on => Suspects::none(text),
+            () if self.0.rules.reads_all() => Suspects::all(text),
+            () => self.0.search.suspects(text),
         }
     }
 

@@ -1,5 +1,7 @@
 //! Finds the few frames that may hold a secret, without reading the others as JSON.
 
+use std::ops::Range;
+
 use aho_corasick::{AhoCorasick, packed};
 
 use super::texts::jwt_at;
@@ -99,18 +101,52 @@ impl Search {
         let mut end = text.len();
         let mut first = None;
         for group in &self.0 {
-            let mut at = start;
-            while let Some(found) = group.find(&text[..end], at) {
-                if may_be_secret(text, found.clone()) {
-                    first = Some(found.start);
-                    // Others matter only if they come before.
-                    end = found.end.min(text.len());
-                    break;
-                }
-                at = found.start + 1;
+            if let Some(found) = group.next(text, start..end) {
+                first = Some(found.start);
+                // Others matter only if they come before.
+                end = found.end;
             }
         }
         first
+    }
+
+    /// Looks for what may be a secret in `text`, part by part.
+    pub(super) fn suspects<'a>(&'a self, text: &'a [u8]) -> Suspects<'a> {
+        Suspects { groups: self.0.iter().map(|group| (group, 0..0)).collect(), ..Suspects::none(text) }
+    }
+}
+
+/// A search that goes through a text once, whatever it finds.
+#[derive(Debug)]
+pub(crate) struct Suspects<'a> {
+    text: &'a [u8],
+    /// What each group has found last, or the end of the text.
+    groups: Vec<(&'a Group, Range<usize>)>,
+    all: bool,
+}
+
+impl<'a> Suspects<'a> {
+    /// Suspects nothing.
+    pub(super) fn none(text: &'a [u8]) -> Self {
+        Self { text, groups: Vec::new(), all: false }
+    }
+
+    /// Suspects everything.
+    pub(super) fn all(text: &'a [u8]) -> Self {
+        Self { all: true, ..Self::none(text) }
+    }
+
+    /// Returns whether something in this part of the text may be a secret. Parts must be asked for in order.
+    pub(crate) fn within(&mut self, part: Range<usize>) -> bool {
+        let mut within = self.all;
+        for (group, found) in &mut self.groups {
+            if found.start < part.start || found.start == found.end && found.start < self.text.len() {
+                let all = self.text.len();
+                *found = group.next(self.text, part.start..all).unwrap_or(all..all);
+            }
+            within |= found.start < part.end;
+        }
+        within
     }
 }
 
@@ -120,7 +156,19 @@ impl Group {
         packed.map(Self::Packed).or_else(|| AhoCorasick::new(patterns).ok().map(Self::Automaton))
     }
 
-    fn find(&self, text: &[u8], at: usize) -> Option<std::ops::Range<usize>> {
+    /// Returns the first place within `range` that may be a secret.
+    fn next(&self, text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
+        let mut at = range.start;
+        while let Some(found) = self.find(&text[..range.end], at) {
+            if may_be_secret(text, found.clone()) {
+                return Some(found);
+            }
+            at = found.start + 1;
+        }
+        None
+    }
+
+    fn find(&self, text: &[u8], at: usize) -> Option<Range<usize>> {
         let found = match self {
             Self::Packed(searcher) => {
                 searcher.find_in(text, aho_corasick::Span { start: at, end: text.len() })
@@ -132,7 +180,7 @@ impl Group {
 }
 
 /// Looks around what was found, where that spares the reading of many frames.
-fn may_be_secret(text: &[u8], found: std::ops::Range<usize>) -> bool {
+fn may_be_secret(text: &[u8], found: Range<usize>) -> bool {
     let after = &text[found.end..];
     match &text[found.clone()] {
         b"://" | b":\\/\\/" => {
