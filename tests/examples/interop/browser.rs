@@ -62,19 +62,15 @@ pub(super) async fn run(visits: &[&Visit], recordings: &Path, results: &Path) ->
     let pictures = pictures();
     let pages = pictures.join("page");
     succeed(Command::new("node").args(["page/build.mjs"]).arg(&pages).current_dir(scripts()))?;
-    // A build without `ca` has no way for browsers but the straight one.
-    let has_authority = proxy::command("ca").arg("--help").output().await?.status.success();
-    let authority = if has_authority { Some(Authority::create(results).await?) } else { None };
-    let ways = if has_authority { WAYS } else { &WAYS[..1] };
+    let authority = Authority::create(results).await?;
     for visit in visits {
         let mut direct = None;
-        for (way, how) in ways {
+        for (way, how) in WAYS {
             // The names of objects depend on how many have logged in before, so each way leads to a site of its own.
             let site = Site::start(visit, &pages, results).await?;
             let what = format!("{} {how}", visit.name);
             let file = what.replace(|other: char| !other.is_ascii_alphanumeric(), "-");
-            let stop =
-                Stop { what, site: &site, authority: authority.as_ref(), pictures: pictures.join(&file) };
+            let stop = Stop { what, site: &site, authority: &authority, pictures: pictures.join(&file) };
             let seen = stop.make(*way, &recordings.join(format!("{file}.qixrec")), results).await?;
             site.engine.shutdown().await;
             match &direct {
@@ -89,7 +85,7 @@ pub(super) async fn run(visits: &[&Visit], recordings: &Path, results: &Path) ->
     say(&format!(
         "{} visits on {} ways, each way the same page; see {}",
         visits.len(),
-        ways.len(),
+        WAYS.len(),
         pictures.display()
     ));
     Ok(())
@@ -163,7 +159,7 @@ impl Authority {
 struct Stop<'a> {
     what: String,
     site: &'a Site,
-    authority: Option<&'a Authority>,
+    authority: &'a Authority,
     pictures: PathBuf,
 }
 
@@ -172,7 +168,7 @@ impl Stop<'_> {
         let engine = &self.site.engine;
         // A cookie for the site's name must not pass for one of the proxy's: their names differ, as ports do not count.
         let own = format!("{}{}", engine.origin("localhost"), self.site.path);
-        let authority = self.authority.map(|authority| authority.certificate.as_path());
+        let authority = Some(self.authority.certificate.as_path());
         let seen = match way {
             Way::Direct => return self.drive(&own, self.site.root.as_deref(), None, results).await,
             Way::ReverseTls => {
@@ -201,9 +197,7 @@ impl Stop<'_> {
     async fn record(&self, args: &[&str], recording: &Path) -> Outcome<Proxy> {
         let mut command = proxy::command("record");
         command.args(args).arg("--out").arg(recording);
-        if let Some(authority) = self.authority {
-            command.env("QIX_PROXY_CA_DIR", &authority.folder);
-        }
+        command.env("QIX_PROXY_CA_DIR", &self.authority.folder);
         if let Some(root) = &self.site.root {
             command.arg("--ca").arg(root);
         }

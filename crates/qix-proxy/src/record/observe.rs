@@ -36,7 +36,7 @@ pub enum Seen<'a> {
         /// What stands for an answer of the upstream.
         error: Option<&'a str>,
     },
-    /// Bytes crossed, WebSocket's own included.
+    /// Bytes crossed, WebSocket's own included. Told before the messages that they complete, but not right before.
     Bytes {
         /// Who sent them.
         from: Side,
