@@ -110,8 +110,10 @@ fn nginx(listen: SocketAddr, engine: SocketAddr) -> String {
         "daemon off;\nmaster_process off;\nworker_processes 1;\npid nginx.pid;\nerror_log stderr crit;\n\
          events {{ worker_connections 4096; }}\n\
          http {{\n  access_log off;\n  client_body_temp_path body;\n  proxy_temp_path proxy;\n  fastcgi_temp_path fastcgi;\n  \
-         uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n  tcp_nodelay on;\n  server {{\n    listen {listen};\n    location / {{\n      \
-         proxy_pass http://{engine};\n      proxy_http_version 1.1;\n      proxy_set_header Upgrade $http_upgrade;\n      \
-         proxy_set_header Connection upgrade;\n      proxy_read_timeout 1h;\n      proxy_send_timeout 1h;\n    }}\n  }}\n}}\n"
+         uwsgi_temp_path uwsgi;\n  scgi_temp_path scgi;\n  tcp_nodelay on;\n  keepalive_requests 1000000;\n  \
+         map $http_upgrade $connection_upstream {{ default upgrade; '' ''; }}\n  \
+         upstream engine {{ server {engine}; keepalive 64; keepalive_requests 1000000; }}\n  server {{\n    listen {listen};\n    location / {{\n      \
+         proxy_pass http://engine;\n      proxy_http_version 1.1;\n      proxy_set_header Upgrade $http_upgrade;\n      \
+         proxy_set_header Connection $connection_upstream;\n      proxy_read_timeout 1h;\n      proxy_send_timeout 1h;\n    }}\n  }}\n}}\n"
     )
 }
