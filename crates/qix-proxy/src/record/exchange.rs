@@ -8,7 +8,7 @@ use http::{
 };
 
 use super::{
-    Injected,
+    Injected, Seen,
     decode::{Decoded, decode},
     redact::{Redaction, Redactor},
 };
@@ -128,6 +128,21 @@ impl Exchanged {
             took: self.took.as_micros() as u64,
             error,
             redacted: std::mem::take(&mut redactor.redacted),
+        }
+    }
+}
+
+impl CleanExchange {
+    /// Returns what an observer is told.
+    pub(super) fn seen(&self) -> Seen<'_> {
+        Seen::Exchanged {
+            method: &self.method,
+            url: &self.url,
+            status: self.status,
+            took: self.took,
+            sent: self.request_body.bytes,
+            answered: self.response_body.bytes,
+            error: self.error.as_deref(),
         }
     }
 }
