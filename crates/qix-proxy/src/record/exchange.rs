@@ -106,6 +106,13 @@ pub(super) struct CleanBody {
 }
 
 impl Exchanged {
+    /// Returns the bytes that this keeps in memory, as far as they can be many.
+    pub(super) fn bytes(&self) -> usize {
+        let headers = self.request.iter().chain(&self.response);
+        let headers = headers.map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+        self.url.len() + headers + self.sent.len() + self.answered.len()
+    }
+
     /// Takes the secrets out; `secret_headers` are those that always are, besides the known ones.
     pub(super) fn clean(self, redaction: &Redaction, secret_headers: &[HeaderName]) -> CleanExchange {
         let mut redactor = Redactor::new(redaction, secret_headers);
@@ -187,8 +194,25 @@ fn body(redactor: &mut Redactor<'_>, part: &str, headers: &HeaderMap, kept: Kept
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// An exchange with nothing in it.
+    pub(in crate::record) fn exchanged() -> Exchanged {
+        Exchanged {
+            method: Method::POST,
+            url: "/".to_owned(),
+            status: None,
+            request: HeaderMap::new(),
+            response: HeaderMap::new(),
+            injected: Injected::default(),
+            sent: Kept::new(4),
+            answered: Kept::new(4),
+            wait: None,
+            took: Duration::ZERO,
+            error: None,
+        }
+    }
 
     #[test]
     fn body_is_kept_up_to_the_limit_and_counted_beyond() {
@@ -211,19 +235,7 @@ mod tests {
     fn character_cut_in_two_does_not_make_a_text_binary() {
         let mut sent = Kept::new(4);
         sent.push("abcé".as_bytes());
-        let exchanged = Exchanged {
-            method: Method::POST,
-            url: "/".to_owned(),
-            status: None,
-            request: HeaderMap::new(),
-            response: HeaderMap::new(),
-            injected: Injected::default(),
-            sent,
-            answered: Kept::new(4),
-            wait: None,
-            took: Duration::ZERO,
-            error: None,
-        };
+        let exchanged = Exchanged { sent, ..exchanged() };
         let clean = exchanged.clean(&Redaction::standard(), &[]);
         assert_eq!(clean.request_body.content.as_deref(), Some(&b"abc"[..]));
         assert!(clean.request_body.cut && clean.request_body.bytes == 5);
