@@ -99,9 +99,9 @@ impl Search {
         let mut end = text.len();
         let mut first = None;
         for group in &self.0 {
-            let mut at = start;
+            let (mut at, mut seen) = (start, 0);
             while let Some(found) = group.find(&text[..end], at) {
-                if may_be_secret(text, found.clone()) {
+                if may_be_secret(text, found.clone(), &mut seen) {
                     first = Some(found.start);
                     // Others matter only if they come before.
                     end = found.end.min(text.len());
@@ -131,8 +131,8 @@ impl Group {
     }
 }
 
-/// Looks around what was found, where that spares the reading of many frames.
-fn may_be_secret(text: &[u8], found: std::ops::Range<usize>) -> bool {
+/// Looks around what was found, where that spares the reading of many frames; `seen` as for [`jwt_at`].
+fn may_be_secret(text: &[u8], found: std::ops::Range<usize>, seen: &mut usize) -> bool {
     let after = &text[found.end..];
     match &text[found.clone()] {
         b"://" | b":\\/\\/" => {
@@ -142,7 +142,7 @@ fn may_be_secret(text: &[u8], found: std::ops::Range<usize>) -> bool {
         }
         // An escaped letter or sign of ASCII, behind which a name may hide.
         b"\\u00" => matches!(after.first(), Some(b'2'..=b'7')),
-        b"eyJ" | b"eyA" | b"ewo" => jwt_at(text, found.start).is_some(),
+        b"eyJ" | b"eyA" | b"ewo" => jwt_at(text, found.start, seen).is_some(),
         _ => true,
     }
 }
