@@ -105,7 +105,7 @@ pub(crate) struct Status {
     pub(crate) bytes: u64,
     /// How many files were begun.
     pub(crate) files: u64,
-    /// Messages that could not be recorded.
+    /// Messages and exchanges that could not be recorded.
     pub(crate) missing: u64,
 }
 
@@ -281,7 +281,7 @@ impl Observer for Feed {
 
     fn saw(&self, conn: u64, t: u64, seen: &Seen<'_>) {
         let counters = &self.counters;
-        let what = match *seen {
+        let (what, bytes) = match *seen {
             Seen::Bytes { from, count } => {
                 counters.bytes[index(from)].fetch_add(count, Relaxed);
                 return;
@@ -316,21 +316,24 @@ impl Observer for Feed {
             }
             Seen::Opened { url } => {
                 counters.opened.fetch_add(1, Relaxed);
-                What::Opened(url.to_owned())
+                (What::Opened(url.to_owned()), url.len())
             }
             Seen::Refused { url, status, error } => {
                 counters.refused.fetch_add(1, Relaxed);
-                What::Refused(url.to_owned(), status, error.map(str::to_owned))
+                let bytes = url.len() + error.map_or(0, str::len);
+                (What::Refused(url.to_owned(), status, error.map(str::to_owned)), bytes)
             }
             Seen::Closed { by, code, reason, clean, error } => {
                 counters.closed.fetch_add(1, Relaxed);
-                What::Closed { by, code, reason: reason.to_owned(), clean, error: error.map(str::to_owned) }
+                let bytes = reason.len() + error.map_or(0, str::len);
+                let (reason, error) = (reason.to_owned(), error.map(str::to_owned));
+                (What::Closed { by, code, reason, clean, error }, bytes)
             }
         };
         let state = self.lock();
         // Connections come and go as often as a client likes. Those that nobody sees come or go make the view a little wrong.
         if !state.closed && state.bytes < 2 * LIMIT {
-            self.push(state, Item { conn, t, what }, 0);
+            self.push(state, Item { conn, t, what }, bytes);
         }
     }
 
@@ -402,6 +405,23 @@ mod tests {
         assert_eq!(kept.len() as u64, 40 - lost + 1);
         let What::Exchanged(first) = &kept[0].what else { panic!("{:?}", kept[0].t) };
         assert_eq!(first.seen(), seen(&url[..url.len() - 2]));
+    }
+
+    #[test]
+    fn long_urls_of_connections_nobody_reads_of_do_not_fill_memory() {
+        let feed = Feed::new();
+        let url = "x".repeat(1 << 20);
+        for _ in 0..50 {
+            feed.saw(1, 5, &Seen::Opened { url: &url });
+            feed.saw(1, 5, &Seen::Refused { url: &url, status: 500, error: Some(&url) });
+        }
+        let kept = items(&feed).into_iter().map(|item| match item.what {
+            What::Opened(url) => url.len(),
+            What::Refused(url, _, error) => url.len() + error.map_or(0, |error| error.len()),
+            other => panic!("{other:?}"),
+        });
+        let kept: usize = kept.sum();
+        assert!(kept < 3 * LIMIT, "{kept}");
     }
 
     #[test]
