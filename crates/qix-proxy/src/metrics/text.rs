@@ -49,7 +49,12 @@ pub(super) fn write(sources: &Sources) -> String {
         "Files begun: the first, and one for each rotation or, with --per-connection, each connection.",
         status.files,
     );
-    out.one("missing_messages_total", "counter", "Messages that could not be recorded.", status.missing);
+    out.one(
+        "missing_messages_total",
+        "counter",
+        "Messages and HTTP exchanges that could not be recorded.",
+        status.missing,
+    );
     out.0
 }
 

@@ -101,6 +101,6 @@ pub struct Standing<'a> {
     pub bytes: u64,
     /// How many files were begun.
     pub files: u64,
-    /// Messages that could not be written.
+    /// Messages, and exchanges of plain HTTP, that could not be written.
     pub missing: u64,
 }
