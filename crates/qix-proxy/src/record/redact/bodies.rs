@@ -56,12 +56,15 @@ impl Redaction {
         if kind.contains("json") || opens && !is_page && (!is_form || Raw::new(body).is_ok()) {
             return self.frame(body);
         }
+        let is_suspect = self.0.search.next(body, 0).is_some() || self.0.rules.reads_all();
         // Fields have names that mean nothing elsewhere.
-        let has_fields = is_form || kind.contains("html") || kind.starts_with("multipart/");
-        if !has_fields && self.0.search.next(body, 0).is_none() && !self.0.rules.reads_all() {
+        let has_inputs =
+            || ["nput", "NPUT"].iter().any(|tag| memchr::memmem::find(body, tag.as_bytes()).is_some());
+        let has_fields = is_form || kind.starts_with("multipart/") || kind.contains("html") && has_inputs();
+        if !has_fields && !is_suspect {
             return None;
         }
-        let clean = |text: &str| if is_form { self.form(text) } else { self.page(&kind, text) };
+        let clean = |text: &str| if is_form { self.form(text) } else { self.page(&kind, text, is_suspect) };
         if let Ok(text) = std::str::from_utf8(body) {
             return clean(text);
         }
@@ -111,8 +114,8 @@ impl Redaction {
         (!redacted.is_empty()).then(|| Redacted { text: out.into_bytes(), redacted })
     }
 
-    /// Cleans a text of any kind.
-    fn page(&self, kind: &str, text: &str) -> Option<Redacted> {
+    /// Cleans a text of any kind; if nothing in it `is_suspect`, only its fields.
+    fn page(&self, kind: &str, text: &str, is_suspect: bool) -> Option<Redacted> {
         let mut edits = self.fields(text);
         if kind.starts_with("multipart/") {
             edits.extend(self.parts(text));
@@ -120,8 +123,9 @@ impl Redaction {
         }
         let first = masked(text, &edits);
         let query = |name: &str| self.is_query(name);
-        let then = texts::clean(first.as_deref().unwrap_or(text), &query, &self.0.rules.texts, true);
-        let text = then.map(Cow::into_owned).or(first)?;
+        let clean = |text| texts::clean(text, &query, &self.0.rules.texts, true).map(Cow::into_owned);
+        let then = if is_suspect { clean(first.as_deref().unwrap_or(text)) } else { None };
+        let text = then.or(first)?;
         Some(Redacted { text: text.into(), redacted: vec!["text".to_owned()] })
     }
 
