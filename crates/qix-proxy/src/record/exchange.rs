@@ -69,8 +69,9 @@ impl Kept {
         self.total
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+    /// Returns how much memory this takes, which may be more than what is kept.
+    pub(super) fn held(&self) -> usize {
+        self.bytes.capacity()
     }
 
     fn is_cut(&self) -> bool {
@@ -110,7 +111,7 @@ impl Exchanged {
     pub(super) fn bytes(&self) -> usize {
         let headers = self.request.iter().chain(&self.response);
         let headers = headers.map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
-        self.url.len() + headers + self.sent.len() + self.answered.len()
+        self.url.len() + headers + self.sent.held() + self.answered.held()
     }
 
     /// Takes the secrets out; `secret_headers` are those that always are, besides the known ones.
@@ -228,7 +229,16 @@ pub(super) mod tests {
         assert_eq!(pieces.bytes.capacity(), 1000);
         let mut none = Kept::new(0);
         none.push(b"abc");
-        assert_eq!((none.len(), none.total), (0, 3));
+        assert_eq!((none.held(), none.total), (0, 3));
+    }
+
+    #[test]
+    fn memory_kept_for_what_never_came_is_counted() {
+        let mut exchanged = exchanged();
+        exchanged.sent = Kept::new(1 << 20);
+        exchanged.sent.expect(1 << 20);
+        exchanged.sent.push(b"abc");
+        assert!(exchanged.bytes() >= 1 << 20);
     }
 
     #[test]
