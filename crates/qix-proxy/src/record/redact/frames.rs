@@ -317,10 +317,10 @@ mod tests {
     fn very_many_secret_patches_take_no_more_than_their_number_asks_for() {
         let start = std::time::Instant::now();
         let patch = r#"{"qOp":"add","qPath":"/password","qValue":"\"a\""},"#;
-        let text = format!(r#"{{"id":1,"method":"ApplyPatches","params":[[{}0]]}}"#, patch.repeat(100_000));
+        let text = format!(r#"{{"id":1,"method":"ApplyPatches","params":[[{}0]]}}"#, patch.repeat(60_000));
         let (clean, _) = clean(&text).unwrap();
-        assert_eq!(clean.matches(r#"\"***\""#).count(), 100_000);
-        assert!(start.elapsed().as_secs() < 60);
+        assert_eq!(clean.matches(r#"\"***\""#).count(), 60_000);
+        assert!(start.elapsed().as_secs() < 20);
     }
 
     #[test]
