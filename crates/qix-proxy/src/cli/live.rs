@@ -21,23 +21,24 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Live view")]
 pub(super) struct LiveArgs {
-    /// Whether to show calls as they are answered, reloads and where the recording stands
+    /// Whether to show calls as they are answered, plain HTTP, reloads and where the recording stands
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     live: When,
 
-    /// Show only calls of methods like this, such as 'Get*'; can be repeated
+    /// Show only calls of methods like this, such as 'Get*', or 'HTTP *' for plain HTTP; can be repeated
     #[arg(long, value_name = "PATTERN")]
     method: Vec<String>,
 
-    /// Show only calls on objects whose name, title, id or type is like this, such as 'Sheet*'; can be repeated
+    /// Show only calls on objects whose name, title, id or type is like this, such as 'Sheet*', and plain HTTP whose path is; can
+    /// be repeated
     #[arg(long, value_name = "PATTERN")]
     object: Vec<String>,
 
-    /// Show only calls that took at least this long, such as 500ms
+    /// Show only what took at least this long, such as 500ms
     #[arg(long, value_name = "TIME", value_parser = units::time)]
     slower: Option<Duration>,
 
-    /// Show only calls that failed
+    /// Show only what failed
     #[arg(long)]
     errors: bool,
 

@@ -169,7 +169,10 @@ impl RecordArgs {
             None if sealed.missing > 0 => Err(CliError::network(format!(
                 "{} is incomplete: {} could not be recorded, and it says where they are missing",
                 sealed.path.display(),
-                count(sealed.missing, "message")
+                match sealed.missing {
+                    1 => "a message or HTTP exchange".to_owned(),
+                    missing => format!("{missing} messages or HTTP exchanges"),
+                }
             ))),
             None => Ok(Outcome::Clean),
             Some(error) => {

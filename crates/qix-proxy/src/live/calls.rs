@@ -21,6 +21,7 @@ use qix_protocol::{
 use qix_transport::printable;
 
 use super::{
+    exchange::Exchange,
     names::{self, Hint, Names, Object},
     notices::{Notice, Weight, notification},
     reload::{Running, takes_long},
@@ -46,6 +47,8 @@ pub(crate) enum Event {
     Done(CallDone),
     /// The engine told how far a call is.
     Progress(Running),
+    /// An exchange of plain HTTP ended.
+    Exchange(Exchange),
     /// Something else happened.
     Notice(Notice),
 }
@@ -173,6 +176,11 @@ impl Tracker {
                     _ => Weight::Odd,
                 };
                 tell(notice(weight, text));
+            }
+            Seen::Exchanged { .. } => {
+                if let Some(exchange) = Exchange::new(&self.redaction, t, seen) {
+                    tell(Event::Exchange(exchange));
+                }
             }
             Seen::Bytes { .. } | Seen::Other { .. } => {}
         }

@@ -55,6 +55,7 @@ pub(super) enum What {
     Opened(String),
     Refused(String, u16, Option<String>),
     Text(Side, Vec<u8>),
+    Exchanged(Box<Exchanged>),
     /// The beginning of a message of the engine, and the size of all of it.
     Large(Vec<u8>, u64),
     Closed {
@@ -70,6 +71,27 @@ pub(super) enum What {
     Log(Vec<u8>),
 }
 
+/// An exchange of plain HTTP, as [`Seen::Exchanged`] has it.
+#[derive(Debug, Eq, PartialEq)]
+pub(super) struct Exchanged {
+    method: String,
+    /// Without the query, which nobody is shown.
+    path: String,
+    status: Option<u16>,
+    took: u64,
+    sent: u64,
+    answered: u64,
+    error: Option<String>,
+}
+
+impl Exchanged {
+    pub(super) fn seen(&self) -> Seen<'_> {
+        let Self { method, path, status, took, sent, answered, error } = self;
+        let (status, took, sent, answered) = (*status, *took, *sent, *answered);
+        Seen::Exchanged { method, url: path, status, took, sent, answered, error: error.as_deref() }
+    }
+}
+
 /// Where the recording stands.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Status {
@@ -83,7 +105,7 @@ pub(crate) struct Status {
     pub(crate) bytes: u64,
     /// How many files were begun.
     pub(crate) files: u64,
-    /// Messages that could not be recorded.
+    /// Messages and exchanges that could not be recorded.
     pub(crate) missing: u64,
 }
 
@@ -95,6 +117,7 @@ pub(crate) struct Counters {
     refused: AtomicU64,
     bytes: [AtomicU64; 2],
     messages: [AtomicU64; 2],
+    bodies: [AtomicU64; 2],
     lost: AtomicU64,
 }
 
@@ -126,7 +149,12 @@ impl Counters {
         self.messages[index(from)].load(Relaxed)
     }
 
-    /// Returns how many messages were recorded but not looked at.
+    /// Returns how many bytes of bodies of plain HTTP a side has sent.
+    pub(crate) fn bodies(&self, from: Side) -> u64 {
+        self.bodies[index(from)].load(Relaxed)
+    }
+
+    /// Returns how many messages and exchanges were recorded but not looked at.
     pub(crate) fn lost(&self) -> u64 {
         self.lost.load(Relaxed)
     }
@@ -253,7 +281,7 @@ impl Observer for Feed {
 
     fn saw(&self, conn: u64, t: u64, seen: &Seen<'_>) {
         let counters = &self.counters;
-        let what = match *seen {
+        let (what, bytes) = match *seen {
             Seen::Bytes { from, count } => {
                 counters.bytes[index(from)].fetch_add(count, Relaxed);
                 return;
@@ -266,23 +294,46 @@ impl Observer for Feed {
                 counters.messages[index(from)].fetch_add(1, Relaxed);
                 return;
             }
+            Seen::Exchanged { method, url, status, took, sent, answered, error } => {
+                counters.bodies[index(Side::Client)].fetch_add(sent, Relaxed);
+                counters.bodies[index(Side::Engine)].fetch_add(answered, Relaxed);
+                let path = url.split('?').next().unwrap_or_default();
+                let bytes = size_of::<Exchanged>() + method.len() + path.len() + error.map_or(0, str::len);
+                let mut state = self.lock();
+                if state.closed {
+                    return;
+                }
+                if state.bytes + ITEM + bytes > LIMIT {
+                    state.lost += 1;
+                    counters.lost.fetch_add(1, Relaxed);
+                    return;
+                }
+                let (method, path) = (method.to_owned(), path.to_owned());
+                let error = error.map(str::to_owned);
+                let exchanged = Exchanged { method, path, status, took, sent, answered, error };
+                let what = What::Exchanged(Box::new(exchanged));
+                return self.push(state, Item { conn, t, what }, bytes);
+            }
             Seen::Opened { url } => {
                 counters.opened.fetch_add(1, Relaxed);
-                What::Opened(url.to_owned())
+                (What::Opened(url.to_owned()), url.len())
             }
             Seen::Refused { url, status, error } => {
                 counters.refused.fetch_add(1, Relaxed);
-                What::Refused(url.to_owned(), status, error.map(str::to_owned))
+                let bytes = url.len() + error.map_or(0, str::len);
+                (What::Refused(url.to_owned(), status, error.map(str::to_owned)), bytes)
             }
             Seen::Closed { by, code, reason, clean, error } => {
                 counters.closed.fetch_add(1, Relaxed);
-                What::Closed { by, code, reason: reason.to_owned(), clean, error: error.map(str::to_owned) }
+                let bytes = reason.len() + error.map_or(0, str::len);
+                let (reason, error) = (reason.to_owned(), error.map(str::to_owned));
+                (What::Closed { by, code, reason, clean, error }, bytes)
             }
         };
         let state = self.lock();
         // Connections come and go as often as a client likes. Those that nobody sees come or go make the view a little wrong.
         if !state.closed && state.bytes < 2 * LIMIT {
-            self.push(state, Item { conn, t, what }, 0);
+            self.push(state, Item { conn, t, what }, bytes);
         }
     }
 
@@ -329,6 +380,48 @@ mod tests {
         assert_eq!((feed.counters().lost(), feed.counters().messages(Side::Client)), (20 - fit as u64, 20));
         message(&feed);
         assert_eq!(items(&feed).len(), 1, "there is room again");
+    }
+
+    #[test]
+    fn flood_of_exchanges_is_counted_and_takes_no_more_memory_than_messages() {
+        let feed = Feed::new();
+        let url = format!("/{}?x", "x".repeat(1 << 20));
+        let seen = |url| Seen::Exchanged {
+            method: "GET",
+            url,
+            status: Some(200),
+            took: 1,
+            sent: 2,
+            answered: 3,
+            error: None,
+        };
+        for _ in 0..40 {
+            feed.saw(0, 5, &seen(&url));
+        }
+        let lost = feed.counters().lost();
+        assert!(lost >= 8, "{lost}");
+        assert_eq!([Side::Client, Side::Engine].map(|side| feed.counters().bodies(side)), [80, 120]);
+        let kept = items(&feed);
+        assert_eq!(kept.len() as u64, 40 - lost + 1);
+        let What::Exchanged(first) = &kept[0].what else { panic!("{:?}", kept[0].t) };
+        assert_eq!(first.seen(), seen(&url[..url.len() - 2]));
+    }
+
+    #[test]
+    fn long_urls_of_connections_nobody_reads_of_do_not_fill_memory() {
+        let feed = Feed::new();
+        let url = "x".repeat(1 << 20);
+        for _ in 0..50 {
+            feed.saw(1, 5, &Seen::Opened { url: &url });
+            feed.saw(1, 5, &Seen::Refused { url: &url, status: 500, error: Some(&url) });
+        }
+        let kept = items(&feed).into_iter().map(|item| match item.what {
+            What::Opened(url) => url.len(),
+            What::Refused(url, _, error) => url.len() + error.map_or(0, |error| error.len()),
+            other => panic!("{other:?}"),
+        });
+        let kept: usize = kept.sum();
+        assert!(kept < 3 * LIMIT, "{kept}");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::{
     calls::CallDone,
+    exchange::Exchange,
     notices::{Notice, Weight},
 };
 
@@ -51,6 +52,16 @@ impl Filter {
         });
         let slow = self.slower.is_none_or(|slower| u128::from(call.latency) >= slower.as_micros());
         method && object && slow && (!self.errors || call.fault.is_some())
+    }
+
+    /// Returns whether the exchange is to be shown. Its method is `HTTP GET` and its like, for `Get*` is about calls; its object is the path.
+    pub(crate) fn shows_exchange(&self, exchange: &Exchange) -> bool {
+        let method = || format!("HTTP {}", exchange.method);
+        let slow = self.slower.is_none_or(|slower| u128::from(exchange.latency) >= slower.as_micros());
+        self.methods.as_ref().is_none_or(|methods| methods.is_match(method()))
+            && self.objects.as_ref().is_none_or(|objects| objects.is_match(&exchange.path))
+            && slow
+            && (!self.errors || exchange.fault.is_some())
     }
 
     /// Returns whether the notice is to be shown: who looks for something wants to hear beside it only of trouble.
@@ -135,6 +146,31 @@ mod tests {
         let looking = filter(&["x"], &[], None, false);
         assert!(!looking.shows_notice(&notice(Weight::Normal)) && looking.shows_notice(&notice(Weight::Odd)));
         assert!(filter(&[], &[], None, false).shows_notice(&notice(Weight::Normal)));
+    }
+
+    #[test]
+    fn plain_http_is_chosen_by_path_and_a_method_of_its_own() {
+        let exchange = Exchange {
+            t: 0,
+            method: "GET".to_owned(),
+            path: "/resources/a.js".to_owned(),
+            status: Some(404),
+            latency: 500_000,
+            size: 1,
+            fault: Some("404 Not Found".to_owned()),
+        };
+        for (filter, shown) in [
+            (filter(&[], &[], None, false), true),
+            (filter(&["Get*"], &[], None, false), false),
+            (filter(&["http get"], &[], None, true), true),
+            (filter(&["HTTP *"], &["/res*"], Some(500), true), true),
+            (filter(&[], &["/hub*"], None, false), false),
+            (filter(&[], &[], Some(501), false), false),
+        ] {
+            assert_eq!(filter.shows_exchange(&exchange), shown, "{filter:?}");
+        }
+        let good = Exchange { fault: None, ..exchange };
+        assert!(!filter(&[], &[], None, true).shows_exchange(&good));
     }
 
     #[test]

@@ -1,9 +1,10 @@
-//! Watching a recording while it is made: calls by name, reloads, and where the recording stands.
+//! Watching a recording while it is made: calls by name, plain HTTP by path, reloads, and where the recording stands.
 //!
 //! A [`Feed`] takes what the recorder's thread tells and never makes it wait. A thread of its own reads the feed: a [`Tracker`] makes calls of
 //! messages, and a terminal, the log and the metrics are told of them.
 
 mod calls;
+mod exchange;
 mod feed;
 mod filter;
 mod line;
@@ -16,6 +17,7 @@ mod viewer;
 mod words;
 
 pub(crate) use calls::CallDone;
+pub(crate) use exchange::Exchange;
 pub(crate) use feed::Feed;
 pub(crate) use filter::Filter;
 pub(crate) use screen::{Screen, is_capable, wants_colour};

@@ -12,7 +12,8 @@ pub(super) fn line(status: &Status, counters: &Counters, in_flight: usize) -> Li
     let file = status.file.file_name().unwrap_or_default().to_string_lossy();
     line.add(Look::Red, "● ").add(Look::Plain, format!("{} open", counters.open()));
     line.add(Look::Plain, format!(" · {in_flight} in flight"));
-    let (up, down) = (counters.bytes(Side::Client), counters.bytes(Side::Engine));
+    let crossed = |from| counters.bytes(from) + counters.bodies(from);
+    let (up, down) = (crossed(Side::Client), crossed(Side::Engine));
     line.add(Look::Plain, format!(" · ↑ {} ↓ {}", size(up), size(down)));
     // Before the name of the file, which a narrow terminal may cut.
     match status.missing {

@@ -9,6 +9,7 @@ use std::{
 
 use super::{
     calls::{CallDone, Event, Tracker},
+    exchange::Exchange,
     feed::{Feed, Item, What},
     filter::Filter,
     line::{self, Clock, Line},
@@ -147,6 +148,7 @@ impl View {
                 tracker.take(conn, t, &seen, &mut tell);
             }
             What::Text(from, text) => tracker.take(conn, t, &Seen::Text { from: *from, text }, &mut tell),
+            What::Exchanged(exchanged) => tracker.take(conn, t, &exchanged.seen(), &mut tell),
             What::Large(start, size) => tracker.take_large(conn, t, start, *size, &mut tell),
             What::Closed { by, code, reason, clean, error } => {
                 let (by, code, clean, error) = (*by, *code, *clean, error.as_deref());
@@ -184,6 +186,17 @@ impl View {
             Event::Notice(notice) => {
                 if filter.shows_notice(&notice) {
                     lines.push(line::notice(&self.clock, &notice));
+                }
+            }
+            Event::Exchange(exchange) => {
+                if let Some(counts) = &self.watching.counts {
+                    counts.exchange(&exchange);
+                }
+                if filter.shows_exchange(&exchange) {
+                    if self.logs {
+                        log_exchange(&exchange);
+                    }
+                    lines.push(line::exchange(&self.clock, &exchange));
                 }
             }
             Event::Progress(running) => {
@@ -255,4 +268,12 @@ fn log(call: &CallDone) {
             code = fault.code.map(|code| code.get()), error = fault.words, "call failed"
         ),
     }
+}
+
+/// Writes an exchange of plain HTTP to the log, each part of it a field.
+fn log_exchange(exchange: &Exchange) {
+    let Exchange { method, path, status, latency, size, fault, .. } = exchange;
+    let (latency_ms, error) = (*latency as f64 / 1e3, fault.as_deref());
+    let what = if fault.is_some() { "exchange failed" } else { "exchange" };
+    tracing::info!(target: CALLS, method, path, status, latency_ms, bytes = size, error, "{what}");
 }

@@ -1,4 +1,4 @@
-//! Counts calls.
+//! Counts calls, and exchanges of plain HTTP.
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -10,7 +10,7 @@ use std::{
 
 use qix_protocol::schema::METHODS;
 
-use crate::live::{CallDone, Place};
+use crate::live::{CallDone, Exchange, Place};
 
 /// The upper bounds of the classes of durations, in microseconds.
 pub(super) const BOUNDS: [u64; 12] = [
@@ -31,6 +31,9 @@ pub(super) const BOUNDS: [u64; 12] = [
 /// What stands for methods and codes that the schema does not have: clients and engines can write any.
 const OTHER: &str = "other";
 
+/// The methods of HTTP that are counted by name.
+const HTTP_METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
 static KNOWN: LazyLock<HashSet<&'static str>> =
     LazyLock::new(|| METHODS.iter().map(|method| method.name).collect());
 
@@ -45,6 +48,10 @@ pub(crate) struct Counts {
 pub(super) struct State {
     pub(super) methods: BTreeMap<&'static str, Durations>,
     pub(super) failures: BTreeMap<Failure, u64>,
+    /// Exchanges by method and class of status.
+    pub(super) exchanges: BTreeMap<(&'static str, &'static str), u64>,
+    /// Exchanges by method.
+    pub(super) http: BTreeMap<&'static str, Durations>,
 }
 
 /// How long the calls of a method took.
@@ -66,17 +73,22 @@ pub(super) struct Failure {
     pub(super) name: &'static str,
 }
 
+impl Durations {
+    fn add(&mut self, micros: u64) {
+        self.count += 1;
+        self.sum += micros;
+        if let Some(class) = BOUNDS.iter().position(|bound| micros <= *bound) {
+            self.classes[class] += 1;
+        }
+    }
+}
+
 impl Counts {
     /// Counts a call.
     pub(crate) fn call(&self, call: &CallDone) {
         let method = KNOWN.get(&*call.method).copied().unwrap_or(OTHER);
         let mut state = self.lock();
-        let durations = state.methods.entry(method).or_default();
-        durations.count += 1;
-        durations.sum += call.latency;
-        if let Some(class) = BOUNDS.iter().position(|bound| call.latency <= *bound) {
-            durations.classes[class] += 1;
-        }
+        state.methods.entry(method).or_default().add(call.latency);
         if let Some(fault) = &call.fault {
             let known = fault.code.and_then(|code| Some((code.get().to_string(), code.name()?)));
             let (code, name) = match known {
@@ -86,6 +98,23 @@ impl Counts {
             };
             *state.failures.entry(Failure { place: fault.place, code, name }).or_default() += 1;
         }
+    }
+
+    /// Counts an exchange of plain HTTP.
+    pub(crate) fn exchange(&self, exchange: &Exchange) {
+        let method = HTTP_METHODS.into_iter().find(|known| *known == exchange.method).unwrap_or(OTHER);
+        let class = match exchange.status {
+            None => "none",
+            Some(100..200) => "1xx",
+            Some(200..300) => "2xx",
+            Some(300..400) => "3xx",
+            Some(400..500) => "4xx",
+            Some(500..600) => "5xx",
+            Some(_) => OTHER,
+        };
+        let mut state = self.lock();
+        *state.exchanges.entry((method, class)).or_default() += 1;
+        state.http.entry(method).or_default().add(exchange.latency);
     }
 
     /// Says how many calls have no answer yet.

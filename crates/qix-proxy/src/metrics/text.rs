@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::UNIX_EPOCH};
 
 use super::{
-    counts::{BOUNDS, Counts},
+    counts::{BOUNDS, Counts, Durations},
     server::Sources,
 };
 use crate::{live::Place, record::Side};
@@ -29,10 +29,14 @@ pub(super) fn write(sources: &Sources) -> String {
     for (name, side) in sides {
         out.sample("received_bytes_total", &[("from", name)], counters.bytes(side));
     }
+    out.head("http_bytes_total", "counter", "Bytes of bodies of plain HTTP, by who sent them.");
+    for (name, side) in sides {
+        out.sample("http_bytes_total", &[("from", name)], counters.bodies(side));
+    }
     out.one(
         "messages_not_examined_total",
         "counter",
-        "Messages that were recorded, but came too fast to be counted as calls.",
+        "Messages and exchanges that were recorded, but came too fast to be counted as calls or by status.",
         counters.lost(),
     );
     calls(&mut out, counts);
@@ -45,7 +49,12 @@ pub(super) fn write(sources: &Sources) -> String {
         "Files begun: the first, and one for each rotation or, with --per-connection, each connection.",
         status.files,
     );
-    out.one("missing_messages_total", "counter", "Messages that could not be recorded.", status.missing);
+    out.one(
+        "missing_messages_total",
+        "counter",
+        "Messages and HTTP exchanges that could not be recorded.",
+        status.missing,
+    );
     out.0
 }
 
@@ -57,17 +66,10 @@ fn calls(out: &mut Text, counts: &Counts) {
         out.sample("calls_total", &[("method", method)], durations.count);
     }
     out.head("call_duration_seconds", "histogram", "Time from a request to its answer, by method.");
-    for (method, durations) in &state.methods {
-        let mut below = 0;
-        for (bound, class) in BOUNDS.iter().zip(durations.classes) {
-            below += class;
-            let bound = (*bound as f64 / 1e6).to_string();
-            out.sample("call_duration_seconds_bucket", &[("method", method), ("le", &bound)], below);
-        }
-        out.sample("call_duration_seconds_bucket", &[("method", method), ("le", "+Inf")], durations.count);
-        out.sample("call_duration_seconds_sum", &[("method", method)], durations.sum as f64 / 1e6);
-        out.sample("call_duration_seconds_count", &[("method", method)], durations.count);
-    }
+    state
+        .methods
+        .iter()
+        .for_each(|(method, durations)| out.histogram("call_duration_seconds", method, durations));
     out.head(
         "call_failures_total",
         "counter",
@@ -82,6 +84,19 @@ fn calls(out: &mut Text, counts: &Counts) {
         let labels = [("place", place), ("code", &*failure.code), ("name", failure.name)];
         out.sample("call_failures_total", &labels, count);
     }
+    out.head("http_exchanges_total", "counter", "Exchanges of plain HTTP, by method and class of status.");
+    for ((method, status), count) in &state.exchanges {
+        out.sample("http_exchanges_total", &[("method", method), ("status", status)], count);
+    }
+    out.head(
+        "http_duration_seconds",
+        "histogram",
+        "Time from a request of plain HTTP to the end of its answer.",
+    );
+    state
+        .http
+        .iter()
+        .for_each(|(method, durations)| out.histogram("http_duration_seconds", method, durations));
 }
 
 #[derive(Default)]
@@ -95,6 +110,19 @@ impl Text {
 
     fn head(&mut self, name: &str, kind: &str, help: &str) {
         let _ = writeln!(self.0, "# HELP qix_proxy_{name} {help}\n# TYPE qix_proxy_{name} {kind}");
+    }
+
+    fn histogram(&mut self, name: &str, method: &str, durations: &Durations) {
+        let (bucket, sum, count) = (format!("{name}_bucket"), format!("{name}_sum"), format!("{name}_count"));
+        let mut below = 0;
+        for (bound, class) in BOUNDS.iter().zip(durations.classes) {
+            below += class;
+            let bound = (*bound as f64 / 1e6).to_string();
+            self.sample(&bucket, &[("method", method), ("le", &bound)], below);
+        }
+        self.sample(&bucket, &[("method", method), ("le", "+Inf")], durations.count);
+        self.sample(&sum, &[("method", method)], durations.sum as f64 / 1e6);
+        self.sample(&count, &[("method", method)], durations.count);
     }
 
     /// Writes one number. Labels are words of this program and of the schema, which need no escapes.
@@ -114,7 +142,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        live::{CallDone, Feed},
+        live::{CallDone, Exchange, Feed},
         record::{Observer, Recorder, RecorderConfig, Seen},
     };
 
@@ -144,6 +172,10 @@ mod tests {
         {
             counts.call(&call);
         }
+        for (method, status) in [("GET", Some(304)), ("GET", Some(304)), ("A\"\n", None)] {
+            let (method, path) = (method.to_owned(), "/".to_owned());
+            counts.exchange(&Exchange { t: 0, method, path, status, latency: 900, size: 0, fault: None });
+        }
         let text = write(&Sources { feed, counts, recorder });
         for line in [
             "# TYPE qix_proxy_connections_open gauge\nqix_proxy_connections_open 1\n",
@@ -154,6 +186,10 @@ mod tests {
             "qix_proxy_call_duration_seconds_bucket{method=\"other\",le=\"300\"} 1\n",
             "qix_proxy_call_duration_seconds_bucket{method=\"other\",le=\"+Inf\"} 2\n",
             "qix_proxy_call_duration_seconds_sum{method=\"GetLayout\"} 0.0209\n",
+            "qix_proxy_http_exchanges_total{method=\"GET\",status=\"3xx\"} 2\n",
+            "qix_proxy_http_exchanges_total{method=\"other\",status=\"none\"} 1\n",
+            "qix_proxy_http_duration_seconds_bucket{method=\"GET\",le=\"0.001\"} 2\n",
+            "qix_proxy_http_bytes_total{from=\"engine\"} 0\n",
             "qix_proxy_missing_messages_total 0\n",
             concat!("qix_proxy_build_info{version=\"", env!("CARGO_PKG_VERSION"), "\"} 1\n"),
         ] {

@@ -36,7 +36,7 @@ pub(super) fn decode(encoding: &[u8], bytes: Vec<u8>, cut: bool, limit: usize) -
         _ => return None,
     };
     let mut text = Vec::new();
-    let ended = source.take(limit as u64 + 1).read_to_end(&mut text);
+    let ended = source.take((limit as u64).saturating_add(1)).read_to_end(&mut text);
     // Where the rest is missing, an error at the end is to be expected.
     if ended.is_err() && (!cut || text.is_empty()) {
         return None;
@@ -87,6 +87,14 @@ mod tests {
             );
         }
         assert_eq!(decode(b"identity", vec![1], true, 9).unwrap().by, None);
+    }
+
+    #[test]
+    fn no_limit_is_none() {
+        for (by, bytes) in encoded(b"what it says") {
+            let decoded = decode(by.as_bytes(), bytes, false, usize::MAX).unwrap();
+            assert_eq!(decoded.bytes, b"what it says", "{by}");
+        }
     }
 
     #[test]

@@ -81,13 +81,23 @@ impl Event {
     }
 }
 
+impl Upgraded {
+    fn bytes(&self) -> usize {
+        let pairs = self.request.iter().chain(&self.response);
+        let texts = [&self.body, &self.error].into_iter().flatten();
+        let texts = texts.chain(&self.redacted).map(String::len).sum::<usize>();
+        self.url.len() + pairs.map(|(name, value)| name.len() + value.len()).sum::<usize>() + texts
+    }
+}
+
 impl Item {
     /// Returns the bytes that this item keeps in memory, as far as they can be many.
     pub(super) fn bytes(&self) -> usize {
         match &self.event {
             Event::Chunk(_, bytes) | Event::Message(_, _, bytes) => bytes.len(),
             Event::Small(_, range) => range.len(),
-            Event::Http(exchanged) => exchanged.sent.len() + exchanged.answered.len(),
+            Event::Http(exchanged) => exchanged.bytes(),
+            Event::Open(upgraded) | Event::Refused(upgraded) => upgraded.bytes(),
             _ => 0,
         }
     }

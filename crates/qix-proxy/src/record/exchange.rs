@@ -8,7 +8,7 @@ use http::{
 };
 
 use super::{
-    Injected,
+    Injected, Seen,
     decode::{Decoded, decode},
     redact::{Redaction, Redactor},
 };
@@ -69,8 +69,9 @@ impl Kept {
         self.total
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+    /// Returns how much memory this takes, which may be more than what is kept.
+    pub(super) fn held(&self) -> usize {
+        self.bytes.capacity()
     }
 
     fn is_cut(&self) -> bool {
@@ -106,6 +107,13 @@ pub(super) struct CleanBody {
 }
 
 impl Exchanged {
+    /// Returns the bytes that this keeps in memory, as far as they can be many.
+    pub(super) fn bytes(&self) -> usize {
+        let headers = self.request.iter().chain(&self.response);
+        let headers = headers.map(|(name, value)| name.as_str().len() + value.len()).sum::<usize>();
+        self.url.len() + headers + self.sent.held() + self.answered.held()
+    }
+
     /// Takes the secrets out; `secret_headers` are those that always are, besides the known ones.
     pub(super) fn clean(self, redaction: &Redaction, secret_headers: &[HeaderName]) -> CleanExchange {
         let mut redactor = Redactor::new(redaction, secret_headers);
@@ -128,6 +136,21 @@ impl Exchanged {
             took: self.took.as_micros() as u64,
             error,
             redacted: std::mem::take(&mut redactor.redacted),
+        }
+    }
+}
+
+impl CleanExchange {
+    /// Returns what an observer is told.
+    pub(super) fn seen(&self) -> Seen<'_> {
+        Seen::Exchanged {
+            method: &self.method,
+            url: &self.url,
+            status: self.status,
+            took: self.took,
+            sent: self.request_body.bytes,
+            answered: self.response_body.bytes,
+            error: self.error.as_deref(),
         }
     }
 }
@@ -172,8 +195,25 @@ fn body(redactor: &mut Redactor<'_>, part: &str, headers: &HeaderMap, kept: Kept
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+
+    /// An exchange with nothing in it.
+    pub(in crate::record) fn exchanged() -> Exchanged {
+        Exchanged {
+            method: Method::POST,
+            url: "/".to_owned(),
+            status: None,
+            request: HeaderMap::new(),
+            response: HeaderMap::new(),
+            injected: Injected::default(),
+            sent: Kept::new(4),
+            answered: Kept::new(4),
+            wait: None,
+            took: Duration::ZERO,
+            error: None,
+        }
+    }
 
     #[test]
     fn body_is_kept_up_to_the_limit_and_counted_beyond() {
@@ -189,26 +229,23 @@ mod tests {
         assert_eq!(pieces.bytes.capacity(), 1000);
         let mut none = Kept::new(0);
         none.push(b"abc");
-        assert_eq!((none.len(), none.total), (0, 3));
+        assert_eq!((none.held(), none.total), (0, 3));
+    }
+
+    #[test]
+    fn memory_kept_for_what_never_came_is_counted() {
+        let mut exchanged = exchanged();
+        exchanged.sent = Kept::new(1 << 20);
+        exchanged.sent.expect(1 << 20);
+        exchanged.sent.push(b"abc");
+        assert!(exchanged.bytes() >= 1 << 20);
     }
 
     #[test]
     fn character_cut_in_two_does_not_make_a_text_binary() {
         let mut sent = Kept::new(4);
         sent.push("abcé".as_bytes());
-        let exchanged = Exchanged {
-            method: Method::POST,
-            url: "/".to_owned(),
-            status: None,
-            request: HeaderMap::new(),
-            response: HeaderMap::new(),
-            injected: Injected::default(),
-            sent,
-            answered: Kept::new(4),
-            wait: None,
-            took: Duration::ZERO,
-            error: None,
-        };
+        let exchanged = Exchanged { sent, ..exchanged() };
         let clean = exchanged.clean(&Redaction::standard(), &[]);
         assert_eq!(clean.request_body.content.as_deref(), Some(&b"abc"[..]));
         assert!(clean.request_body.cut && clean.request_body.bytes == 5);

@@ -57,6 +57,23 @@ pub enum Seen<'a> {
         /// Its size in bytes.
         size: u64,
     },
+    /// An exchange of plain HTTP ended, however it did.
+    Exchanged {
+        /// The request's method.
+        method: &'a str,
+        /// Path and query of the client's request.
+        url: &'a str,
+        /// The status that the client got; `None` if it left before.
+        status: Option<u16>,
+        /// From the head of the request to the end, in microseconds.
+        took: u64,
+        /// The size of the request's body in bytes, as it crossed.
+        sent: u64,
+        /// The size of the answer's body in bytes, as it crossed.
+        answered: u64,
+        /// What went wrong.
+        error: Option<&'a str>,
+    },
     /// A connection ended.
     Closed {
         /// Who ended it; `None` for the proxy.
@@ -84,6 +101,6 @@ pub struct Standing<'a> {
     pub bytes: u64,
     /// How many files were begun.
     pub files: u64,
-    /// Messages that could not be written.
+    /// Messages, and exchanges of plain HTTP, that could not be written.
     pub missing: u64,
 }

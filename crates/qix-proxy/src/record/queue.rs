@@ -130,12 +130,13 @@ impl Queue {
     ///
     /// `idle` is called before a wait of unknown length.
     pub(super) fn take(&self, batch: &mut Batch, patience: Option<Duration>, idle: impl FnOnce()) -> bool {
+        let nap = patience.map_or(NAP, |patience| patience.min(NAP));
         let mut state = self.lock();
         if state.waiting < ENOUGH && !state.closed && !state.batch.items.iter().any(Item::is_urgent) {
             state.reader = Reader::Napping;
             state = self
                 .wake
-                .wait_timeout_while(state, NAP, |state| state.reader == Reader::Napping && !state.closed)
+                .wait_timeout_while(state, nap, |state| state.reader == Reader::Napping && !state.closed)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
@@ -144,7 +145,7 @@ impl Queue {
             let asleep = |state: &mut State| state.reader == Reader::Sleeping && !state.closed;
             state = match patience {
                 Some(patience) => {
-                    let woken = self.wake.wait_timeout_while(state, patience, asleep);
+                    let woken = self.wake.wait_timeout_while(state, patience - nap, asleep);
                     woken.unwrap_or_else(PoisonError::into_inner).0
                 }
                 None => {
@@ -265,6 +266,40 @@ mod tests {
             [(1, Side::Client, &b"ab"[..]), (1, Side::Client, &[0; 3]), (2, Side::Engine, b"c")]
         );
         assert_eq!(queue.charged.load(Ordering::Relaxed), 3 * ITEM + 6);
+    }
+
+    #[test]
+    fn heads_of_exchanges_and_upgrades_take_their_place_in_the_queue() {
+        use crate::record::{event::Upgraded, exchange::tests::exchanged};
+
+        let queue = Queue::new(1 << 20);
+        let long = "x".repeat(4000);
+        let mut exchanged = exchanged();
+        exchanged.url = long.clone();
+        exchanged.request.append("user-agent", long.parse().unwrap());
+        exchanged.response.append("etag", long.parse().unwrap());
+        queue.push(Item { conn: 0, t: 0, event: Event::Http(Box::new(exchanged)) });
+        assert!(queue.charged() > 12_000, "{}", queue.charged());
+        let header = vec![("a".to_owned(), long)];
+        let upgraded = Upgraded { request: header, ..Upgraded::default() };
+        queue.push(Item { conn: 0, t: 0, event: Event::Refused(Box::new(upgraded)) });
+        assert!(queue.charged() > 16_000, "{}", queue.charged());
+        let mut batch = Batch::default();
+        assert!(queue.take(&mut batch, None, || {}));
+        queue.release(2, batch.items.iter().map(Item::bytes).sum());
+        assert_eq!(queue.charged(), 0);
+    }
+
+    #[test]
+    fn what_is_due_is_not_slept_through() {
+        // Machines may be slow, but not each time.
+        let took = (0..50).map(|_| {
+            let (queue, start) = (Queue::new(1000), std::time::Instant::now());
+            assert!(queue.take(&mut Batch::default(), Some(Duration::from_millis(1)), || {}));
+            start.elapsed()
+        });
+        let fastest = took.min().unwrap();
+        assert!(fastest < NAP, "{fastest:?}");
     }
 
     #[test]

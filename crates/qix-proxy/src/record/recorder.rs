@@ -121,7 +121,7 @@ pub struct Sealed {
     pub exchanges: u64,
     /// The size of all files.
     pub bytes: u64,
-    /// Messages that were not recorded, because nothing could be written. The recording says where they are missing, if it went on.
+    /// Messages, and exchanges of plain HTTP, that were not recorded, because nothing could be written. The recording says where they are missing, if it went on.
     pub missing: u64,
     /// Why recording stopped early, if it did. What the file has is whole.
     pub fault: Option<io::Error>,

@@ -200,7 +200,9 @@ impl Scan {
                 self.repair.damaged += 1;
                 continue;
             };
-            (self.seq, self.t) = (self.seq.max(entry.seq), self.t.max(entry.at.as_micros() as u64));
+            // Two more entries may follow, whatever the file says.
+            self.seq = self.seq.max(entry.seq).min(u64::MAX - 2);
+            self.t = self.t.max(entry.at.as_micros() as u64);
             match entry.kind {
                 EntryKind::Open(opening) => self.repair.connections += u64::from(!opening.continued),
                 EntryKind::Frame { .. } => self.repair.frames += 1,
@@ -208,7 +210,7 @@ impl Scan {
                 EntryKind::End => {
                     self.repair.was_sealed = true;
                     self.next = next_of(&line);
-                    self.seq = entry.seq - 1;
+                    self.seq = self.seq.min(entry.seq.saturating_sub(1));
                     continue;
                 }
                 _ => {}
@@ -273,6 +275,17 @@ mod tests {
         assert!(found.torn.is_some());
         let text = zstd::stream::decode_all(&text[..]).unwrap();
         assert!(text.len() > BUNDLED.len() / 3);
+    }
+
+    #[test]
+    fn entries_with_impossible_numbers_are_survived() {
+        let header = memchr::memchr(b'\n', BUNDLED).unwrap() + 1;
+        for line in [
+            r#"{"seq":0,"t":0,"kind":"end"}"#,
+            r#"{"seq":18446744073709551615,"t":0,"kind":"note","text":""}"#,
+        ] {
+            repaired(&[&BUNDLED[..header], line.as_bytes(), b"\n"].concat(), "b.qixrec");
+        }
     }
 
     #[test]

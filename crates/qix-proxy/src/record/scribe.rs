@@ -152,7 +152,8 @@ impl Scribe {
             }
             Event::Http(exchanged) => {
                 let clean = exchanged.clean(&self.redaction, &self.secret_headers);
-                self.shelf.record(conn, t, What::Other, |writer| writer.http(t, &clean));
+                self.tell(conn, t, &clean.seen());
+                self.shelf.record(conn, t, What::Exchange, |writer| writer.http(t, &clean));
             }
             Event::Rotate => {
                 let connections = &self.connections;

@@ -58,6 +58,7 @@ impl Medium for Disk {
 pub(super) enum What {
     Open,
     Frame,
+    Exchange,
     Other,
 }
 
@@ -364,9 +365,10 @@ impl Volume {
             return;
         }
         tracing::warn!(
-            "recording goes on in {}; {} messages were not recorded",
+            "recording goes on in {}; {} messages and {} other entries were not recorded",
             self.path.display(),
-            outage.missing.frames
+            outage.missing.frames,
+            outage.missing.others
         );
         self.dirty = common.settings.sync.then_some(t);
     }
@@ -382,6 +384,10 @@ impl Outage {
             What::Open => {
                 self.missing.others += 1;
                 self.unknown.get_or_insert(conn);
+            }
+            What::Exchange => {
+                self.missing.others += 1;
+                common.missing += 1;
             }
             What::Other => self.missing.others += 1,
         }

@@ -6,6 +6,8 @@ mod authority;
 mod demo;
 mod doctor;
 #[cfg(unix)]
+mod exchanges;
+#[cfg(unix)]
 mod killed;
 #[cfg(unix)]
 mod log;

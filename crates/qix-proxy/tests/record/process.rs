@@ -288,6 +288,41 @@ async fn full_disk_ends_the_recording_but_not_the_traffic() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
+async fn exchanges_that_a_full_disk_costs_are_counted_and_make_the_recording_incomplete() {
+    let (origins, address) = listener().await;
+    let mut proxy = limited(address, "demo.qixrec", &[]).await;
+    let out = proxy.path.clone();
+    let mut stderr = BufReader::new(proxy.child.stderr.take().unwrap()).lines();
+    let ask = async |size: usize| {
+        let mut client = Raw(tokio::net::TcpStream::connect(proxy.address).await.unwrap());
+        client.write(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await;
+        let answer = crate::http::ok(&"x".repeat(size), "");
+        let _origin = crate::http::serve(&origins, &answer).await;
+        client.rest().await;
+    };
+    for _ in 0..20 {
+        ask(3000).await;
+    }
+    let said = bounded(stderr.next_line()).await.unwrap().unwrap();
+    assert!(said.contains("ERROR") && said.contains("recording stops"), "{said}");
+    let pid = proxy.child.id().unwrap().to_string();
+    let lifted = Command::new("prlimit").args(["--pid", &pid, "--fsize=unlimited:"]).status();
+    assert!(bounded(lifted).await.unwrap().success());
+    let said = bounded(stderr.next_line()).await.unwrap().unwrap();
+    assert!(said.contains("recording goes on"), "{said}");
+    ask(1).await;
+    proxy.signal("TERM").await;
+    let (code, summary, _, _dir) = proxy.end().await;
+    assert_eq!(code, 3, "{summary}");
+    let (kinds, sealed) = kinds(&out);
+    let lost: u64 =
+        kinds.iter().map(|kind| if let EntryKind::Gap(gap) = kind { gap.others } else { 0 }).sum();
+    let there = kinds.iter().filter(|kind| matches!(kind, EntryKind::Http(_))).count();
+    assert!(sealed && lost > 0 && lost as usize + there == 21, "{lost} {there}");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
 async fn recording_goes_on_once_there_is_room_again_and_says_what_it_misses() {
     for name in ["demo.qixrec", "demo.qixrec.zst"] {
         let (engines, address) = listener().await;

@@ -4,6 +4,7 @@
 use std::{borrow::Cow, ops::Range};
 
 use percent_encoding::percent_decode_str;
+use qix_protocol::frame::Raw;
 use qix_transport::{is_secret_parameter, redact_url_where};
 
 use super::{
@@ -48,27 +49,30 @@ impl Redaction {
         if !self.0.on {
             return None;
         }
-        if kind.starts_with("application/x-www-form-urlencoded") {
-            return self.form(std::str::from_utf8(body).ok()?);
-        }
         let is_page = ["html", "script", "css", "multipart/"].iter().any(|word| kind.contains(word));
+        let is_form = kind.starts_with("application/x-www-form-urlencoded");
         let opens = body.trim_ascii_start().first().is_some_and(|first| matches!(first, b'{' | b'['));
-        if kind.contains("json") || opens && !is_page {
+        // What curl sends is called a form, whatever it is.
+        if kind.contains("json") || opens && !is_page && (!is_form || Raw::new(body).is_ok()) {
             return self.frame(body);
         }
-        if self.0.search.next(body, 0).is_none() && !self.0.rules.reads_all() {
+        let is_suspect = self.0.search.next(body, 0).is_some() || self.0.rules.reads_all();
+        // Fields have names that mean nothing elsewhere.
+        let has_inputs =
+            || ["nput", "NPUT"].iter().any(|tag| memchr::memmem::find(body, tag.as_bytes()).is_some());
+        let has_fields = is_form || kind.starts_with("multipart/") || kind.contains("html") && has_inputs();
+        if !has_fields && !is_suspect {
             return None;
         }
-        match std::str::from_utf8(body) {
-            Ok(text) => self.page(&kind, text).map(String::into_bytes),
-            // Each byte stands for the character of its number, so that the others come back as they were.
-            Err(_) => {
-                let text: String = body.iter().copied().map(char::from).collect();
-                let clean = self.page(&kind, &text)?;
-                Some(clean.chars().map(|c| u8::try_from(c).unwrap_or(b'*')).collect())
-            }
+        let clean = |text: &str| if is_form { self.form(text) } else { self.page(&kind, text, is_suspect) };
+        if let Ok(text) = std::str::from_utf8(body) {
+            return clean(text);
         }
-        .map(|text| Redacted { text, redacted: vec!["text".to_owned()] })
+        // Each byte stands for the character of its number, so that the others come back as they were.
+        let text: String = body.iter().copied().map(char::from).collect();
+        let Redacted { text, redacted } = clean(&text)?;
+        let text = String::from_utf8_lossy(&text).chars().map(|c| u8::try_from(c).unwrap_or(b'*')).collect();
+        Some(Redacted { text, redacted })
     }
 
     fn is_field(&self, name: &str) -> bool {
@@ -84,7 +88,11 @@ impl Redaction {
         for (at, pair) in text.split('&').enumerate() {
             out.push_str(if at > 0 { "&" } else { "" });
             let Some((name, value)) = pair.split_once('=') else {
-                out.push_str(pair);
+                let clean = self.text(pair);
+                if clean != pair {
+                    redacted.push("text".to_owned());
+                }
+                out.push_str(&clean);
                 continue;
             };
             let plain =
@@ -106,8 +114,8 @@ impl Redaction {
         (!redacted.is_empty()).then(|| Redacted { text: out.into_bytes(), redacted })
     }
 
-    /// Cleans a text of any kind.
-    fn page(&self, kind: &str, text: &str) -> Option<String> {
+    /// Cleans a text of any kind; if nothing in it `is_suspect`, only its fields.
+    fn page(&self, kind: &str, text: &str, is_suspect: bool) -> Option<Redacted> {
         let mut edits = self.fields(text);
         if kind.starts_with("multipart/") {
             edits.extend(self.parts(text));
@@ -115,8 +123,10 @@ impl Redaction {
         }
         let first = masked(text, &edits);
         let query = |name: &str| self.is_query(name);
-        let then = texts::clean(first.as_deref().unwrap_or(text), &query, &self.0.rules.texts, true);
-        then.map(Cow::into_owned).or(first)
+        let clean = |text| texts::clean(text, &query, &self.0.rules.texts, true).map(Cow::into_owned);
+        let then = if is_suspect { clean(first.as_deref().unwrap_or(text)) } else { None };
+        let text = then.or(first)?;
+        Some(Redacted { text: text.into(), redacted: vec!["text".to_owned()] })
     }
 
     /// Returns where values of fields with secret names stand in tags, as in `<input name="csrf_token" value="…">`.
@@ -143,17 +153,22 @@ impl Redaction {
 
     /// Returns where values of parts with secret names stand in a `multipart/form-data` body.
     fn parts(&self, text: &str) -> Vec<Range<usize>> {
-        let mut edits = Vec::new();
-        for (at, start) in text.match_indices("name=\"") {
-            let name = &text[at + start.len()..];
-            let Some(end) = name.find(['"', '\r']) else { continue };
+        const NAME: &str = "name=\"";
+
+        let first = text.lines().next().filter(|line| line.starts_with("--"));
+        let delimiter = format!("\r\n{}", first.unwrap_or("--"));
+        let (mut edits, mut at) = (Vec::new(), 0);
+        while let Some(found) = text[at..].find(NAME) {
+            at += found + NAME.len();
+            let name = &text[at..];
+            let Some(end) = name.find(['"', '\r']) else { break };
             if !self.is_field(&name[..end]) {
                 continue;
             }
-            let Some(head) = text[at..].find("\r\n\r\n") else { continue };
+            let Some(head) = text[at..].find("\r\n\r\n") else { break };
             let value = at + head + 4;
-            let end = text[value..].find("\r\n--").map_or(text.len(), |end| value + end);
-            edits.push(value..end);
+            at = text[value..].find(&delimiter).map_or(text.len(), |end| value + end);
+            edits.push(value..at);
         }
         edits
     }
@@ -187,7 +202,7 @@ fn attributes(text: &str, start: usize) -> Vec<(&str, Range<usize>)> {
         let value = skip(sign + 1, &|byte| byte.is_ascii_whitespace());
         let range = match bytes.get(value) {
             Some(quote @ (b'"' | b'\'')) => value + 1..skip(value + 1, &|byte| byte != *quote),
-            _ => value..skip(value, &|byte| !byte.is_ascii_whitespace() && byte != b'>'),
+            _ => value..skip(value, &|byte| !byte.is_ascii_whitespace() && !matches!(byte, b'<' | b'>')),
         };
         at = range.end + usize::from(range.start > value);
         // The limit may fall within a character.
@@ -272,6 +287,74 @@ mod tests {
         let body =
             |secret: &str| part("file", "x") + &part("password", secret) + &part("y", "z") + "--b--\r\n";
         clean("multipart/form-data; boundary=b", &body("s3cret\r\nline"), &body("***"));
+    }
+
+    #[test]
+    fn forms_in_other_encodings_than_utf8_are_cleaned_all_the_same() {
+        let body = b"user=Ren\xe9&password=s3cret&x=1";
+        let found = Redaction::standard().body("application/x-www-form-urlencoded", body).unwrap();
+        assert_eq!(found.text, b"user=Ren\xe9&password=***&x=1");
+        assert_eq!(found.redacted, ["password"]);
+    }
+
+    #[test]
+    fn json_that_is_called_a_form_is_cleaned_as_json() {
+        let form = "application/x-www-form-urlencoded";
+        let body = r#"{"user":"a=b&c","password":"s3cret"}"#;
+        assert_eq!(clean(form, body, r#"{"user":"a=b&c","password":"***"}"#), ["password"]);
+        clean(form, r#"{"user":"a","password":"s3cr"#, r#"{"user":"a","password":"***"#);
+        clean(form, "see Bearer s3cret-1", "see Bearer ***");
+    }
+
+    #[test]
+    fn value_of_a_part_ends_at_the_boundary_and_nowhere_else() {
+        let part = "--b1\r\nContent-Disposition: form-data; name=\"secret\"\r\n\r\n";
+        clean(
+            "multipart/form-data; boundary=b1",
+            &format!(
+                "{part}-----BEGIN X-----\r\nab\r\n-----END X-----\r\n-----BEGIN Y-----\r\ncd\r\n--b1--\r\n"
+            ),
+            &format!("{part}***\r\n--b1--\r\n"),
+        );
+    }
+
+    #[test]
+    fn login_pages_that_post_themselves_lose_codes_that_only_their_fields_tell() {
+        clean(
+            "text/html",
+            r#"<form method="post"><input type="hidden" name="code" value="s3cret"><input name="state" value="s3cret"></form>"#,
+            r#"<form method="post"><input type="hidden" name="code" value="***"><input name="state" value="***"></form>"#,
+        );
+        let part = "--b\r\nContent-Disposition: form-data; name=\"code\"\r\n\r\n";
+        clean(
+            "multipart/form-data; boundary=b",
+            &format!("{part}s3cret\r\n--b--\r\n"),
+            &format!("{part}***\r\n--b--\r\n"),
+        );
+    }
+
+    #[test]
+    fn hostile_bodies_take_no_more_than_their_size_asks_for() {
+        // Where each find looks through all the rest, these take minutes.
+        const SIZE: usize = 1 << 18;
+        let start = std::time::Instant::now();
+        let redaction = Redaction::standard();
+        for (kind, piece) in [
+            ("multipart/form-data", "name=\"token\""),
+            ("text/plain", "eyJ"),
+            ("application/json", "eyJ"),
+            ("text/plain", "token={"),
+            ("text/plain", "cookie:{"),
+            ("text/plain", "cookie:***"),
+            ("text/html", "<a b="),
+            ("text/html", "<a b='<a b=\""),
+            ("application/x-www-form-urlencoded", "token=eyJ&"),
+        ] {
+            let body = piece.repeat(SIZE / piece.len());
+            let _ = redaction.body(kind, body.as_bytes());
+            let _ = redaction.body(kind, format!("{body}\r\n\r\n").as_bytes());
+            assert!(start.elapsed().as_secs() < 60, "{kind}: {piece}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, HeaderName};
 
-use super::{MASK, Redaction};
+use super::{MASK, Redaction, names};
 use crate::record::Injected;
 
 /// Headers whose values are secrets, in lower case. `x-qlik-session` stands for all that begin so: virtual proxies append their name.
@@ -72,7 +72,8 @@ impl<'a> Redactor<'a> {
         let clean = self.redaction.url(url);
         if clean != url {
             self.list(name.to_owned());
-            let values = url.split(['?', '&', '=', '#']).filter(|part| !clean.contains(part));
+            let values = url.split(['?', '&', '=', '#']);
+            let values = values.filter(|part| part.len() >= SHORTEST_ECHO && !clean.contains(part));
             self.found.extend(values.map(str::to_owned));
         }
         clean
@@ -133,6 +134,7 @@ impl<'a> Redactor<'a> {
     fn is_secret(&self, name: &str) -> bool {
         let known = SECRET_HEADERS.contains(&name)
             || name.starts_with(SECRET_PREFIX)
+            || names::is_secret_word(name)
             || self.redaction.0.rules.headers.iter().any(|own| own.as_str() == name);
         // What the proxy was told to send is its own, and stays out of every recording.
         let mut own = self.more.iter().chain(&self.injected);
@@ -188,6 +190,35 @@ mod tests {
         let mut redactor = Redactor::new(&redaction, &[]);
         assert_eq!(redactor.headers("request", &headers), [("x-qlik-user".to_owned(), String::new())]);
         assert!(redactor.redacted.is_empty());
+    }
+
+    #[test]
+    fn headers_of_any_server_are_secret_by_what_they_are_called() {
+        let redaction = Redaction::standard();
+        let mut redactor = Redactor::new(&redaction, &[]);
+        for name in [
+            "x-api-key",
+            "api-key",
+            "x-csrf-token",
+            "X-XSRF-TOKEN",
+            "x-auth-token",
+            "x-amzn-oidc-accesstoken",
+        ] {
+            assert_eq!(redactor.header("request", name, "s3cret-value"), MASK, "{name}");
+        }
+        for name in ["content-type", "x-token-type", "sec-websocket-key", "www-authenticate", "etag"] {
+            assert_eq!(redactor.header("request", name, "shown"), "shown", "{name}");
+        }
+    }
+
+    #[test]
+    fn short_values_in_a_url_are_not_looked_for_in_what_is_answered() {
+        let mut headers = HeaderMap::new();
+        headers.append("content-length", HeaderValue::from_static("1024"));
+        let redaction = Redaction::standard();
+        let mut redactor = Redactor::new(&redaction, &[]);
+        assert_eq!(redactor.url("url", "/app?code=1&state=24"), "/app?code=***&state=***");
+        assert_eq!(redactor.headers("response", &headers)[0].1, "1024");
     }
 
     #[test]

@@ -62,6 +62,9 @@ const PLAIN: &[&str] = &[
     "xuserid",
 ];
 
+/// How the names of tokens end that only turn pages.
+const PAGES: &[&str] = &["nexttoken", "pagetoken", "continuationtoken"];
+
 /// Longer names are none of the above.
 const LONGEST: usize = 40;
 
@@ -74,7 +77,9 @@ pub(super) fn is_secret_member(name: &str) -> bool {
     if name.len() > LONGEST {
         return false;
     }
-    EXACT.contains(&name) || is_plain(&plain(name))
+    let word = plain(name);
+    let turns_pages = || PAGES.iter().any(|end| word.ends_with(end));
+    EXACT.contains(&name) || is_plain(&word) || ends_secret(&word) && !turns_pages()
 }
 
 /// Returns whether `name=value` in the middle of a text is a secret: in connection strings, headers, forms.
@@ -85,9 +90,11 @@ pub(super) fn is_secret_word(name: &str) -> bool {
     let word = plain(name);
     matches!(&*word, "userdirectory" | "userid" | "eas.sid" | "eas.sid.sig" | "csrftoken.sig")
         || is_plain(&word)
-        || ["password", "passwd", "pwd", "secret", "token", "apikey", "ticket"]
-            .iter()
-            .any(|end| word.ends_with(end))
+        || ends_secret(&word)
+}
+
+fn ends_secret(word: &str) -> bool {
+    ["password", "passwd", "pwd", "secret", "token", "apikey", "ticket"].iter().any(|end| word.ends_with(end))
 }
 
 /// Returns whether the word names a password, and nothing that an expression could be about.
@@ -138,6 +145,12 @@ mod tests {
             ["qPassword", "password", "PASSWORD", "access_token", "accessToken", "X-Qlik-User", "qToken"]
         {
             assert!(is_secret_member(name), "{name}");
+        }
+        for name in ["newPassword", "old_password", "connectionSecret", "apiToken", "x-api-key", "dbPwd"] {
+            assert!(is_secret_member(name), "{name}");
+        }
+        for name in ["nextToken", "next_page_token", "qIsSecretive", "tokens", "token_type"] {
+            assert!(!is_secret_member(name), "{name}");
         }
         for name in ["qText", "qNum", "qTokens", "passwordHint", "code", "state", "key", "qKeyType"] {
             assert!(!is_secret_member(name), "{name}");

@@ -158,9 +158,9 @@ impl Group {
 
     /// Returns the first place within `range` that may be a secret.
     fn next(&self, text: &[u8], range: Range<usize>) -> Option<Range<usize>> {
-        let mut at = range.start;
+        let (mut at, mut seen) = (range.start, 0);
         while let Some(found) = self.find(&text[..range.end], at) {
-            if may_be_secret(text, found.clone()) {
+            if may_be_secret(text, found.clone(), &mut seen) {
                 return Some(found);
             }
             at = found.start + 1;
@@ -179,8 +179,8 @@ impl Group {
     }
 }
 
-/// Looks around what was found, where that spares the reading of many frames.
-fn may_be_secret(text: &[u8], found: Range<usize>) -> bool {
+/// Looks around what was found, where that spares the reading of many frames; `seen` as for [`jwt_at`].
+fn may_be_secret(text: &[u8], found: Range<usize>, seen: &mut usize) -> bool {
     let after = &text[found.end..];
     match &text[found.clone()] {
         b"://" | b":\\/\\/" => {
@@ -190,7 +190,7 @@ fn may_be_secret(text: &[u8], found: Range<usize>) -> bool {
         }
         // An escaped letter or sign of ASCII, behind which a name may hide.
         b"\\u00" => matches!(after.first(), Some(b'2'..=b'7')),
-        b"eyJ" | b"eyA" | b"ewo" => jwt_at(text, found.start).is_some(),
+        b"eyJ" | b"eyA" | b"ewo" => jwt_at(text, found.start, seen).is_some(),
         _ => true,
     }
 }

@@ -5,6 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use base64::{
     Engine as _,
     engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD},
+    read::DecoderReader,
 };
 use qix_transport::redact_url_where;
 use regex::Regex;
@@ -48,17 +49,24 @@ pub(super) fn clean<'t>(
 }
 
 /// Returns the extent of the JSON web token that begins at `start`: parts of base64url, the first of which is JSON with an `alg`.
-pub(super) fn jwt_at(text: &[u8], start: usize) -> Option<Range<usize>> {
+///
+/// `seen` is where the letters end among which the last `start` was, at first 0; one `start` comes behind the other. Beginnings of tokens
+/// may follow each other closely, and all of them have the same end.
+pub(super) fn jwt_at(text: &[u8], start: usize, seen: &mut usize) -> Option<Range<usize>> {
     let part = |from: usize| {
         let of_token = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         from + text[from..].iter().take_while(|byte| of_token(byte)).count()
     };
-    let header = part(start);
+    if start >= *seen {
+        *seen = part(start);
+    }
+    let header = *seen;
     if header - start > LONGEST_HEADER || text.get(header) != Some(&b'.') {
         return None;
     }
-    let json = URL_SAFE_NO_PAD.decode(&text[start..header]).ok()?;
-    serde_json::from_slice::<serde_json::Value>(&json).ok()?.get("alg")?;
+    // Read no further than it is JSON.
+    let json = DecoderReader::new(&text[start..header], &URL_SAFE_NO_PAD);
+    serde_json::from_reader::<_, serde_json::Value>(json).ok()?.get("alg")?;
     let mut end = part(header + 1);
     if end == header + 1 || text.get(end) != Some(&b'.') {
         return None;
@@ -75,7 +83,8 @@ pub(super) fn jwt_at(text: &[u8], start: usize) -> Option<Range<usize>> {
 fn tokens(text: &str) -> Option<String> {
     let mut edits = Vec::new();
     for start in ["eyJ", "eyA", "ewo"] {
-        edits.extend(text.match_indices(start).filter_map(|(at, _)| jwt_at(text.as_bytes(), at)));
+        let mut seen = 0;
+        edits.extend(text.match_indices(start).filter_map(|(at, _)| jwt_at(text.as_bytes(), at, &mut seen)));
     }
     edits.sort_unstable_by_key(|edit| edit.start);
     masked(text, &edits)
@@ -141,28 +150,32 @@ fn words(text: &str, loose: bool) -> Option<String> {
         if !names::is_secret_word(name) || is && !names::is_password(name) {
             continue;
         }
-        let Some(value) = value(text, after, name) else { continue };
+        let (start, quote) = value_start(text, after);
         // Expressions compare and list: `==`, `token={'a'}`.
-        let first = bytes[value.start];
-        if edits.last().is_some_and(|last| value.start < last.end)
-            || text[value.clone()].starts_with(MASK)
-            || matches!(first, b'=' | b'{') && !names::is_password(name)
+        if edits.last().is_some_and(|last| start < last.end)
+            || text[start..].starts_with(MASK)
+            || matches!(bytes.get(start), Some(b'=' | b'{')) && !names::is_password(name)
         {
             continue;
         }
+        let Some(value) = value(text, start, quote, name) else { continue };
         at = value.end;
         edits.push(value);
     }
     masked(text, &edits)
 }
 
-/// Returns where the value of `name` stands that begins at `start`.
-fn value(text: &str, start: usize, name: &str) -> Option<Range<usize>> {
+/// Returns where the value begins that may have blanks before it, and the quote it stands in.
+fn value_start(text: &str, start: usize) -> (usize, Option<char>) {
     let start = start + run(text, start, |c| matches!(c, ' ' | '\\')).len();
     let quote = text[start..].chars().next().filter(|c| matches!(c, '"' | '\''));
+    (start + usize::from(quote.is_some()), quote)
+}
+
+/// Returns where the value of `name` stands that begins at `start`.
+fn value(text: &str, start: usize, quote: Option<char>, name: &str) -> Option<Range<usize>> {
     let range = if let Some(quote) = quote {
-        let inner = start + 1;
-        inner..text[inner..].find(quote).map_or(text.len(), |end| inner + end)
+        start..text[start..].find(quote).map_or(text.len(), |end| start + end)
     } else if ["authorization", "cookie"].iter().any(|end| name.to_ascii_lowercase().ends_with(end)) {
         start..start + run(text, start, |c| !matches!(c, '\r' | '\n' | '"')).len()
     } else {
