@@ -32,6 +32,8 @@ pub(super) enum What {
 pub(super) struct Request {
     method: String,
     path: String,
+    /// The minor version of HTTP/1: whoever speaks 1.0 would not understand an answer in chunks.
+    minor: u8,
     /// The headers but for `Host` and those for proxies.
     headers: Vec<(String, Vec<u8>)>,
 }
@@ -88,7 +90,8 @@ impl Asked {
         } else {
             let (authority, path) = absolute(target)?;
             let to = endpoint(format!("ws://{authority}"))?;
-            let request = Request { method: method.to_owned(), path, headers: kept(head.headers) };
+            let minor = head.version.unwrap_or(1);
+            let request = Request { method: method.to_owned(), path, minor, headers: kept(head.headers) };
             (What::Request(request), to)
         };
         let mut all = read.split().freeze();
@@ -101,7 +104,8 @@ impl Request {
     /// Writes the head for `to`. With `single`, says that there is no other request behind it, unless it is an upgrade.
     pub(super) fn head(&self, to: &Endpoint, single: bool) -> Vec<u8> {
         let is_upgrade = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.path, to.authority());
+        let Self { method, path, minor, .. } = self;
+        let mut head = format!("{method} {path} HTTP/1.{minor}\r\nHost: {}\r\n", to.authority());
         let single = single && !is_upgrade;
         if single {
             head.push_str("Connection: close\r\n");
