@@ -1,6 +1,6 @@
 //! The client's side of a connection: its requests, the answers, and then the relay.
 
-mod heads;
+pub(crate) mod heads;
 mod plain;
 pub(crate) mod strict;
 mod watched;
