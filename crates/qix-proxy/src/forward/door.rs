@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     Forward,
-    head::{Asked, Request, Unasked, What},
+    head::{Asked, Unasked, What},
     standin::StandIn,
     targets, tunnel,
 };
@@ -26,7 +26,6 @@ use crate::{
     listen::{AnyStream, is_distrust},
 };
 
-const CONNECTED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 /// The first byte of whatever speaks TLS.
 const HANDSHAKE: u8 = 0x16;
 
@@ -88,7 +87,7 @@ async fn begin(
     };
     match what {
         What::Tunnel => {
-            stream.write_all(CONNECTED).await?;
+            stream.write_all(tunnel::CONNECTED).await?;
             intercept(stream, rest, stand_in, &to, forward, front).await
         }
         What::Request(request) => {
@@ -110,11 +109,8 @@ async fn pass(
     front: &Front,
 ) -> io::Result<()> {
     match what {
-        What::Tunnel => tunnel::run(stream, to, from, CONNECTED, rest, front).await,
-        What::Request(request) => {
-            let first = [&Request::head(&request, to, true), rest].concat();
-            tunnel::run(stream, to, from, b"", &first, front).await
-        }
+        What::Tunnel => tunnel::run(stream, to, from, rest, front).await,
+        What::Request(request) => tunnel::one(stream, &request, to, from, rest, front).await,
     }
 }
 
