@@ -219,6 +219,10 @@ async fn answer(
         Ok(key) => key,
         Err((status, sentence)) => return said(status, sentence),
     };
+    // Its bytes would go on as frames.
+    if key.is_some() && !body.is_end_stream() {
+        return ambiguous("is an upgrade and has a body");
+    }
     let only = entrance.upstream.as_deref();
     let misuse = match only {
         Some(route) => front.origins.misuse_of(&request.headers, &route.endpoint),
