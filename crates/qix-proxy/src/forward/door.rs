@@ -29,6 +29,9 @@ use crate::{
 /// The first byte of whatever speaks TLS.
 const HANDSHAKE: u8 = 0x16;
 
+const IN_THE_CLEAR: &str = "the credentials given to this recorder go to this host over TLS only, for any page can link to its http:// URL; \
+                            use https://, or name the port with the host in --intercept";
+
 /// Serves one client of a forward proxy, which is at `from` unless it came over a Unix socket.
 pub(crate) async fn serve(
     stream: AnyStream,
@@ -86,6 +89,10 @@ async fn begin(
         return Ok(None);
     };
     match what {
+        What::Request(_) if forward.would_tell(&to, front) => {
+            tracing::warn!("refused plain HTTP to {}: {IN_THE_CLEAR}", to.host());
+            refuse(stream, "403 Forbidden", IN_THE_CLEAR).await.map(|()| None)
+        }
         What::Tunnel => {
             stream.write_all(tunnel::CONNECTED).await?;
             intercept(stream, rest, stand_in, &to, forward, front).await
@@ -134,6 +141,10 @@ async fn intercept(
     let StandIn { secure, plain, config } = stand_in;
     let speaks_tls = rest.first() == Some(&HANDSHAKE);
     let stream = Prefixed::new(rest, stream);
+    if !speaks_tls && forward.would_tell(to, front) {
+        tracing::warn!("refused plain HTTP to {}: {IN_THE_CLEAR}", to.host());
+        return refuse(stream, "403 Forbidden", IN_THE_CLEAR).await.map(|()| None);
+    }
     if !speaks_tls {
         let entrance = Entrance { upstream: Some(plain), ..Entrance::default() };
         return Ok(Some((Box::new(stream), entrance)));

@@ -47,7 +47,7 @@ impl Site {
     }
 }
 
-async fn secured(stream: TcpStream, root: &[u8]) -> TlsStream<TcpStream> {
+async fn secured<S: AsyncRead + AsyncWrite + Unpin>(stream: S, root: &[u8]) -> TlsStream<S> {
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_slice(root).unwrap()).unwrap();
     let config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
@@ -457,4 +457,47 @@ async fn pages_of_other_hosts_cannot_use_credentials_in_forward_mode_unless_allo
         assert_eq!(head.split(' ').nth(1), Some(status), "{more}");
     }
     rig.cut().await;
+}
+
+#[tokio::test]
+async fn credentials_go_over_plain_http_only_to_ports_that_were_named() {
+    let ca = Ca::new();
+    let get = "GET http://sense.invalid/ HTTP/1.1\r\nHost: sense.invalid\r\n\r\n";
+    let rig = ca.rig("*.invalid", |config| config.auth(Auth::bearer("injected"))).await;
+    let (head, body) = whole(&mut send(&rig, get).await).await;
+    assert!(head.starts_with("HTTP/1.1 403 ") && body.contains("over TLS only"), "{head}{body}");
+    let mut inside = tunnel(&rig, "sense.invalid:80").await;
+    inside.write(b"GET / HTTP/1.1\r\nHost: sense.invalid\r\n\r\n").await;
+    assert!(inside.head().await.starts_with("HTTP/1.1 403 "));
+    assert_eq!(rig.finish().await.sealed.exchanges, 0);
+    // Nobody is there, which is found out only by whoever tries.
+    let named = ca.rig("*.invalid:80", |config| config.auth(Auth::bearer("injected"))).await;
+    assert!(send(&named, get).await.head().await.starts_with("HTTP/1.1 502 "));
+    named.finish().await;
+    let nothing_to_tell = ca.rig("*.invalid", |config| config).await;
+    assert!(send(&nothing_to_tell, get).await.head().await.starts_with("HTTP/1.1 502 "));
+    nothing_to_tell.finish().await;
+}
+
+#[tokio::test]
+async fn proxy_that_is_spoken_to_over_tls_stands_in_over_tls() {
+    let (ca, site, (origins, address)) = (Ca::new(), Site::new(), listener().await);
+    let trust = TlsSettings::default().ca_pem(site.certs.root.as_bytes()).unwrap();
+    let front = site.tls.clone();
+    let rig = ca.rig("localhost", |config| config.tls(trust).front_tls(front)).await;
+    let mut outer = site.client(&rig).await;
+    let host = format!("localhost:{}", address.port());
+    write(&mut outer, &format!("CONNECT {host} HTTP/1.1\r\nHost: {host}\r\n\r\n")).await;
+    assert!(answer(&mut outer).await.0.starts_with("HTTP/1.1 200 "));
+    let mut inner = secured(outer, &ca.root()).await;
+    write(&mut inner, &format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")).await;
+    let origin = async {
+        let (stream, _) = bounded(origins.accept()).await.unwrap();
+        let mut origin = bounded(site.certs.acceptor(false).unwrap().accept(stream)).await.unwrap();
+        answer(&mut origin).await;
+        write(&mut origin, &ok("page", "")).await;
+    };
+    let (whole, ()) = tokio::join!(to_the_end(&mut inner), origin);
+    assert!(whole.ends_with("\r\n\r\npage"), "{whole}");
+    assert_eq!(rig.finish().await.sealed.exchanges, 1);
 }
