@@ -501,3 +501,38 @@ async fn proxy_that_is_spoken_to_over_tls_stands_in_over_tls() {
     assert!(whole.ends_with("\r\n\r\npage"), "{whole}");
     assert_eq!(rig.finish().await.sealed.exchanges, 1);
 }
+
+#[tokio::test]
+async fn sockets_and_bodies_of_hosts_that_are_not_recorded_pass_by_whole_urls() {
+    let (ca, (origins, address)) = (Ca::new(), listener().await);
+    let rig = ca.rig("recorded.example", |config| config).await;
+    let upgrade = request(&format!("ws://{address}/app"), "");
+    // Some clients do not wait to be let in.
+    let mut client = send(&rig, &format!("{upgrade}early")).await;
+    let mut engine = next(&origins).await;
+    engine.accept("", b"first").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 101 "));
+    client.expect(b"first").await;
+    client.write(b" and late").await;
+    engine.expect(b"early and late").await;
+    drop((client, engine));
+
+    let (size, piece) = (1 << 20, vec![b'x'; 1 << 20]);
+    let head = format!(
+        "PUT http://{address}/ HTTP/1.1\r\nHost: {address}\r\nContent-Length: {size}\r\nExpect: 100-continue\r\n\r\n"
+    );
+    let mut client = send(&rig, &head).await;
+    let mut origin = next(&origins).await;
+    assert_eq!(header(&origin.head().await, "expect"), Some("100-continue"));
+    origin.write(b"HTTP/1.1 100 Continue\r\n\r\n").await;
+    client.head().await;
+    tokio::join!(client.write(&piece), origin.expect(&piece));
+    origin
+        .write(format!("HTTP/1.1 200 OK\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n").as_bytes())
+        .await;
+    client.head().await;
+    tokio::join!(origin.write(&piece), client.expect(&piece));
+    drop(origin);
+    assert!(client.rest().await.is_empty());
+    assert_eq!(rig.finish().await.lines.len(), 2);
+}
