@@ -1,6 +1,6 @@
 //! The client's side of a connection: its requests, the answers, and then the relay.
 
-mod heads;
+pub(crate) mod heads;
 mod plain;
 pub(crate) mod strict;
 mod watched;
@@ -32,8 +32,9 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use qix_transport::Stream;
 use tokio::{
-    io::{AsyncRead, AsyncWrite},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     sync::watch,
+    time::timeout,
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -166,20 +167,29 @@ where
             poll_fn(|cx| connection.poll_without_shutdown(cx)).await
         }
     };
-    if let Err(error) = ended {
-        if error.is_parse() {
+    let is_in_order = match ended {
+        Ok(()) => true,
+        Err(error) if error.is_parse() => {
             let what = found.get().map(|found| format!("; the request {}", found.what)).unwrap_or_default();
             tracing::warn!(
                 "something on this port spoke no HTTP ({error}{what}); only Qlik clients and browsers belong here"
             );
-            return None;
+            true
         }
-        tracing::debug!("a connection was given up before it became a WebSocket: {error}");
-        return None;
-    }
+        // Over TLS, an answer that was cut must not look whole.
+        Err(error) => {
+            tracing::debug!("a connection was given up before it became a WebSocket: {error}");
+            false
+        }
+    };
     let parts = connection.into_parts();
-    let switched = lock(&visit).switched.take()?;
-    Some((parts.io.into_inner().into_inner(), parts.read_buf, switched))
+    let mut stream = parts.io.into_inner().into_inner();
+    let switched = lock(&visit).switched.take().filter(|_| is_in_order);
+    if switched.is_none() && is_in_order {
+        // TLS has an end of its own, without which clients take what has no length for cut.
+        let _ = timeout(header_timeout, stream.shutdown()).await;
+    }
+    Some((stream, parts.read_buf, switched?))
 }
 
 fn lock(visit: &Mutex<Visit>) -> std::sync::MutexGuard<'_, Visit> {
@@ -209,6 +219,10 @@ async fn answer(
         Ok(key) => key,
         Err((status, sentence)) => return said(status, sentence),
     };
+    // Its bytes would go on as frames.
+    if key.is_some() && !body.is_end_stream() {
+        return ambiguous("is an upgrade and has a body");
+    }
     let only = entrance.upstream.as_deref();
     let misuse = match only {
         Some(route) => front.origins.misuse_of(&request.headers, &route.endpoint),

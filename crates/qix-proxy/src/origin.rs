@@ -94,6 +94,7 @@ impl Origins {
             None => {
                 headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
                     && headers.get("sec-fetch-mode").is_none_or(|mode| mode != "navigate")
+                    && !page_of(headers).is_some_and(|page| self.is_named(&page))
             }
         };
         is_misuse.then_some(Misuse::Page)
@@ -105,9 +106,14 @@ impl Origins {
 
     /// Returns whether a page that may is what has a script or an image loaded, which happens without an `Origin`.
     fn is_referred(&self, headers: &HeaderMap, host: Option<&str>) -> bool {
-        let page = headers.get(REFERER).and_then(|page| Url::parse(page.to_str().ok()?).ok());
-        page.is_some_and(|page| self.is_allowed(&page.origin().ascii_serialization(), host))
+        page_of(headers).is_some_and(|page| self.is_allowed(&page, host))
     }
+}
+
+/// Returns the origin of the page that a `Referer` names.
+fn page_of(headers: &HeaderMap) -> Option<String> {
+    let page = Url::parse(headers.get(REFERER)?.to_str().ok()?).ok()?;
+    Some(page.origin().ascii_serialization())
 }
 
 fn is_local(name: &str) -> bool {

@@ -101,6 +101,8 @@ impl HeaderRules {
         // Whether the body is wanted, we have told the client ourselves.
         pass_on(&client.headers, &[HOST, EXPECT], headers);
         if client.headers.contains_key(TRANSFER_ENCODING) {
+            // Of methods that seldom have a body, hyper would leave it out.
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
             headers.extend(client.headers.get_all(TRAILER).iter().map(|names| (TRAILER, names.clone())));
         }
         if names(&client.headers, TE, "trailers") {

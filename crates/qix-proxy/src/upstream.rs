@@ -24,6 +24,7 @@ use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_acc
 use crate::{
     body::Sent,
     chain::chain,
+    front::strict,
     record::Injected,
     rewrite::{HeaderRules, names},
     routes::{Route, Routes},
@@ -148,6 +149,9 @@ impl Upstream {
                 .map_err(UpstreamError::Http)?;
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 return switched(response, open, &key).await;
+            }
+            if let Some(fault) = strict::answer_fault(response.headers()) {
+                return Err(UpstreamError::Framing(fault));
             }
             let (refusal, response, start) = if asked {
                 beginning(response).await

@@ -91,7 +91,9 @@ pub enum AuthorityError {
         host: String,
     },
     /// It would be valid for a time that no certificate can say.
-    #[error("an authority cannot be valid for that long; choose less than a hundred years")]
+    #[error(
+        "an authority cannot be valid for such a time; choose a second at least, and at most a hundred years"
+    )]
     Validity,
     /// TLS itself cannot be set up.
     #[error("cannot speak TLS")]

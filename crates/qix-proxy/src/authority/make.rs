@@ -7,8 +7,9 @@ use std::{
 
 use rcgen::{
     BasicConstraints, Certificate, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair,
-    KeyUsagePurpose, SanType,
+    KeyUsagePurpose, SanType, SerialNumber,
 };
+use rustls::crypto::ring;
 
 use super::{
     AuthorityError,
@@ -17,6 +18,8 @@ use super::{
 
 /// Clocks differ, and a certificate must not be one of tomorrow.
 const SKEW: Duration = Duration::from_secs(60 * 60);
+/// Dates in certificates are whole seconds.
+const SHORTEST: Duration = Duration::from_secs(1);
 /// Longer than anybody needs, and shorter than dates can say.
 const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
 
@@ -26,7 +29,7 @@ pub(super) fn authority(
     validity: Duration,
     now: SystemTime,
 ) -> Result<(Certificate, KeyPair), AuthorityError> {
-    if validity > LONGEST {
+    if !(SHORTEST..=LONGEST).contains(&validity) {
         return Err(AuthorityError::Validity);
     }
     let key = KeyPair::generate().map_err(AuthorityError::Make)?;
@@ -52,6 +55,7 @@ pub(super) fn server(
 ) -> Result<CertificateParams, AuthorityError> {
     let mut params = CertificateParams::default();
     (params.not_before, params.not_after) = ((from - SKEW).into(), until.into());
+    params.serial_number = Some(serial()?);
     params.distinguished_name = rcgen::DistinguishedName::new();
     params.distinguished_name.push(DnType::CommonName, "qix-proxy");
     for host in hosts {
@@ -67,6 +71,17 @@ pub(super) fn server(
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     Ok(params)
+}
+
+/// Returns a number that no other certificate has: browsers refuse a second one of an authority with the same. rcgen would make it of the
+/// key, which all leaves share.
+fn serial() -> Result<SerialNumber, AuthorityError> {
+    let mut bytes = [0; 16];
+    let random = ring::default_provider().secure_random;
+    random.fill(&mut bytes).map_err(|_| AuthorityError::Make(rcgen::Error::RingUnspecified))?;
+    // Positive, and without a zero in front.
+    bytes[0] = bytes[0] & 0x3f | 0x40;
+    Ok(SerialNumber::from_slice(&bytes))
 }
 
 /// Makes a certificate for `hosts` that nobody vouches for.

@@ -42,6 +42,31 @@ fn leaves_are_accepted_by_whoever_trusts_the_authority() {
 }
 
 #[test]
+fn no_two_leaves_have_the_same_number_for_browsers_refuse_the_second() {
+    let dir = tempfile::tempdir().unwrap();
+    let authority = Authority::create(dir.path(), &settings(&[])).unwrap();
+    let serial = |host: &str| {
+        let leaf = authority.leaf(host).unwrap();
+        let (_, x509) = x509_parser::parse_x509_certificate(leaf.certificate()).unwrap();
+        x509.raw_serial().to_vec()
+    };
+    let serials = [serial("a.example"), serial("b.example")];
+    assert_ne!(serials[0], serials[1]);
+    // RFC 5280 has them positive, and of 20 bytes at most.
+    assert!(serials.iter().all(|serial| (1..=20).contains(&serial.len()) && serial[0] < 0x80));
+}
+
+#[test]
+fn authority_that_would_be_of_no_use_is_not_made() {
+    let dir = tempfile::tempdir().unwrap();
+    for validity in [Duration::ZERO, Duration::from_millis(1), DAY * 365 * 1000] {
+        let error = Authority::create(dir.path(), &settings(&[]).validity(validity)).unwrap_err();
+        assert!(matches!(error, AuthorityError::Validity), "{error}");
+    }
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn host_outside_the_name_constraints_gets_no_leaf_and_one_sentence() {
     let dir = tempfile::tempdir().unwrap();
     let authority = Authority::create(dir.path(), &settings(&["*.qlikcloud.com"])).unwrap();

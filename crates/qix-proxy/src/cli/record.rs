@@ -5,6 +5,7 @@ use std::{io::Write, path::PathBuf, time::Duration};
 use clap::ValueEnum;
 use http::HeaderName;
 use qix_transport::Endpoint;
+use url::Url;
 
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
@@ -67,7 +68,7 @@ pub(crate) struct RecordArgs {
     /// The origin of a page, such as `https://intranet.example.com`, that may use the credentials given here; can be repeated.
     /// Pages of this machine's loopback addresses may, and programs that are no browsers. Its host may also be the name by which
     /// this recorder is asked
-    #[arg(long, value_name = "ORIGIN")]
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     allow_origin: Vec<String>,
 
     #[command(flatten)]
@@ -231,6 +232,17 @@ impl RecordArgs {
     }
 }
 
+/// Reads the origin of a page, and writes it as browsers do.
+fn origin(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let is_bare = |url: &Url| {
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty()
+    };
+    url.filter(is_bare).map(|url| url.origin().ascii_serialization()).ok_or_else(|| {
+        "write scheme, host and port if it is not the usual one, and nothing behind, such as https://intranet.example.com".to_owned()
+    })
+}
+
 fn refused(error: ProxyError) -> CliError {
     let text = chain(&error);
     match error {
@@ -276,6 +288,29 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn origins_are_those_of_browsers_or_refused() {
+        for (text, read) in [
+            ("https://Intranet.example", "https://intranet.example"),
+            ("https://intranet.example/", "https://intranet.example"),
+            ("https://intranet.example:443", "https://intranet.example"),
+            ("http://10.0.0.5:8080", "http://10.0.0.5:8080"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Ok(read));
+        }
+        for text in [
+            "intranet.example",
+            "intranet.example:80",
+            "*",
+            "https://x/hub",
+            "wss://x",
+            "https://u@x",
+            "null",
+        ] {
+            assert!(origin(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn sizes_are_shown_in_units_people_read() {

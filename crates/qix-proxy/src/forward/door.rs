@@ -16,7 +16,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::{
     Forward,
-    head::{Asked, Request, Unasked, What},
+    head::{Asked, Unasked, What},
     standin::StandIn,
     targets, tunnel,
 };
@@ -26,9 +26,11 @@ use crate::{
     listen::{AnyStream, is_distrust},
 };
 
-const CONNECTED: &[u8] = b"HTTP/1.1 200 Connection established\r\n\r\n";
 /// The first byte of whatever speaks TLS.
 const HANDSHAKE: u8 = 0x16;
+
+const IN_THE_CLEAR: &str = "the credentials given to this recorder go to this host over TLS only, for any page can link to its http:// URL; \
+                            use https://, or name the port with the host in --intercept";
 
 /// Serves one client of a forward proxy, which is at `from` unless it came over a Unix socket.
 pub(crate) async fn serve(
@@ -87,8 +89,12 @@ async fn begin(
         return Ok(None);
     };
     match what {
+        What::Request(_) if forward.would_tell(&to, front) => {
+            tracing::warn!("refused plain HTTP to {}: {IN_THE_CLEAR}", to.host());
+            refuse(stream, "403 Forbidden", IN_THE_CLEAR).await.map(|()| None)
+        }
         What::Tunnel => {
-            stream.write_all(CONNECTED).await?;
+            stream.write_all(tunnel::CONNECTED).await?;
             intercept(stream, rest, stand_in, &to, forward, front).await
         }
         What::Request(request) => {
@@ -110,11 +116,8 @@ async fn pass(
     front: &Front,
 ) -> io::Result<()> {
     match what {
-        What::Tunnel => tunnel::run(stream, to, from, CONNECTED, rest, front).await,
-        What::Request(request) => {
-            let first = [&Request::head(&request, to, true), rest].concat();
-            tunnel::run(stream, to, from, b"", &first, front).await
-        }
+        What::Tunnel => tunnel::run(stream, to, from, rest, front).await,
+        What::Request(request) => tunnel::one(stream, &request, to, from, rest, front).await,
     }
 }
 
@@ -138,6 +141,10 @@ async fn intercept(
     let StandIn { secure, plain, config } = stand_in;
     let speaks_tls = rest.first() == Some(&HANDSHAKE);
     let stream = Prefixed::new(rest, stream);
+    if !speaks_tls && forward.would_tell(to, front) {
+        tracing::warn!("refused plain HTTP to {}: {IN_THE_CLEAR}", to.host());
+        return refuse(stream, "403 Forbidden", IN_THE_CLEAR).await.map(|()| None);
+    }
     if !speaks_tls {
         let entrance = Entrance { upstream: Some(plain), ..Entrance::default() };
         return Ok(Some((Box::new(stream), entrance)));

@@ -32,6 +32,8 @@ pub(super) enum What {
 pub(super) struct Request {
     method: String,
     path: String,
+    /// The minor version of HTTP/1: whoever speaks 1.0 would not understand an answer in chunks.
+    minor: u8,
     /// The headers but for `Host` and those for proxies.
     headers: Vec<(String, Vec<u8>)>,
 }
@@ -88,7 +90,8 @@ impl Asked {
         } else {
             let (authority, path) = absolute(target)?;
             let to = endpoint(format!("ws://{authority}"))?;
-            let request = Request { method: method.to_owned(), path, headers: kept(head.headers) };
+            let minor = head.version.unwrap_or(1);
+            let request = Request { method: method.to_owned(), path, minor, headers: kept(head.headers) };
             (What::Request(request), to)
         };
         let mut all = read.split().freeze();
@@ -98,18 +101,18 @@ impl Asked {
 }
 
 impl Request {
-    /// Writes the head for `to`. With `single`, says that there is no other request behind it, unless it is an upgrade.
+    /// Writes the head for `to`. With `single`, says that there is no other request behind it, unless it may become a WebSocket.
     pub(super) fn head(&self, to: &Endpoint, single: bool) -> Vec<u8> {
-        let is_upgrade = self.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("upgrade"));
-        let mut head = format!("{} {} HTTP/1.1\r\nHost: {}\r\n", self.method, self.path, to.authority());
-        let single = single && !is_upgrade;
+        let single = single && !self.is_socket();
+        let Self { method, path, minor, .. } = self;
+        let mut head = format!("{method} {path} HTTP/1.{minor}\r\nHost: {}\r\n", to.authority());
         if single {
             head.push_str("Connection: close\r\n");
         }
         let mut head = head.into_bytes();
-        let is_kept = |name: &str| {
-            !single || !["connection", "keep-alive"].iter().any(|hop| name.eq_ignore_ascii_case(hop))
-        };
+        // Nobody changes to another protocol over a connection that ends.
+        let hop = ["connection", "keep-alive", "upgrade", "http2-settings"];
+        let is_kept = |name: &str| !single || !hop.iter().any(|hop| name.eq_ignore_ascii_case(hop));
         for (name, value) in self.headers.iter().filter(|(name, _)| is_kept(name)) {
             head.extend_from_slice(name.as_bytes());
             head.extend_from_slice(b": ");
@@ -118,6 +121,18 @@ impl Request {
         }
         head.extend_from_slice(b"\r\n");
         head
+    }
+
+    /// Returns whether the connection may become a WebSocket.
+    pub(super) fn is_socket(&self) -> bool {
+        let has = |name: &str| self.headers.iter().any(|(found, _)| found.eq_ignore_ascii_case(name));
+        let is_websocket = |(name, value): &(String, Vec<u8>)| {
+            name.eq_ignore_ascii_case("upgrade") && value.trim_ascii().eq_ignore_ascii_case(b"websocket")
+        };
+        self.method == "GET"
+            && self.headers.iter().any(is_websocket)
+            && !has("content-length")
+            && !has("transfer-encoding")
     }
 }
 

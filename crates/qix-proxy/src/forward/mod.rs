@@ -19,7 +19,10 @@ pub(crate) use patterns::Patterns;
 use qix_transport::{Endpoint, Proxies};
 use standin::StandIns;
 
-use crate::authority::{Authority, AuthorityError};
+use crate::{
+    authority::{Authority, AuthorityError},
+    front::Front,
+};
 
 /// For how many hosts it is remembered that something was said about them.
 const SAID: usize = 1000;
@@ -97,6 +100,14 @@ impl Forward {
     /// Returns where a client is, if what is reached for it is the other end and not a proxy, which may be on this machine.
     fn seen_from(&self, to: &Endpoint, from: Option<IpAddr>) -> Option<IpAddr> {
         from.filter(|_| self.proxies.get(to).is_none())
+    }
+
+    /// Returns whether plain HTTP to a host would tell the network credentials that its user has not meant for it: whoever intercepts
+    /// all ports of a host thinks of HTTPS.
+    fn would_tell(&self, to: &Endpoint, front: &Front) -> bool {
+        let is_here =
+            to.host() == "localhost" || to.host().parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback());
+        front.origins.guarded && !is_here && !self.patterns.name_port(to)
     }
 
     /// Returns whether something is to be said about `host`, which is so once.

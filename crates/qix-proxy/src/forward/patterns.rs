@@ -44,8 +44,17 @@ impl Patterns {
     }
 
     pub(crate) fn matches(&self, endpoint: &Endpoint) -> bool {
+        self.matching(endpoint).next().is_some()
+    }
+
+    /// Returns whether the port of `endpoint` was named with its host, and is not just one of all.
+    pub(super) fn name_port(&self, endpoint: &Endpoint) -> bool {
+        self.matching(endpoint).any(|pattern| pattern.port.is_some())
+    }
+
+    fn matching(&self, endpoint: &Endpoint) -> impl Iterator<Item = &Pattern> {
         let address = endpoint.host().parse::<IpAddr>().ok();
-        self.0.iter().any(|pattern| {
+        self.0.iter().filter(move |pattern| {
             pattern.port.is_none_or(|port| port == endpoint.port())
                 && match (&pattern.host, address) {
                     (Host::Address(ours), Some(address)) => *ours == address,

@@ -55,50 +55,68 @@ impl Heads {
     /// Takes bytes in. Returns what is wrong with them, once.
     pub(crate) fn push(&mut self, mut bytes: &[u8]) -> Result<(), Ambiguous> {
         while !bytes.is_empty() {
-            if let State::Body(left) | State::Chunk(left) = &mut self.state {
-                let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
-                bytes = &bytes[taken..];
-                *left -= taken as u64;
-                if *left == 0 {
-                    self.state = match self.state {
-                        State::Chunk(_) => State::ChunkEnd,
-                        _ => State::First,
-                    };
-                }
-                continue;
-            }
-            if matches!(self.state, State::Lost) {
-                return Ok(());
-            }
-            let end = memchr::memchr2(b'\r', b'\n', bytes);
-            let (part, ended) = bytes.split_at(end.unwrap_or(bytes.len()));
-            if !part.is_empty() && self.returned {
-                return self.fail("has a carriage return without a line feed");
-            }
-            let room = LINE - self.line.len();
-            self.line.extend_from_slice(&part[..part.len().min(room)]);
-            bytes = ended;
-            match ended.first() {
-                Some(b'\r') if self.returned => {
-                    return self.fail("has a carriage return without a line feed");
-                }
-                Some(b'\r') => self.returned = true,
-                Some(_) if !self.returned => return self.fail("has a line feed without a carriage return"),
-                Some(_) => {
-                    self.returned = false;
-                    let line = std::mem::take(&mut self.line);
-                    let read = self.end_line(&line);
-                    self.line = line;
-                    self.line.clear();
-                    if let Err(what) = read {
-                        return self.fail(what);
-                    }
-                }
-                None => return Ok(()),
-            }
-            bytes = &bytes[1..];
+            bytes = self.step(bytes)?;
         }
         Ok(())
+    }
+
+    /// Takes bytes of one request in, and returns what comes behind it, if it is complete.
+    pub(crate) fn one<'b>(&mut self, mut bytes: &'b [u8]) -> Result<Option<&'b [u8]>, Ambiguous> {
+        while !self.is_behind_one() {
+            if bytes.is_empty() {
+                return Ok(None);
+            }
+            bytes = self.step(bytes)?;
+        }
+        Ok(Some(bytes))
+    }
+
+    fn is_behind_one(&self) -> bool {
+        self.complete > 0 && matches!(self.state, State::First)
+    }
+
+    /// Takes in what is of one kind, and returns the rest.
+    fn step<'b>(&mut self, bytes: &'b [u8]) -> Result<&'b [u8], Ambiguous> {
+        if let State::Body(left) | State::Chunk(left) = &mut self.state {
+            let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(bytes.len());
+            *left -= taken as u64;
+            if *left == 0 {
+                self.state = match self.state {
+                    State::Chunk(_) => State::ChunkEnd,
+                    _ => State::First,
+                };
+            }
+            return Ok(&bytes[taken..]);
+        }
+        if matches!(self.state, State::Lost) {
+            return Ok(&[]);
+        }
+        let end = memchr::memchr2(b'\r', b'\n', bytes);
+        let (part, ended) = bytes.split_at(end.unwrap_or(bytes.len()));
+        if !part.is_empty() && self.returned {
+            return self.fail("has a carriage return without a line feed");
+        }
+        let room = LINE - self.line.len();
+        self.line.extend_from_slice(&part[..part.len().min(room)]);
+        match ended.first() {
+            Some(b'\r') if self.returned => {
+                return self.fail("has a carriage return without a line feed");
+            }
+            Some(b'\r') => self.returned = true,
+            Some(_) if !self.returned => return self.fail("has a line feed without a carriage return"),
+            Some(_) => {
+                self.returned = false;
+                let line = std::mem::take(&mut self.line);
+                let read = self.end_line(&line);
+                self.line = line;
+                self.line.clear();
+                if let Err(what) = read {
+                    return self.fail(what);
+                }
+            }
+            None => return Ok(&[]),
+        }
+        Ok(&ended[1..])
     }
 
     fn end_line(&mut self, line: &[u8]) -> Result<(), &'static str> {
@@ -123,6 +141,10 @@ impl Heads {
                 self.header(line)?;
                 State::Head
             }
+            // What is cut off could be digits.
+            State::ChunkSize if line.len() == LINE && !line.contains(&b';') => {
+                return Err("has a chunk without a size");
+            }
             State::ChunkSize => match chunk_size(line) {
                 Some(0) => State::Trailers,
                 Some(size) => State::Chunk(size),
@@ -144,6 +166,10 @@ impl Heads {
         let Some(colon) = memchr::memchr(b':', line) else { return Ok(()) };
         let (name, value) = (&line[..colon], line[colon + 1..].trim_ascii());
         if name.trim_ascii_end().eq_ignore_ascii_case(b"content-length") {
+            // What is cut off could be digits.
+            if line.len() == LINE {
+                return Err("has a Content-Length that is no number");
+            }
             let length = std::str::from_utf8(value).ok().filter(|text| is_number(text.as_bytes(), 10));
             let length =
                 length.and_then(|text| text.parse().ok()).ok_or("has a Content-Length that is no number")?;
@@ -160,7 +186,7 @@ impl Heads {
         Ok(())
     }
 
-    fn fail(&mut self, what: &'static str) -> Result<(), Ambiguous> {
+    fn fail<T>(&mut self, what: &'static str) -> Result<T, Ambiguous> {
         let in_body = matches!(self.state, State::ChunkSize | State::ChunkEnd | State::Trailers);
         self.state = State::Lost;
         let request = if in_body { self.complete - 1 } else { self.complete };
@@ -234,6 +260,30 @@ mod tests {
                 let found = run(&(FINE.to_owned() + text), parts).unwrap_err();
                 assert_eq!((found.request, found.in_body), (4, in_body), "{text}");
                 assert!(found.what.contains(what), "{text}: {}", found.what);
+            }
+        }
+    }
+
+    #[test]
+    fn numbers_too_long_to_look_at_are_not_taken_for_their_beginning() {
+        let zeros = "0".repeat(LINE);
+        let length = format!("POST / HTTP/1.1\r\nContent-Length: {zeros}5\r\n\r\n");
+        assert!(run(&length, 1000).unwrap_err().what.contains("no number"));
+        let chunk = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{zeros}5\r\n");
+        assert!(run(&chunk, 1000).unwrap_err().what.contains("without a size"));
+        let extended = format!("POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1;{zeros}\r\na\r\n");
+        assert_eq!(run(&extended, 1000), Ok(1));
+    }
+
+    #[test]
+    fn what_is_behind_one_request_is_not_taken_for_a_part_of_it() {
+        let body = "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\nX: y\r\n\r\n";
+        for (one, behind) in [(body, "GET /2"), ("GET / HTTP/1.1\r\n\r\n", "x"), (body, "")] {
+            for at in 0..one.len() {
+                let (first, second) = (&one[..at], format!("{}{behind}", &one[at..]));
+                let mut heads = Heads::default();
+                assert_eq!(heads.one(first.as_bytes()), Ok(None), "{at}");
+                assert_eq!(heads.one(second.as_bytes()), Ok(Some(behind.as_bytes())), "{at}");
             }
         }
     }

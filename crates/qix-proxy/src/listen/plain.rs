@@ -35,7 +35,8 @@ fn answer(request: &Request<Incoming>) -> Response<ResponseBody> {
     let Some(there) = is_page.then(|| secured(request)).flatten() else {
         return said(StatusCode::BAD_REQUEST, SENTENCE);
     };
-    let mut response = said(StatusCode::PERMANENT_REDIRECT, SENTENCE);
+    // Not for ever: another recorder at this port may speak no TLS, and browsers do not forget.
+    let mut response = said(StatusCode::TEMPORARY_REDIRECT, SENTENCE);
     response.headers_mut().insert(LOCATION, there);
     response
 }

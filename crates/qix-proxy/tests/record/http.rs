@@ -481,3 +481,47 @@ async fn sockets_and_pages_share_a_port_and_draining_ends_idle_connections() {
     assert_eq!((recording.sealed.connections, recording.sealed.exchanges), (2, 2));
     assert_eq!(recording.lines.last().unwrap()["exchanges"], 2);
 }
+
+#[tokio::test]
+async fn body_of_a_get_in_chunks_is_not_lost() {
+    let (origins, address) = listener().await;
+    let rig = Rig::new(address).await;
+    let mut client = send(
+        &rig,
+        "GET /search HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n0\r\n\r\n",
+    )
+    .await;
+    let mut origin = next(&origins).await;
+    let head = origin.head().await;
+    assert_eq!(header(&head, "transfer-encoding"), Some("chunked"), "{head}");
+    origin.expect(b"3\r\none\r\n0\r\n\r\n").await;
+    origin.write(ok("found", "").as_bytes()).await;
+    assert_eq!(whole(&mut client).await.1, "found");
+    rig.cut().await;
+}
+
+#[tokio::test]
+async fn answers_to_upgrades_that_could_be_read_in_two_ways_are_not_passed_on() {
+    let (origins, address) = listener().await;
+    let rig = Rig::new(address).await;
+    for answer in [
+        "HTTP/1.1 403 Forbidden\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: gzip\r\n\r\nx",
+    ] {
+        let mut client = Raw::ask(rig.address, "/app/x", "").await;
+        let (_origin, _) = serve(&origins, answer).await;
+        let head = client.head().await;
+        assert!(head.starts_with("HTTP/1.1 502 "), "{answer}: {head}");
+    }
+    rig.cut().await;
+}
+
+#[tokio::test]
+async fn upgrade_with_a_body_is_refused_because_its_bytes_would_be_taken_for_frames() {
+    let (_origins, address) = listener().await;
+    let rig = Rig::new(address).await;
+    let mut client = Raw::ask(rig.address, "/app/x", "Content-Length: 3\r\n").await;
+    client.write(b"abc").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 400 "));
+    assert_eq!(rig.cut().await.sealed.connections, 0);
+}

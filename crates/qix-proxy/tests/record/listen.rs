@@ -103,7 +103,7 @@ async fn plain_http_at_a_port_of_tls_is_sent_there_or_told() {
         String::from_utf8(client.rest().await).unwrap()
     };
     let page = answer("GET /hub?x=1 HTTP/1.1\r\nHost: recorder:9077\r\n\r\n").await;
-    assert!(page.starts_with("HTTP/1.1 308 "), "{page}");
+    assert!(page.starts_with("HTTP/1.1 307 "), "{page}");
     assert_eq!(header(&page, "location"), Some("https://recorder:9077/hub?x=1"));
     for other in [
         "POST /hub HTTP/1.1\r\nHost: recorder\r\nContent-Length: 0\r\n\r\n".to_owned(),

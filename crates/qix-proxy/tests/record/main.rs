@@ -18,6 +18,7 @@ mod load;
 mod maps;
 mod observer;
 mod process;
+mod seams;
 mod secrets;
 mod secrets_by_kind;
 mod shutdown;
