@@ -13,6 +13,10 @@ use qix_tests::{
     fake_engine::{Front, Login},
 };
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
 
 use crate::support::*;
 
@@ -65,7 +69,12 @@ async fn ask_at(at: SocketAddr, host: &str, line: &str, headers: &[(&str, &str)]
     if !body.is_empty() {
         request.push_str(&format!("Content-Length: {}\r\n", body.len()));
     }
-    let text = exchange(at, format!("{request}\r\n{body}").as_bytes()).await;
+    // Whoever hung up now would not want the answer.
+    let mut stream = bounded(TcpStream::connect(at)).await.unwrap();
+    bounded(stream.write_all(format!("{request}\r\n{body}").as_bytes())).await.unwrap();
+    let mut answer = Vec::new();
+    bounded(stream.read_to_end(&mut answer)).await.unwrap();
+    let text = String::from_utf8_lossy(&answer).into_owned();
     let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
     let status = head.split(' ').nth(1).unwrap().parse().unwrap();
     Answer { status, head: head.to_owned(), body: body.to_owned() }
@@ -252,4 +261,39 @@ async fn requests_share_a_connection_and_connections_are_many() {
     for answer in answers {
         assert_eq!(answer.matches("HTTP/1.1 200 OK").count(), 2, "{answer}");
     }
+}
+
+#[tokio::test]
+async fn page_that_opens_six_sockets_at_once_gets_them_through_the_recorder() {
+    let (engine, _folder) = site(None).await;
+    let recorder = Recorder::start(&engine).await;
+    let host = recorder.address.to_string();
+    let page = async {
+        let page = bounded(ask_at(recorder.address, &host, "GET /", &[], "")).await;
+        assert_eq!((page.status, &*page.body), (200, "<p>Grüße</p>"));
+    };
+    let sockets = (0..6).map(|_| async {
+        let session = session(&recorder.url("Sales.qvf")).await;
+        let doc = sales(&session).await;
+        assert_eq!(evaluate(&doc, "Sum(Sales)").await.unwrap(), "22896");
+        bounded(session.close()).await;
+    });
+    tokio::join!(page, join_all(sockets));
+    let (sealed, _dir) = recorder.seal().await;
+    assert_eq!((sealed.connections, sealed.exchanges, sealed.refused), (6, 1, 0));
+}
+
+#[tokio::test]
+async fn redirect_without_an_end_is_the_browsers_to_follow_and_leads_back_to_the_recorder() {
+    let (engine, _folder) = site(None).await;
+    let recorder = Recorder::start(&engine).await;
+    let host = recorder.address.to_string();
+    for asked in 1..=3 {
+        let answer = bounded(ask_at(recorder.address, &host, "GET /redirects/endless", &[], "")).await;
+        assert_eq!(answer.status, 302);
+        assert_eq!(answer.header("location"), Some(format!("http://{host}/redirects/endless").as_str()));
+        assert_eq!(engine.exchanges().len(), asked, "nobody but the browser follows");
+    }
+    let (sealed, _dir) = recorder.seal().await;
+    assert_eq!(sealed.exchanges, 3);
 }
