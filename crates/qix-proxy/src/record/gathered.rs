@@ -50,17 +50,18 @@ impl Gathered {
         self.text.len() >= ENOUGH
     }
 
-    /// Hands out all messages in their order, each with what to record in its place if it has secrets.
+    /// Hands out all messages in their order, each with what says what to record in its place if it has secrets.
     pub(super) fn hand_out(
         &mut self,
         redaction: &Redaction,
-        mut each: impl FnMut(Message, &[u8], Option<Redacted>),
+        mut each: impl FnMut(Message, &[u8], &mut dyn FnMut() -> Option<Redacted>),
     ) {
         let mut suspects = redaction.suspects(&self.text);
         for (message, range) in self.messages.drain(..) {
             let bytes = &self.text[range.clone()];
-            let clean = if suspects.within(range) { redaction.frame(bytes) } else { None };
-            each(message, bytes, clean);
+            each(message, bytes, &mut || {
+                suspects.within(range.clone()).then(|| redaction.frame(bytes)).flatten()
+            });
         }
         self.text.clear();
     }
@@ -114,7 +115,7 @@ mod tests {
             }
             let mut found = Vec::new();
             gathered.hand_out(&redaction, |message, bytes, clean| {
-                found.push((message, String::from_utf8(bytes.to_vec()).unwrap(), clean));
+                found.push((message, String::from_utf8(bytes.to_vec()).unwrap(), clean()));
             });
             let expected: Vec<_> = texts
                 .iter()

@@ -259,8 +259,7 @@ impl Desk<'_> {
                 let message = Message { conn, t, from, opcode: *opcode };
                 if !self.gathered.take(message, bytes) {
                     self.spill();
-                    let clean = self.redaction.frame(bytes);
-                    write(self.shelf, self.observer, message, bytes, clean);
+                    write(self.shelf, self.observer, message, bytes, || self.redaction.frame(bytes));
                 } else if self.gathered.is_full() {
                     self.spill();
                 }
@@ -317,14 +316,27 @@ fn write(
     observer: Option<&dyn Observer>,
     message: Message,
     bytes: &[u8],
-    clean: Option<Redacted>,
+    clean: impl FnOnce() -> Option<Redacted>,
 ) {
     let Message { conn, t, from, opcode } = message;
-    let (text, redacted) = clean.as_ref().map_or((bytes, &[][..]), |clean| (&clean.text, &clean.redacted));
-    if let Some(observer) = observer {
-        let size = text.len() as u64;
-        let is_text = opcode == Head::TEXT;
-        observer.saw(conn, t, &if is_text { Seen::Text { from, text } } else { Seen::Other { from, size } });
-    }
-    shelf.record(conn, t, What::Frame, |writer| writer.frame(conn, t, from, opcode, text, redacted));
+    let cleaned = match observer {
+        Some(observer) => {
+            // What is watched is cleaned even while nothing can be written.
+            let clean = clean();
+            let text = clean.as_ref().map_or(bytes, |clean| &clean.text);
+            let is_text = opcode == Head::TEXT;
+            let size = text.len() as u64;
+            observer.saw(
+                conn,
+                t,
+                &if is_text { Seen::Text { from, text } } else { Seen::Other { from, size } },
+            );
+            Ok(clean)
+        }
+        None => Err(clean),
+    };
+    shelf.record(conn, t, What::Frame, |writer| match cleaned.unwrap_or_else(|clean| clean()) {
+        None => writer.frame(conn, t, from, opcode, bytes, &[]),
+        Some(clean) => writer.frame(conn, t, from, opcode, &clean.text, &clean.redacted),
+    });
 }
