@@ -127,14 +127,19 @@ impl RecordArgs {
         let asked = crate::shutdown::requested()?;
         let hung_up = hangup::rotating(proxy.recorder().clone())?;
         let (file, upstream) = (proxy.recorder().path().display(), proxy.upstream());
+        let scheme = match (forward, secure) {
+            (true, false) => "http",
+            (true, true) => "https",
+            (false, false) => "ws",
+            (false, true) => "wss",
+        };
+        let places = shown(proxy.local_addrs(), scheme);
         if forward {
-            let places = shown(proxy.local_addrs(), if secure { "https" } else { "http" });
             writeln!(
                 out,
                 "recording {upstream} to {file}, for clients whose proxy is {places}; other hosts are not recorded"
             )?;
         } else {
-            let places = shown(proxy.local_addrs(), if secure { "wss" } else { "ws" });
             writeln!(out, "recording {places} to {file}, engine at {upstream}")?;
         }
         if let Some(fingerprint) = proxy.fingerprint() {
@@ -142,7 +147,7 @@ impl RecordArgs {
         }
         out.flush()?;
         let watched = watch.start(proxy.recorder(), out)?;
-        systemd::ready(&format!("recording {} to {}", proxy.local_addr(), proxy.recorder().path().display()));
+        systemd::ready(&format!("recording {places} to {file}"));
         let alive = tokio::spawn(systemd::keep_alive());
         let stopping = async {
             tokio::select! {

@@ -1,6 +1,6 @@
 //! Watching a recording while it is made: calls by name, plain HTTP by path, reloads, and where the recording stands.
 //!
-//! A [`Feed`] takes what the recorder's thread tells and never makes it wait. A thread of its own reads the feed: a [`Tracker`] makes calls of
+//! A [`Feed`] takes what the recorder's thread tells and never makes it wait. A thread of its own reads the feed: a [`Tracker`](calls::Tracker) makes calls of
 //! messages, and a terminal, the log and the metrics are told of them.
 
 mod calls;

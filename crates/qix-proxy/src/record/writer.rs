@@ -369,22 +369,24 @@ fn must_be_escaped(byte: u8) -> bool {
     byte < b' ' || byte == b'"' || byte == b'\\'
 }
 
-fn escape(line: &mut Vec<u8>, bytes: &[u8]) {
+fn escape(line: &mut Vec<u8>, mut bytes: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-    for byte in bytes {
-        match byte {
-            b'"' | b'\\' => line.extend_from_slice(&[b'\\', *byte]),
+    while let Some(at) = bytes.iter().position(|byte| must_be_escaped(*byte)) {
+        line.extend_from_slice(&bytes[..at]);
+        match bytes[at] {
             b'\n' => line.extend_from_slice(b"\\n"),
             b'\r' => line.extend_from_slice(b"\\r"),
             b'\t' => line.extend_from_slice(b"\\t"),
-            0..b' ' => {
+            control @ 0..b' ' => {
                 line.extend_from_slice(b"\\u00");
-                line.extend_from_slice(&[DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]]);
+                line.extend([control >> 4, control & 15].map(|digit| DIGITS[usize::from(digit)]));
             }
-            _ => line.push(*byte),
+            other => line.extend_from_slice(&[b'\\', other]),
         }
+        bytes = &bytes[at + 1..];
     }
+    line.extend_from_slice(bytes);
 }
 
 #[cfg(test)]

@@ -52,7 +52,7 @@ async fn systemd_is_told_when_clients_can_connect_that_the_process_lives_and_tha
     command.env("NOTIFY_SOCKET", &socket).env("WATCHDOG_USEC", "100000").env_remove("WATCHDOG_PID");
     let server = Server::spawn(command).await;
     let ready = hear().await;
-    assert!(ready.contains("READY=1") && ready.contains("STATUS=recording 127.0.0.1:"), "{ready}");
+    assert!(ready.contains("READY=1") && ready.contains("STATUS=recording ws://127.0.0.1:"), "{ready}");
     assert!(hear().await.contains("WATCHDOG=1"));
     assert!(hear().await.contains("WATCHDOG=1"));
     assert_eq!(server.terminate().await.code, 0);
