@@ -56,6 +56,9 @@ impl Gathered {
         redaction: &Redaction,
         mut each: impl FnMut(Message, &[u8], &mut dyn FnMut() -> Option<Redacted>),
     ) {
+        if self.messages.is_empty() {
+            return;
+        }
         let mut suspects = redaction.suspects(&self.text);
         for (message, range) in self.messages.drain(..) {
             let bytes = &self.text[range.clone()];
