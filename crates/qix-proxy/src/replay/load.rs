@@ -1,6 +1,6 @@
 //! Reads a recording into tapes.
 
-use std::{collections::HashMap, io::BufRead, path::Path};
+use std::{collections::HashMap, io::BufRead, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use qix_protocol::{
@@ -291,7 +291,7 @@ impl Loader {
                 match listener.answer(&request, &response, &changes, text) {
                     Ok(answer) => {
                         let tape = &mut self.tapes[listener.tape];
-                        tape.calls[request.call].answer = Some(answer);
+                        tape.calls[request.call].answer = Some(Arc::new(answer));
                         listener.latest = Some(Cause::Answer(listener.tape, request.call));
                         self.latest.extend(listener.latest.map(|cause| (tape.path.clone(), cause)));
                     }

@@ -15,6 +15,8 @@ mod masks;
 mod matcher;
 mod player;
 mod server;
+mod session;
+mod settings;
 mod tape;
 mod template;
 
@@ -23,7 +25,9 @@ mod tests;
 
 pub use key::Key;
 pub use load::{LoadError, LoadReport};
-pub use matcher::{Miss, ReplayMatcher};
+pub use matcher::{Miss, Progress, ReplayMatcher};
 pub use player::{Outgoing, Player};
 pub use server::{ReplayServer, ReplaySummary};
+pub use session::LiveSession;
+pub use settings::{Repeat, ReplaySettings};
 pub use tape::Tapes;

@@ -9,9 +9,10 @@ use qix_protocol::{
 };
 
 use super::{
-    Key, Miss, ReplayMatcher, Tapes,
+    Key, LiveSession, Miss, ReplayMatcher,
     key::{RecentRequests, guessed},
-    tape::{Body, Lists, Push, Pushed, RecordedAnswer},
+    matcher::Found,
+    tape::{Body, CallId, Lists, Moment, Outcome, Push, Pushed, RecordedAnswer},
 };
 use crate::record::Redaction;
 
@@ -26,6 +27,7 @@ const MISS: i32 = -32099;
 pub struct Player {
     tape: usize,
     matcher: ReplayMatcher,
+    session: Arc<LiveSession>,
     redaction: Redaction,
     requests: RecentRequests,
     handles: HashMap<Lineage, Handle>,
@@ -58,7 +60,8 @@ pub enum Outgoing {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct ElsewherePush {
     tape: usize,
-    at: At,
+    call: CallId,
+    moment: Moment,
     index: usize,
 }
 
@@ -69,26 +72,19 @@ impl ElsewherePush {
     }
 }
 
-/// Where in the tapes a list of pushes is.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-struct At {
-    tape: usize,
-    call: usize,
-    after: bool,
-}
-
 impl Player {
     /// Makes a player of one recorded connection, numbered from 0.
     ///
     /// # Panics
     ///
     /// If there is no connection of this number.
-    pub fn new(tapes: Arc<Tapes>, tape: usize) -> Self {
-        assert!(tape < tapes.tapes.len(), "no connection {tape} was recorded");
+    pub fn new(matcher: ReplayMatcher, session: Arc<LiveSession>, tape: usize) -> Self {
+        assert!(tape < matcher.tapes().connections(), "no connection {tape} was recorded");
         Self {
             tape,
-            redaction: tapes.redaction.clone(),
-            matcher: ReplayMatcher::new(tapes, tape),
+            redaction: matcher.tapes().redaction.clone(),
+            matcher,
+            session,
             requests: RecentRequests::default(),
             handles: HashMap::new(),
             lineages: HashMap::new(),
@@ -100,7 +96,7 @@ impl Player {
     /// Returns what the engine said before it was asked anything.
     pub fn open(&mut self) -> Vec<Outgoing> {
         let tapes = self.matcher.tapes().clone();
-        for push in &tapes.tapes[self.tape].greeting {
+        for push in tapes.greeting(self.tape) {
             self.say(push);
         }
         std::mem::take(&mut self.out)
@@ -126,29 +122,28 @@ impl Player {
             }
             None => Key::of_text(text),
         };
-        match self.matcher.take(key, handle) {
-            Ok(found) => {
-                let (at, again) = (found.at, found.again);
-                let call = &tapes.tapes[at.0].calls[at.1];
-                let at = At { tape: at.0, call: at.1, after: false };
+        // Taken before the answer is made, so that no other socket waits for that.
+        let taken = self.matcher.take(&mut self.session.progress(), self.tape, key, handle);
+        match taken {
+            Ok(Found { call, again }) => {
                 if !again {
-                    self.follow(&call.before, at);
+                    self.follow(call, Moment::Before);
                 }
-                match &call.answer {
-                    Some(answer) => self.answer(request.as_ref(), answer),
-                    None if call.lost => {
-                        let miss = Miss { key: call.key.clone(), nearest: None, lost: true };
+                match tapes.outcome(call) {
+                    Outcome::Answer(answer) => self.answer(request.as_ref(), &answer),
+                    Outcome::Lost => {
+                        let miss = Miss { key: tapes.key(call), nearest: None, lost: true };
                         self.miss(text, &miss);
                         self.out.push(Outgoing::Missed(miss));
                     }
                     // Text that is no request expects none.
-                    None if request.as_ref().is_some_and(|request| request.id.is_some()) => {
-                        self.out.push(Outgoing::Unanswered(call.key.clone()));
+                    Outcome::Unanswered if request.as_ref().is_some_and(|request| request.id.is_some()) => {
+                        self.out.push(Outgoing::Unanswered(tapes.key(call)));
                     }
-                    None => {}
+                    Outcome::Unanswered => {}
                 }
                 if !again {
-                    self.follow(&call.after, At { after: true, ..at });
+                    self.follow(call, Moment::After);
                 }
             }
             Err(miss) => {
@@ -162,19 +157,18 @@ impl Player {
     /// Takes in what another player's call has caused on this connection, and returns what to say.
     pub fn hear(&mut self, push: ElsewherePush) -> Vec<Outgoing> {
         let tapes = self.matcher.tapes().clone();
-        let call = &tapes.tapes[push.at.tape].calls[push.at.call];
-        let list = if push.at.after { &call.after } else { &call.before };
-        self.say(&list[push.index]);
+        self.say(&tapes.pushes(push.call, push.moment)[push.index]);
         std::mem::take(&mut self.out)
     }
 
-    fn follow(&mut self, pushes: &[Push], at: At) {
-        for (index, push) in pushes.iter().enumerate() {
+    fn follow(&mut self, call: CallId, moment: Moment) {
+        let tapes = self.matcher.tapes().clone();
+        for (index, push) in tapes.pushes(call, moment).iter().enumerate() {
             // A call that was found on another tape brings what was said on that one.
-            if push.tape == self.tape || push.tape == at.tape {
+            if push.tape == self.tape || push.tape == call.tape {
                 self.say(push);
             } else {
-                self.out.push(Outgoing::Elsewhere(ElsewherePush { tape: push.tape, at, index }));
+                self.out.push(Outgoing::Elsewhere(ElsewherePush { tape: push.tape, call, moment, index }));
             }
         }
     }

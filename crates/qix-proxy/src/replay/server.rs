@@ -22,7 +22,7 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{Miss, Outgoing, Player, Tapes, player::ElsewherePush};
+use super::{Miss, Outgoing, Player, ReplayMatcher, ReplaySettings, Tapes, player::ElsewherePush};
 use crate::front::{self, ResponseBody};
 use crate::listen::{Came, Io, ListenError, ListenOn, Listening};
 
@@ -50,7 +50,7 @@ pub struct ReplaySummary {
 
 #[derive(Debug)]
 struct Shared {
-    tapes: Arc<Tapes>,
+    matcher: ReplayMatcher,
     state: Mutex<State>,
     misses: mpsc::UnboundedSender<Miss>,
 }
@@ -96,7 +96,11 @@ impl ReplayServer {
             played: vec![0; tapes.connections()],
             playing: HashMap::new(),
         };
-        let shared = Shared { tapes: Arc::new(tapes), state: Mutex::new(state), misses: miss_sender };
+        let shared = Shared {
+            matcher: ReplayMatcher::new(Arc::new(tapes), &ReplaySettings::default()),
+            state: Mutex::new(state),
+            misses: miss_sender,
+        };
         Ok(Self { listening, shared: Arc::new(shared), misses })
     }
 
@@ -161,9 +165,10 @@ impl Shared {
     /// Chooses the tape for a new connection.
     fn choose(&self, path: &str) -> (usize, u64, mpsc::UnboundedReceiver<ElsewherePush>) {
         let (sender, receiver) = mpsc::unbounded_channel();
+        let tapes = self.matcher.tapes();
         let mut state = self.state();
-        let rank = |tape: &usize| (self.tapes.tapes[*tape].path != path, state.played[*tape], *tape);
-        let tape = (0..self.tapes.tapes.len()).min_by_key(rank).unwrap_or_default();
+        let rank = |tape: &usize| (tapes.tapes[*tape].path != path, state.played[*tape], *tape);
+        let tape = (0..tapes.tapes.len()).min_by_key(rank).unwrap_or_default();
         state.played[tape] += 1;
         let round = state.played[tape];
         state.summary.connections += 1;
@@ -229,7 +234,7 @@ async fn play(stream: TokioIo<hyper::upgrade::Upgraded>, path: &str, shared: &Sh
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     let (tape, round, mut pushes) = shared.choose(path);
     let shared = &Round { shared, round };
-    let mut player = Player::new(shared.tapes.clone(), tape);
+    let mut player = Player::new(shared.matcher.clone(), Arc::default(), tape);
     let opening = player.open();
     // An error means that the client is gone, and with it all that is left to do.
     let _ = converse(&mut socket, &mut player, &mut pushes, opening, shared).await;

@@ -1,6 +1,6 @@
 //! What was said in a recording, ready to be said again.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
 use qix_protocol::Lineage;
@@ -20,6 +20,32 @@ pub struct Tapes {
     pub(super) anonymizer: Option<Anonymizer>,
 }
 
+/// A recorded call.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(super) struct CallId {
+    pub(super) tape: usize,
+    pub(super) call: usize,
+}
+
+/// When a push was heard.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Moment {
+    /// Between the request and its answer.
+    Before,
+    /// After the answer.
+    After,
+}
+
+/// What came of a recorded call.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    Answer(Arc<RecordedAnswer>),
+    /// There was none.
+    Unanswered,
+    /// There was one, or may have been, that the recording does not have.
+    Lost,
+}
+
 /// One recorded connection.
 #[derive(Debug, Default)]
 pub(super) struct Tape {
@@ -36,7 +62,7 @@ pub(super) struct Tape {
 pub(super) struct RecordedCall {
     pub(super) key: Key,
     /// `None` if the recording has no answer.
-    pub(super) answer: Option<RecordedAnswer>,
+    pub(super) answer: Option<Arc<RecordedAnswer>>,
     /// Whether there was an answer, or may have been, that the recording does not have.
     pub(super) lost: bool,
     /// What the engine said between this request and the next thing that was said.
@@ -100,6 +126,39 @@ impl Tapes {
     pub fn anonymized(mut self, anonymizer: Anonymizer) -> Self {
         self.anonymizer = Some(anonymizer);
         self
+    }
+
+    /// Returns what came of a call.
+    pub(super) fn outcome(&self, id: CallId) -> Outcome {
+        let call = self.call(id);
+        match &call.answer {
+            Some(answer) => Outcome::Answer(answer.clone()),
+            None if call.lost => Outcome::Lost,
+            None => Outcome::Unanswered,
+        }
+    }
+
+    /// Returns what the engine said unasked around a call.
+    pub(super) fn pushes(&self, id: CallId, moment: Moment) -> &[Push] {
+        let call = self.call(id);
+        match moment {
+            Moment::Before => &call.before,
+            Moment::After => &call.after,
+        }
+    }
+
+    /// Returns what the engine of a connection said before it was asked anything.
+    pub(super) fn greeting(&self, tape: usize) -> &[Push] {
+        &self.tapes[tape].greeting
+    }
+
+    /// Returns what makes requests equal to this call.
+    pub(super) fn key(&self, id: CallId) -> Key {
+        self.call(id).key.clone()
+    }
+
+    fn call(&self, id: CallId) -> &RecordedCall {
+        &self.tapes[id.tape].calls[id.call]
     }
 
     /// Returns how many connections were recorded.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{LoadError, LoadReport, Miss, Outgoing, Player, Tapes};
+use super::{LoadError, LoadReport, Miss, Outgoing, Player, ReplayMatcher, ReplaySettings, Tapes};
 use crate::record::RecordingReader;
 
 /// A recording as its lines: `1> text` is said by the client of connection 1, `1< text` to it.
@@ -31,7 +31,12 @@ fn try_tapes(script: &str) -> Result<(Arc<Tapes>, LoadReport), LoadError> {
 }
 
 fn player(script: &str) -> Player {
-    Player::new(tapes(script).0, 0)
+    play(&tapes(script).0, 0)
+}
+
+fn play(tapes: &Arc<Tapes>, tape: usize) -> Player {
+    let matcher = ReplayMatcher::new(tapes.clone(), &ReplaySettings::default());
+    Player::new(matcher, Arc::default(), tape)
 }
 
 /// What a player does, in words.
@@ -234,7 +239,7 @@ fn lists_reach_the_other_sockets_of_the_session_with_their_own_handles() {
         2< {"id":1,"result":{}}
     "#;
     let (tapes, _) = tapes(script);
-    let (mut first, mut second) = (Player::new(tapes.clone(), 0), Player::new(tapes, 1));
+    let (mut first, mut second) = (play(&tapes, 0), play(&tapes, 1));
     hears(&mut first, r#"{"id":1,"method":"OpenDoc","params":["Sales"]}"#);
     let outgoing = second.handle_text(br#"{"id":1,"method":"Select"}"#);
     let [Outgoing::Elsewhere(push), Outgoing::Text(_)] = &*outgoing else { panic!("{outgoing:?}") };
@@ -343,7 +348,7 @@ fn corrupt_delta_is_reported_and_the_rest_is_replayed() {
         ]
     );
     assert_eq!(report.unanswered, 1);
-    assert_eq!(hears(&mut Player::new(tapes, 0), r#"{"id":1,"method":"N"}"#).len(), 1);
+    assert_eq!(hears(&mut play(&tapes, 0), r#"{"id":1,"method":"N"}"#).len(), 1);
 }
 
 #[test]
@@ -357,7 +362,7 @@ fn call_found_on_another_tape_brings_what_followed_it_there() {
         2< {"id":1,"result":{}}
         2< {"method":"OnNews"}
     "#;
-    let mut first = Player::new(tapes(script).0, 0);
+    let mut first = play(&tapes(script).0, 0);
     assert_eq!(
         hears(&mut first, r#"{"id":5,"method":"N"}"#),
         [r#"{"jsonrpc":"2.0","id":5,"result":{}}"#, r#"{"method":"OnNews"}"#]

@@ -9,7 +9,7 @@ use std::{
 use futures_util::{SinkExt, StreamExt, stream};
 use qix_proxy::{
     record::{EntryKind, FrameText, RecordingParts, RecordingReader, Redaction, Side},
-    replay::{LoadError, Outgoing, Player, Tapes},
+    replay::{LoadError, Outgoing, Player, ReplayMatcher, ReplaySettings, Tapes},
 };
 use qix_tests::{FakeEngine, FakeEngineConfig};
 use serde_json::{Value, json};
@@ -104,7 +104,8 @@ fn frames(paths: &[PathBuf]) -> usize {
     // The first thing the engine says is its greeting.
     let replies = answered.len().saturating_sub(1);
     assert_eq!((tapes.calls(), report.unanswered), (asked.len(), asked.len() - replies));
-    let mut player = Player::new(Arc::new(tapes), 0);
+    let mut player =
+        Player::new(ReplayMatcher::new(Arc::new(tapes), &ReplaySettings::default()), Arc::default(), 0);
     assert_eq!(player.open().len(), answered.len().min(1));
     let json = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap();
     for (request, reply) in asked.iter().zip(answered.iter().skip(1)) {
