@@ -158,12 +158,22 @@ impl<'de> Deserializer<'de> for &'de Tree {
         }
     }
 
+    fn deserialize_f32<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
+        match &self.0 {
+            // A number that is finite as a double may be infinite here.
+            Node::Scalar(scalar) if scalar.parse::<f32>().is_ok_and(f32::is_infinite) => {
+                Err(Error::custom("number out of range"))
+            }
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
         visitor.visit_unit()
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 u8 u16 u32 u64 f32 f64 char str string unit unit_struct seq tuple tuple_struct map struct
+        bool i8 i16 i32 i64 u8 u16 u32 u64 f64 char str string unit unit_struct seq tuple tuple_struct map struct
         identifier
     }
 }

@@ -103,6 +103,14 @@ fn same<T: DeserializeOwned + PartialEq + std::fmt::Debug>(text: &str) -> Result
     Ok(())
 }
 
+#[test]
+fn numbers_too_large_for_a_single_are_refused() {
+    for text in ["1000000000000000e24", "-1e39", "3.5e38", "3.4e38", "1e-50", "\"inf\"", "1e400"] {
+        same::<f32>(text).unwrap();
+        same::<Vec<f32>>(&format!("[{text}]")).unwrap();
+    }
+}
+
 proptest! {
     #[test]
     fn any_json_decodes_as_its_text_does(text in prop_oneof![json(), mixed()]) {
