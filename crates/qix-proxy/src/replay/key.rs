@@ -1,11 +1,12 @@
 //! What makes two requests the same.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::VecDeque,
     fmt,
-    hash::{DefaultHasher, Hash, Hasher},
+    hash::{BuildHasher, Hash, Hasher},
 };
 
+use foldhash::{HashMap, quality::FixedState};
 use qix_protocol::{
     Handle, Lineage, Tree, canonical_params,
     frame::{Raw, client::Request},
@@ -51,16 +52,22 @@ impl Key {
     }
 }
 
+/// Makes a hasher whose numbers are good in all bits, and the same in all of the program.
+pub(super) fn hasher() -> impl Hasher {
+    const SEED: u64 = 0x7169_7872_6563;
+    FixedState::with_seed(SEED).build_hasher()
+}
+
 /// Returns the number by which a key is found; its parameters count by theirs.
 pub(super) fn hash_of(lineage: &Lineage, method: &str, params: u64) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = hasher();
     (lineage.fingerprint(), params).hash(&mut hasher);
     hasher.write(method.as_bytes());
     hasher.finish()
 }
 
 pub(super) fn hash_text(text: &[u8]) -> u64 {
-    let mut hasher = DefaultHasher::new();
+    let mut hasher = hasher();
     hasher.write(text);
     hasher.finish()
 }
@@ -92,7 +99,7 @@ impl KnownParams {
         request: &Request<'_>,
         canonical: impl FnOnce() -> String,
     ) -> ParamsHash {
-        let mut hasher = DefaultHasher::new();
+        let mut hasher = hasher();
         hasher.write(request.params.map_or(b"", |params| params.as_bytes()));
         (class, &*request.method).hash(&mut hasher);
         let written = hasher.finish();

@@ -1,8 +1,9 @@
 //! Follows the connections of a recording, line by line, and notes what was asked and where the answers are.
 
-use std::{collections::HashMap, path::Path, sync::atomic::AtomicU64};
+use std::{path::Path, rc::Rc, sync::atomic::AtomicU64};
 
 use bytes::Bytes;
+use foldhash::{HashMap, HashMapExt as _};
 use qix_protocol::{
     Handle, Lineage, Lineages,
     frame::{
@@ -31,8 +32,10 @@ use crate::record::{EntryKind, FrameText, ReadError, Side};
 /// Reads a recording into tapes.
 pub(super) struct Loader {
     tapes: Tapes,
-    /// By the recording's connection number.
-    live: HashMap<u64, Listener>,
+    /// The connections that are open, by the recording's number.
+    live: HashMap<u64, Box<Listener>>,
+    /// The one that the latest message was of, taken out of `live`.
+    latest: Option<(u64, Box<Listener>)>,
     sessions: Sessions,
     report: LoadReport,
     known: KnownParams,
@@ -57,6 +60,24 @@ struct Listener {
     requests: RecentRequests,
     /// Requests without answer, oldest first.
     outstanding: Vec<Outstanding>,
+    /// What calls of an object's method have in common, by handle and method.
+    asked: HashMap<(Handle, u64), Rc<AskedBefore>>,
+}
+
+/// How many objects' methods a connection keeps for the next call of them.
+const MOST_ASKED: usize = 1 << 16;
+
+/// What calls of an object's method have in common.
+struct AskedBefore {
+    lineage: Lineage,
+    /// Whether nothing had opened the handle.
+    guessed: bool,
+    method: u32,
+    subject: u32,
+    /// Whether its calls change what later ones are answered.
+    writes: bool,
+    /// Whether its parameters mean something else each time.
+    names_a_request: bool,
 }
 
 struct Outstanding {
@@ -79,6 +100,7 @@ impl Loader {
         Self {
             tapes,
             live: HashMap::new(),
+            latest: None,
             sessions: Sessions::default(),
             report: LoadReport::default(),
             known: KnownParams::default(),
@@ -108,6 +130,7 @@ impl Loader {
         if self.tapes.tapes.is_empty() {
             return Err(LoadError::NoConnection);
         }
+        self.put_back();
         for listener in std::mem::take(&mut self.live).values() {
             self.cut(listener);
         }
@@ -131,24 +154,40 @@ impl Loader {
     }
 
     fn line(&mut self, taken: &Taken) -> Result<(), LoadError> {
-        let message = Line::parse(&taken.line).filter(|line| self.live.contains_key(&line.conn));
-        if let Some(Line { conn, from, json, .. }) = message
-            && let Some(mut listener) = self.live.remove(&conn)
+        if let Some(Line { conn, from, json, .. }) = Line::parse(&taken.line)
+            && let Some(mut listener) = self.take_out(conn)
         {
             let understood = match from {
                 Side::Client => self.client(&mut listener, taken, json)?,
                 Side::Engine => self.engine(&mut listener, taken, json)?,
             };
-            self.live.insert(conn, listener);
+            self.latest = Some((conn, listener));
             if understood {
                 return Ok(());
             }
         }
+        self.put_back();
         if line::is_http(&taken.line) {
             return Ok(());
         }
         let entry = taken.entry(&self.tapes.texts)?;
         self.entry(taken, entry.seq, entry.conn, entry.kind)
+    }
+
+    /// Takes a connection out that is open.
+    fn take_out(&mut self, conn: u64) -> Option<Box<Listener>> {
+        match self.latest.take() {
+            Some((latest, listener)) if latest == conn => Some(listener),
+            other => {
+                self.latest = other;
+                self.put_back();
+                self.live.remove(&conn)
+            }
+        }
+    }
+
+    fn put_back(&mut self) {
+        self.live.extend(self.latest.take());
     }
 
     /// Takes in an entry whose line was read in full.
@@ -172,7 +211,7 @@ impl Loader {
                 let tape = self.tapes.tapes.len();
                 let session = self.sessions.open(tape, &path);
                 self.tapes.tapes.push(Tape { path, session, ..Tape::default() });
-                self.live.insert(conn, Listener::new(tape));
+                self.live.insert(conn, Box::new(Listener::new(tape)));
             }
             EntryKind::Frame { from, text } => {
                 let Some(mut listener) = self.live.remove(&conn) else { return Ok(()) };
@@ -232,10 +271,10 @@ impl Loader {
     /// Takes in a request; returns whether it is one.
     fn client(&mut self, listener: &mut Listener, taken: &Taken, text: &[u8]) -> Result<bool, LoadError> {
         let Ok(request) = Request::parse(text) else { return Ok(false) };
-        let lineage = listener.lineage_of(request.handle);
+        let asked = self.asked_before(listener, &request);
+        let lineage = &asked.lineage;
         // A recording that was made without redaction is compared as if it had been made with it.
-        let redaction = self.tapes.redaction.clone();
-        let masks = &mut self.tapes.masks;
+        let (redaction, masks) = (&self.tapes.redaction, &mut self.tapes.masks);
         let mut canonical = || {
             let clean = redaction.frame(text).map(|clean| clean.text);
             let reread = clean.as_deref().and_then(|clean| Request::parse(clean).ok());
@@ -245,45 +284,71 @@ impl Loader {
         };
         let rules = &self.tapes.ignored;
         let class = lineage.class();
-        let writes = state::writes(&request.method);
         let mut written = None;
-        let params = if writes || names_a_request(&request.method) {
+        let params = if asked.writes || asked.names_a_request {
             let canonical = canonical();
             let hash = ParamsHash::new(rules, class, &request.method, &canonical);
-            written =
-                writes.then(|| volatile::ignoring(rules, class, &request.method, &canonical).into_owned());
+            written = asked
+                .writes
+                .then(|| volatile::ignoring(rules, class, &request.method, &canonical).into_owned());
             hash
         } else {
-            self.known.get(rules, class, &request, &mut canonical)
+            self.known.get(rules, class, &request, canonical)
         };
         let session = self.tapes.tapes[listener.tape].session;
         let state = self.sessions.state(session);
-        let before = state.of(&lineage);
-        let undo = written.map(|params| Box::new(state.write(&lineage, &request.method, &params)));
-        let hash = hash_of(&lineage, &request.method, params.exact);
-        let general = params.general.map(|general| hash_of(&lineage, &request.method, general));
-        let method = self.method(&request.method);
-        let object = self.object(&lineage, None);
-        let call = self.call(listener.tape, taken.place, object, method, hash, before)?;
-        if let Some(general) = general {
-            self.tapes.index.push_general(general, call);
+        let before = state.of(lineage);
+        let undo = written.map(|params| Box::new(state.write(lineage, &request.method, &params)));
+        let hash = hash_of(lineage, &request.method, params.exact);
+        let call =
+            self.tapes.index.push(hash, taken.place, asked.subject, before).ok_or(LoadError::TooMany)?;
+        if let Some(general) = params.general {
+            self.tapes.index.push_general(hash_of(lineage, &request.method, general), call);
         }
         if request.id.is_none() {
             self.tapes.without_id.push(call.0);
         }
         listener.requests.remember(&request);
         let occurrence = listener.lineages.requested(request.handle, &request.method, request.params);
+        let params = request.params.map(|params| params.as_bytes()).filter(|params| *params != b"[]");
         listener.outstanding.push(Outstanding {
             id: request.id.map(|id| hash_text(id.as_bytes())),
             call,
             to: request.handle,
-            method,
-            params: request.params.map(|params| params.as_bytes().into()),
+            method: asked.method,
+            params: params.map(Into::into),
             occurrence,
             undo,
         });
-        self.asked(listener, call);
+        self.note_asked(listener, call);
         Ok(true)
+    }
+
+    fn asked_before(&mut self, listener: &mut Listener, request: &Request<'_>) -> Rc<AskedBefore> {
+        let called = (request.handle, hash_text(request.method.as_bytes()));
+        let object = listener.lineages.get(request.handle);
+        if let Some(asked) = listener.asked.get(&called)
+            // The handle may have been closed, or opened, since.
+            && object.map_or(asked.guessed, |object| *object == asked.lineage)
+        {
+            return asked.clone();
+        }
+        let guessed = object.is_none();
+        let lineage = listener.lineage_of(request.handle);
+        let method = self.method(&request.method);
+        let asked = Rc::new(AskedBefore {
+            subject: self.subject(listener.tape, &lineage, method),
+            method,
+            lineage,
+            guessed,
+            writes: state::writes(&request.method),
+            names_a_request: names_a_request(&request.method),
+        });
+        if listener.asked.len() == MOST_ASKED {
+            listener.asked.clear();
+        }
+        listener.asked.insert(called, asked.clone());
+        asked
     }
 
     /// Takes in what a client said that is no request.
@@ -291,35 +356,28 @@ impl Loader {
         let clean = self.tapes.redaction.frame(text).map(|clean| clean.text);
         let text = String::from_utf8_lossy(clean.as_deref().unwrap_or(text));
         let hash = hash_of(&Lineage::GLOBAL, "", hash_text(text.as_bytes()));
-        let (method, object) = (self.method(""), self.object(&Lineage::GLOBAL, None));
+        let method = self.method("");
+        let subject = self.subject(listener.tape, &Lineage::GLOBAL, method);
         let session = self.tapes.tapes[listener.tape].session;
         let state = self.sessions.state(session).of(&Lineage::GLOBAL);
-        let call = self.call(listener.tape, place, object, method, hash, state)?;
-        self.asked(listener, call);
+        let call = self.tapes.index.push(hash, place, subject, state).ok_or(LoadError::TooMany)?;
+        self.note_asked(listener, call);
         Ok(())
     }
 
-    fn asked(&mut self, listener: &mut Listener, call: CallId) {
+    fn note_asked(&mut self, listener: &mut Listener, call: CallId) {
         let cause = Cause(call, Moment::Before);
         listener.latest = Some(cause);
         self.sessions.note(self.tapes.tapes[listener.tape].session, cause);
     }
 
-    fn call(
-        &mut self,
-        tape: usize,
-        place: Place,
-        lineage: u32,
-        method: u32,
-        hash: u64,
-        state: u32,
-    ) -> Result<CallId, LoadError> {
-        let subject = Subject { tape: tape as u32, lineage, method };
-        let number = *self.subjects.entry(subject).or_insert_with(|| {
+    /// Returns the number of what calls have in common.
+    fn subject(&mut self, tape: usize, lineage: &Lineage, method: u32) -> u32 {
+        let subject = Subject { tape: tape as u32, lineage: self.object(lineage, None), method };
+        *self.subjects.entry(subject).or_insert_with(|| {
             self.tapes.subjects.push(subject);
             self.tapes.subjects.len() as u32 - 1
-        });
-        self.tapes.index.push(hash, place, number, state).ok_or(LoadError::TooMany)
+        })
     }
 
     fn method(&mut self, name: &str) -> u32 {
@@ -509,6 +567,7 @@ impl Listener {
             patches: Patches::default(),
             requests: RecentRequests::default(),
             outstanding: Vec::new(),
+            asked: HashMap::default(),
         }
     }
 

@@ -1,11 +1,14 @@
 //! What a session's writes have made of it: selections, variables, script, properties.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    hash::{DefaultHasher, Hash, Hasher},
+    collections::VecDeque,
+    hash::{Hash, Hasher},
 };
 
+use foldhash::HashMap;
 use qix_protocol::{Lineage, Tree};
+
+use super::key::hasher;
 
 /// What a session's writes have made of it, as numbers that are equal where it is the same.
 ///
@@ -325,8 +328,8 @@ fn element(params: &str, at: usize) -> Option<String> {
     Some(Tree::parse(params.as_bytes()).ok()?.element(at)?.to_string())
 }
 
-pub(super) fn hash(value: &impl Hash) -> u64 {
-    let mut hasher = DefaultHasher::new();
+fn hash(value: &impl Hash) -> u64 {
+    let mut hasher = hasher();
     value.hash(&mut hasher);
     hasher.finish()
 }
