@@ -78,6 +78,17 @@ impl Lineage {
         self.0.as_ref().map(|step| &step.parent)
     }
 
+    /// Returns a number that is equal for equal lineages, and within one program's build differs for different ones but by chance.
+    pub fn fingerprint(&self) -> u64 {
+        self.hash_value()[0]
+    }
+
+    /// Returns about how many bytes of memory its last step takes, which clones and further steps share.
+    pub fn footprint(&self) -> usize {
+        let texts = |step: &Step| step.class.len() + step.method.len() + step.params.len();
+        self.0.as_ref().map_or(0, |step| size_of::<Step>() + 2 * size_of::<usize>() + texts(step))
+    }
+
     fn hash_value(&self) -> [u64; 2] {
         self.0.as_ref().map_or([0; 2], |step| step.hash)
     }

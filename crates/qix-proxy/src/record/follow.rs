@@ -1,6 +1,9 @@
 //! Follows a recording through bytes that come from anywhere: what readers share.
 
-use std::{fmt, io, path::PathBuf};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+};
 
 use bytes::Bytes;
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
@@ -105,6 +108,14 @@ impl Follower {
         Ok((part.len() + 1, Some(std::mem::take(&mut self.partial).into())))
     }
 
+    /// Takes memory for the next line.
+    pub(super) fn reuse(&mut self, memory: Vec<u8>) {
+        if self.partial.is_empty() {
+            self.partial = memory;
+            self.partial.clear();
+        }
+    }
+
     /// Notes that no more bytes will come.
     pub(super) fn end(&mut self) {
         self.done = true;
@@ -166,6 +177,18 @@ impl Follower {
             return ReadError::Foreign { path: self.path.clone() };
         }
         ReadError::Damaged { path: self.path.clone(), line: self.line + 1, fault }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn is_compressed(&self) -> bool {
+        self.unzip.is_some()
+    }
+
+    pub(super) fn line_number(&self) -> u64 {
+        self.line
     }
 
     pub(super) fn header(&self) -> &Header {

@@ -42,6 +42,7 @@ pub use format::{
     Closing, Entry, EntryKind, Exchange, FrameText, Gap, Header, HttpBody, Opening, Side, VERSION,
 };
 pub use observe::{Observer, Seen, Standing};
+pub(crate) use parse::entry_of;
 pub use parts::RecordingParts;
 pub use read_error::ReadError;
 pub use reader::RecordingReader;

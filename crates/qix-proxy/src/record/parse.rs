@@ -37,7 +37,7 @@ pub(super) fn next_of(end: &[u8]) -> Option<String> {
     next.decode().ok()
 }
 
-pub(super) fn entry_of(line: &Bytes) -> Result<Entry, &'static str> {
+pub(crate) fn entry_of(line: &Bytes) -> Result<Entry, &'static str> {
     let line_value = Raw::new(line).map_err(|_| "it is not JSON")?;
     let mut members: Vec<_> = members(line_value).collect();
     let mut take = |name: &str| {

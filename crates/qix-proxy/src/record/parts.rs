@@ -81,6 +81,11 @@ impl RecordingParts {
         &self.torn
     }
 
+    /// Returns the files by the number of their first entry, last one first, and the cut last line of those that have none.
+    pub(crate) fn into_files(self) -> (Vec<(u64, PathBuf)>, Option<TornTail>) {
+        (self.later, self.torn.first().map(|(_, torn)| *torn))
+    }
+
     fn advance(&mut self) -> Result<Option<Entry>, ReadError> {
         let soonest = |open: &[Part]| (0..open.len()).min_by_key(|at| open[*at].next.seq);
         let mut at = soonest(&self.open);

@@ -34,6 +34,13 @@ impl RecordingReader {
         Ok(reader)
     }
 
+    /// Opens a recording, reads its header, and returns how many bytes that takes, if the file is not compressed.
+    pub(crate) fn open_counted(path: &Path) -> Result<(Self, u64), ReadError> {
+        let mut reader = Self::unread(path)?;
+        let header = reader.read_header()?;
+        Ok((reader, header.len() as u64 + 1))
+    }
+
     /// Opens a recording, whose header is to be read.
     pub(crate) fn unread(path: &Path) -> Result<Self, ReadError> {
         let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
@@ -78,6 +85,35 @@ impl<R: BufRead> RecordingReader<R> {
     /// Returns the name of the file that continues this one, once the end was reached.
     pub fn next_part(&self) -> Option<&str> {
         self.follower.next_part()
+    }
+
+    /// Hides what it reads from.
+    pub(crate) fn boxed<'r>(self) -> RecordingReader<Box<dyn BufRead + 'r>>
+    where
+        R: 'r,
+    {
+        RecordingReader { source: Box::new(self.source), follower: self.follower }
+    }
+
+    /// Returns what stands for the source in errors.
+    pub(crate) fn path(&self) -> &Path {
+        self.follower.path()
+    }
+
+    /// Returns whether the recording is compressed, once the header was read.
+    pub(crate) fn is_compressed(&self) -> bool {
+        self.follower.is_compressed()
+    }
+
+    /// Returns the number of the line that was read last, from 1.
+    pub(crate) fn line_number(&self) -> u64 {
+        self.follower.line_number()
+    }
+
+    /// Returns the next line in the memory of one that is done with.
+    pub(crate) fn next_line_into(&mut self, memory: Vec<u8>) -> Result<Option<Bytes>, ReadError> {
+        self.follower.reuse(memory);
+        self.next_line()
     }
 
     /// Returns the next line, whatever is in it.

@@ -1,11 +1,18 @@
 //! What makes two requests the same.
 
-use std::{collections::VecDeque, fmt};
+use std::{
+    collections::VecDeque,
+    fmt,
+    hash::{BuildHasher, Hash, Hasher},
+};
 
+use foldhash::{HashMap, quality::FixedState};
 use qix_protocol::{
     Handle, Lineage, Tree, canonical_params,
     frame::{Raw, client::Request},
 };
+
+use super::volatile::{self, Ignore};
 
 /// What makes two requests the same, in any conversation: object, method, parameters.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
@@ -21,10 +28,7 @@ pub struct Key {
 impl Key {
     /// Makes the key of a request to the object with this lineage.
     pub(super) fn new(lineage: Lineage, request: &Request<'_>, requests: &RecentRequests) -> Self {
-        let params = match request.params {
-            Some(params) if names_a_request(&request.method) => requests.named_in(&request.method, params),
-            params => canonical_params(lineage.class(), &request.method, params),
-        };
+        let params = requests.canonical(lineage.class(), request);
         Self { lineage, method: (&*request.method).into(), params: params.into() }
     }
 
@@ -32,6 +36,92 @@ impl Key {
     pub(super) fn of_text(text: &[u8]) -> Self {
         let params = String::from_utf8_lossy(text).into_owned().into();
         Self { lineage: Lineage::GLOBAL, method: "".into(), params }
+    }
+
+    /// Returns the number by which the key is found among recorded ones.
+    pub(super) fn hash_value(&self, rules: &[Ignore]) -> u64 {
+        let params = volatile::ignoring(rules, self.lineage.class(), &self.method, &self.params);
+        hash_of(&self.lineage, &self.method, hash_text(params.as_bytes()))
+    }
+
+    /// Returns the same for the key without values that a program has made up, if it has any.
+    pub(super) fn general_hash_value(&self, rules: &[Ignore]) -> Option<u64> {
+        let params = volatile::ignoring(rules, self.lineage.class(), &self.method, &self.params);
+        let general = volatile::general(&self.method, &params)?;
+        Some(hash_of(&self.lineage, &self.method, hash_text(general.as_bytes())))
+    }
+}
+
+/// Makes a hasher whose numbers are good in all bits, and the same in all of the program.
+pub(super) fn hasher() -> impl Hasher {
+    const SEED: u64 = 0x7169_7872_6563;
+    FixedState::with_seed(SEED).build_hasher()
+}
+
+/// Returns the number by which a key is found; its parameters count by theirs.
+pub(super) fn hash_of(lineage: &Lineage, method: &str, params: u64) -> u64 {
+    let mut hasher = hasher();
+    (lineage.fingerprint(), params).hash(&mut hasher);
+    hasher.write(method.as_bytes());
+    hasher.finish()
+}
+
+pub(super) fn hash_text(text: &[u8]) -> u64 {
+    let mut hasher = hasher();
+    hasher.write(text);
+    hasher.finish()
+}
+
+/// The numbers that stand for parameters in canonical form, by how they were written, so that what is said often is read once.
+#[derive(Debug, Default)]
+pub(super) struct KnownParams(HashMap<u64, ParamsHash>);
+
+/// What parameters come to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ParamsHash {
+    /// In canonical form.
+    pub(super) exact: u64,
+    /// The same without generated values, if there are any.
+    pub(super) general: Option<u64>,
+}
+
+impl KnownParams {
+    /// How many are kept; then they are learnt anew.
+    const MOST: usize = 1 << 16;
+
+    /// Returns what the parameters of a request come to. `canonical` makes their canonical form of them.
+    ///
+    /// Parameters that do not mean the same in each request must not be asked for.
+    pub(super) fn get(
+        &mut self,
+        rules: &[Ignore],
+        class: &str,
+        request: &Request<'_>,
+        canonical: impl FnOnce() -> String,
+    ) -> ParamsHash {
+        let mut hasher = hasher();
+        hasher.write(request.params.map_or(b"", |params| params.as_bytes()));
+        (class, &*request.method).hash(&mut hasher);
+        let written = hasher.finish();
+        if let Some(known) = self.0.get(&written) {
+            return *known;
+        }
+        let found = ParamsHash::new(rules, class, &request.method, &canonical());
+        if self.0.len() == Self::MOST {
+            self.0.clear();
+        }
+        self.0.insert(written, found);
+        found
+    }
+}
+
+impl ParamsHash {
+    pub(super) fn new(rules: &[Ignore], class: &str, method: &str, canonical: &str) -> Self {
+        let params = volatile::ignoring(rules, class, method, canonical);
+        Self {
+            exact: hash_text(params.as_bytes()),
+            general: volatile::general(method, &params).map(|general| hash_text(general.as_bytes())),
+        }
     }
 }
 
@@ -51,25 +141,48 @@ pub(super) fn guessed(handle: Handle) -> Lineage {
     Lineage::GLOBAL.child(&format!("handle {handle}"), None, 0, "")
 }
 
-/// Methods whose first parameter is the id of another request.
-fn names_a_request(method: &str) -> bool {
+/// Whether the first parameter of the method is the id of another request.
+pub(super) fn names_a_request(method: &str) -> bool {
     matches!(method, "CancelRequest" | "AbortRequest" | "GetProgress" | "GetInteract" | "InteractDone")
 }
 
 /// The latest requests of a connection, so that a parameter that names one by id can be compared.
 #[derive(Debug, Default)]
-pub(super) struct RecentRequests(VecDeque<(Box<[u8]>, Box<str>)>);
+pub(super) struct RecentRequests {
+    /// Ids, each with the place of its method.
+    latest: VecDeque<(u64, u32)>,
+    methods: Vec<Box<str>>,
+}
 
 impl RecentRequests {
     /// More requests than any client has in flight.
     const KEPT: usize = 4096;
 
     pub(super) fn remember(&mut self, request: &Request<'_>) {
-        if let Some(id) = request.id {
-            if self.0.len() == Self::KEPT {
-                self.0.pop_front();
+        let Some(id) = request.id else { return };
+        // A few methods make up nearly all requests; a client with very many different ones loses the oldest.
+        let method = match self.methods.iter().position(|method| **method == *request.method) {
+            Some(method) => method,
+            None => {
+                if self.methods.len() == Self::KEPT {
+                    self.methods.clear();
+                    self.latest.clear();
+                }
+                self.methods.push((&*request.method).into());
+                self.methods.len() - 1
             }
-            self.0.push_back((id.as_bytes().into(), (&*request.method).into()));
+        };
+        if self.latest.len() == Self::KEPT {
+            self.latest.pop_front();
+        }
+        self.latest.push_back((hash_text(id.as_bytes()), method as u32));
+    }
+
+    /// Returns the parameters of a request in the form in which equal ones are equal texts.
+    pub(super) fn canonical(&self, class: &str, request: &Request<'_>) -> String {
+        match request.params {
+            Some(params) if names_a_request(&request.method) => self.named_in(&request.method, params),
+            params => canonical_params(class, &request.method, params),
         }
     }
 
@@ -82,8 +195,10 @@ impl RecentRequests {
         if let Some(id) = id
             && let Some(text) = id.scalar()
         {
-            let found = self.0.iter().rev().find(|(known, _)| **known == *text.as_bytes());
-            *id = Tree::string(&format!("@{}", found.map_or("", |(_, method)| method)));
+            let named = hash_text(text.as_bytes());
+            let found = self.latest.iter().rev().find(|(known, _)| *known == named);
+            let method = found.and_then(|(_, method)| self.methods.get(*method as usize));
+            *id = Tree::string(&format!("@{}", method.map_or("", |method| method)));
         }
         let text = tree.to_string();
         canonical_params("Global", method, Raw::new(text.as_bytes()).ok())

@@ -19,13 +19,13 @@ enum Step {
 pub(super) struct Masks(HashMap<Box<str>, HashSet<Vec<Step>>>);
 
 impl Masks {
-    /// Takes in a recorded request.
-    pub(super) fn learn(&mut self, key: &Key) {
-        if !key.params.contains("\"***\"") {
+    /// Takes in the parameters of a recorded request, in canonical form.
+    pub(super) fn learn(&mut self, method: &str, canonical: &str) {
+        if !canonical.contains("\"***\"") {
             return;
         }
-        if let Ok(params) = Tree::parse(key.params.as_bytes()) {
-            let places = self.0.entry(key.method.clone()).or_default();
+        if let Ok(params) = Tree::parse(canonical.as_bytes()) {
+            let places = self.0.entry(method.into()).or_default();
             collect(&params, &mut Vec::new(), places);
         }
     }

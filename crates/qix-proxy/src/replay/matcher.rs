@@ -1,30 +1,54 @@
 //! Which recorded answer is next.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, io, sync::Arc};
 
-use qix_protocol::Handle;
+use qix_protocol::{Handle, Lineage, frame::client::Request};
 
 use super::{
-    Key, Repeat, ReplaySettings, Tapes,
-    key::{guessed, shortened},
-    tape::CallId,
+    Difference, Key, Miss, Repeat, ReplaySettings, Tapes,
+    answer::Outcome,
+    index::CallId,
+    key::{KnownParams, RecentRequests, guessed, hash_of, hash_text, names_a_request},
+    state::{self, State},
+    volatile::{self, Pairs},
 };
 
 /// Finds recorded calls for requests. It keeps nothing: what a live session has taken so far is its [`Progress`].
 ///
-/// Calls come from the tape that the connection plays; a request that this tape does not know is looked up in the others.
-/// Equal requests get their answers in recorded order, and then as [`Repeat`] says.
+/// Calls come from the tape that the connection plays; a request that this tape does not know is looked up in those of its session,
+/// and then in the others. Among equal requests, those that were recorded in the state in which the session is now get
+/// their answers in recorded order, and then as [`Repeat`] says; if there is none, all do.
 #[derive(Clone, Debug)]
 pub struct ReplayMatcher {
     tapes: Arc<Tapes>,
     repeat: Repeat,
+    merge: bool,
 }
 
 /// What the sockets of one live session have taken from the recording so far.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// How many answers of a key have been taken, by tape and by the first call with that key.
-    taken: HashMap<(usize, usize), usize>,
+    /// Which calls were taken, one bit each, as far as the highest.
+    taken: Vec<u64>,
+    /// How many calls at the beginning of a long list of equal ones were taken, by the first of them.
+    begun: HashMap<u32, usize>,
+    /// How often calls of a list of equal ones were asked for, by the first of them.
+    asked: HashMap<u32, usize>,
+    state: State,
+    known: KnownParams,
+    pairs: Pairs,
+}
+
+/// What a client asks.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked<'a> {
+    /// The object.
+    pub(super) lineage: &'a Lineage,
+    /// `None` if it is no request.
+    pub(super) request: Option<&'a Request<'a>>,
+    pub(super) text: &'a [u8],
+    /// What the connection has asked before.
+    pub(super) requests: &'a RecentRequests,
 }
 
 /// A recorded call that fits a request.
@@ -35,117 +59,234 @@ pub(super) struct Found {
     pub(super) again: bool,
 }
 
-/// A request that the recording cannot answer.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Miss {
-    /// The request.
-    pub key: Key,
-    /// The recorded request that is most like it, if any is.
-    pub nearest: Option<Key>,
-    /// Whether the request itself was recorded, but not its answer.
-    pub lost: bool,
+/// What a search for a key comes to.
+enum Search {
+    Found(Found),
+    /// It was recorded, and may not be answered again.
+    Exhausted(Difference),
+    Unknown,
 }
+
+/// Beyond as many equal calls, those at the beginning that were taken are stepped over.
+const LONG: usize = 32;
+/// How many equal calls are looked at for one of the same state.
+const MOST_LOOKED_AT: usize = 10_000;
 
 impl ReplayMatcher {
     /// Makes a matcher.
     pub fn new(tapes: Arc<Tapes>, settings: &ReplaySettings) -> Self {
-        Self { tapes, repeat: settings.repeat }
+        Self { tapes, repeat: settings.repeat, merge: settings.merge }
     }
 
     pub(super) fn tapes(&self) -> &Arc<Tapes> {
         &self.tapes
     }
 
-    /// Takes the next recorded call for `key`, for a connection that plays `tape`.
+    /// Takes the next recorded call for what is asked, for a connection that plays `tape`.
     ///
     /// A client that asks before the answer which names its handle has guessed that handle, and is recorded so, even if it knows
-    /// better now: such calls are found by `handle`.
+    /// better now: such calls are found by the handle.
     pub(super) fn take(
         &self,
         progress: &mut Progress,
         tape: usize,
-        key: Key,
-        handle: Option<Handle>,
-    ) -> Result<Found, Miss> {
-        if let Some(found) = self.find(progress, tape, &key) {
-            return Ok(found);
-        }
-        let guess = handle.map(|handle| Key { lineage: guessed(handle), ..key.clone() });
-        if let Some(found) = guess.and_then(|guess| self.find(progress, tape, &guess)) {
-            return Ok(found);
-        }
-        // Only now, for a text may be `***` because a client said so.
-        if let Some(masked) = self.tapes.masks.apply(&key)
-            && let Some(found) = self.find(progress, tape, &masked)
+        asked: Asked<'_>,
+    ) -> Result<Found, Box<Miss>> {
+        if let Some(request) = asked.request
+            && progress.pairs.is_empty()
+            && !names_a_request(&request.method)
         {
-            return Ok(found);
+            let class = asked.lineage.class();
+            let canonical = || asked.requests.canonical(class, request);
+            let params = progress.known.get(&self.tapes.ignored, class, request, canonical);
+            let hash = hash_of(asked.lineage, &request.method, params.exact);
+            if let Search::Found(found) =
+                self.find(progress, tape, self.tapes.index.with_hash(hash), asked.lineage)
+            {
+                if state::writes(&request.method) {
+                    self.write(progress, found.call, &canonical());
+                }
+                return Ok(found);
+            }
         }
-        let nearest = self.nearest(tape, &key).cloned();
-        Err(Miss { key, nearest, lost: false })
+        self.take_slowly(progress, tape, asked)
     }
 
-    fn find(&self, progress: &mut Progress, own: usize, key: &Key) -> Option<Found> {
-        let others = (0..self.tapes.tapes.len()).filter(|tape| *tape != own);
-        let found = std::iter::once(own)
-            .chain(others)
-            .find_map(|tape| Some((tape, self.tapes.tapes[tape].by_key.get(key)?)));
-        let (tape, calls) = found?;
-        let taken = progress.taken.entry((tape, calls[0])).or_default();
-        let again = *taken >= calls.len();
-        let recorded = &self.tapes.tapes[tape].calls;
-        // The last answer sticks, not a last call that got none.
-        let last = || calls.iter().rfind(|call| recorded[**call].answer.is_some()).or(calls.last());
-        let call = match self.repeat {
-            Repeat::Sticky => calls.get(*taken).or_else(last),
-            Repeat::Once => calls.get(*taken),
-            Repeat::Cycle => calls.get(*taken % calls.len()),
+    /// Does the same with all that may differ.
+    #[cold]
+    fn take_slowly(
+        &self,
+        progress: &mut Progress,
+        tape: usize,
+        asked: Asked<'_>,
+    ) -> Result<Found, Box<Miss>> {
+        let mut key = match asked.request {
+            Some(request) => Key::new(asked.lineage.clone(), request, asked.requests),
+            None => Key::of_text(asked.text),
         };
-        *taken += 1;
-        call.map(|call| Found { call: CallId { tape, call: *call }, again })
+        if let Some(recorded) = progress.pairs.as_recorded(key.params.as_bytes()) {
+            key.params = String::from_utf8_lossy(&recorded).into();
+        }
+        let guess = asked.request.filter(|request| request.handle != Handle::GLOBAL);
+        let guess = guess.map(|request| Key { lineage: guessed(request.handle), ..key.clone() });
+        // Only then, for a text may be `***` because a client said so.
+        let masked = self.tapes.masks.apply(&key);
+        let mut exhausted = None;
+        for key in [Some(&key), guess.as_ref(), masked.as_ref()].into_iter().flatten() {
+            let hash = match &*key.method {
+                "" => hash_of(&key.lineage, "", hash_text(key.params.as_bytes())),
+                _ => key.hash_value(&self.tapes.ignored),
+            };
+            match self.find(progress, tape, self.tapes.index.with_hash(hash), &key.lineage) {
+                Search::Found(found) => {
+                    self.write(progress, found.call, &key.params);
+                    return Ok(found);
+                }
+                Search::Exhausted(difference) => {
+                    exhausted.get_or_insert(difference);
+                }
+                Search::Unknown => {}
+            }
+        }
+        if exhausted.is_none()
+            && let Some(hash) = key.general_hash_value(&self.tapes.ignored)
+        {
+            let calls = self.tapes.index.with_general_hash(hash);
+            if let Search::Found(found) = self.find(progress, tape, &calls, &key.lineage) {
+                let recorded = self.tapes.key(found.call);
+                progress.pairs.learn(&key.method, &key.params, &recorded.params);
+                self.write(progress, found.call, &recorded.params);
+                return Ok(found);
+            }
+        }
+        if let Some(difference) = exhausted {
+            return Err(Box::new(Miss::of(key, difference)));
+        }
+        let nearest = self.tapes.nearest(tape, &key);
+        let difference =
+            nearest.as_ref().map_or(Difference::Nothing, |nearest| Difference::between(&key, nearest));
+        Err(Box::new(Miss { key, nearest, difference }))
     }
 
-    /// The recorded key that shares most with `key`: first the method, then the object, then the beginning of the parameters.
-    fn nearest(&self, tape: usize, key: &Key) -> Option<&Key> {
-        let likeness = |other: &Key| {
-            let prefix = key.params.bytes().zip(other.params.bytes()).take_while(|(a, b)| a == b).count();
-            (other.method == key.method, other.lineage == key.lineage, prefix)
+    /// Returns what came of a call, with what the live session has made up for what the recorded one had.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is not what it was.
+    pub(super) fn outcome(&self, progress: &Progress, call: CallId) -> io::Result<Outcome> {
+        let outcome = self.tapes.outcome(call)?;
+        if let Outcome::Answer(answer) = &outcome
+            && !progress.pairs.is_empty()
+            && let Some(live) = answer.as_live(&progress.pairs)
+        {
+            return Ok(Outcome::Answer(Arc::new(live)));
+        }
+        Ok(outcome)
+    }
+
+    fn write(&self, progress: &mut Progress, call: CallId, canonical: &str) {
+        let (object, method) = (self.tapes.lineage(call), self.tapes.method(call));
+        if state::writes(method) && !self.tapes.index.failed(call) {
+            let params = volatile::ignoring(&self.tapes.ignored, object.class(), method, canonical);
+            progress.state.write(object, method, &params);
+        }
+    }
+
+    /// Chooses among equal calls, which are in recorded order.
+    fn find(&self, progress: &mut Progress, own: usize, equal: &[u32], object: &Lineage) -> Search {
+        let Some(first) = equal.first() else { return Search::Unknown };
+        let tapes = &*self.tapes;
+        // Nearly always all are on one tape, the connection's own.
+        let tier = |call: &u32| self.tier(own, CallId(*call));
+        let nearest = equal.iter().map(tier).take(MOST_LOOKED_AT).min().unwrap_or_default();
+        let fits = |call: &&u32| tier(call) == nearest;
+        let start = match progress.begun.get(first) {
+            Some(begun) if equal.len() > LONG => *begun,
+            _ => 0,
         };
-        let tapes = &self.tapes.tapes;
-        let keys =
-            std::iter::once(&tapes[tape]).chain(tapes).flat_map(|tape| &tape.calls).map(|call| &call.key);
-        let near = keys.filter(|other| other.method == key.method || other.lineage == key.lineage);
-        // The first of equals, in recorded order.
-        near.reduce(|best, next| if likeness(next) > likeness(best) { next } else { best })
+        let now = progress.state.of(object);
+        let agrees = |call: &&u32| tapes.index.state(CallId(**call)) == now;
+        let free = |call: &&u32| !progress.is_taken(CallId(**call));
+        let rest = equal[start..].iter().filter(fits);
+        let next = rest.clone().filter(free).take(MOST_LOOKED_AT).find(agrees);
+        let found = match next {
+            Some(call) => *call,
+            // Taken ones of this state, before free ones of another.
+            None => {
+                let mut same = equal.iter().rev().filter(fits).take(MOST_LOOKED_AT).filter(agrees).peekable();
+                let in_state = same.peek().is_some();
+                let free = rest.clone().find(free).copied();
+                match (free, self.repeat) {
+                    (Some(free), _) if !in_state => free,
+                    (free, Repeat::Once) => {
+                        let times = same.count();
+                        let after = free.and_then(|free| tapes.write_before(CallId(free)));
+                        return Search::Exhausted(match free {
+                            Some(_) => Difference::State { times, recorded_after: after },
+                            None => Difference::Repeated { times: equal.iter().filter(fits).count() },
+                        });
+                    }
+                    // The last answer sticks, not a last call that got none.
+                    (_, Repeat::Sticky) => {
+                        let answered = |call: &&u32| tapes.index.is_answered(CallId(**call));
+                        let all = || equal.iter().rev().filter(fits).find(answered);
+                        let Some(last) = same.find(answered).or_else(all).or(equal.iter().rfind(fits)) else {
+                            return Search::Unknown;
+                        };
+                        *last
+                    }
+                    (_, Repeat::Cycle) => {
+                        let mut among: Vec<u32> = same.copied().collect();
+                        if among.is_empty() {
+                            among = equal.iter().rev().filter(fits).copied().collect();
+                        }
+                        among.reverse();
+                        let Some(first) = among.first() else { return Search::Unknown };
+                        let asked = progress.asked.entry(*first).or_default();
+                        *asked += 1;
+                        among[(*asked - 1) % among.len()]
+                    }
+                }
+            }
+        };
+        let call = CallId(found);
+        let again = progress.take(call);
+        tapes.note_use(call);
+        if equal.len() > LONG {
+            let taken = equal[start..].iter().take_while(|call| progress.is_taken(CallId(**call))).count();
+            progress.begun.insert(*first, start + taken);
+        }
+        Search::Found(Found { call, again })
+    }
+
+    /// Returns how far from the connection's own tape a call is; of those far away, each tape for itself, in recorded order.
+    fn tier(&self, own: usize, call: CallId) -> usize {
+        let tape = self.tapes.tape_of(call);
+        let session = |tape: usize| self.tapes.tapes[tape].session;
+        if self.merge || tape == own {
+            0
+        } else if session(tape) == session(own) {
+            1
+        } else {
+            2 + tape
+        }
     }
 }
 
-impl fmt::Display for Miss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.key)?;
-        match &self.nearest {
-            _ if self.lost => f.write_str("; it was recorded without its answer"),
-            None => f.write_str("; nothing like it was recorded"),
-            Some(nearest) if nearest.method != self.key.method => {
-                write!(f, "; the method was not recorded, only others of that object, such as {nearest}")
-            }
-            Some(nearest) if nearest.lineage != self.key.lineage => {
-                write!(f, "; nearest recorded call: {nearest}, another object")
-            }
-            Some(nearest) => {
-                write!(f, "; nearest recorded call: {nearest}")?;
-                let at =
-                    self.key.params.bytes().zip(nearest.params.bytes()).take_while(|(a, b)| a == b).count();
-                let tail = |params: &str| {
-                    let start = (0..=at).rev().find(|at| params.is_char_boundary(*at)).unwrap_or(0);
-                    shortened(&params[start..])
-                };
-                write!(
-                    f,
-                    ", whose parameters go on with {} instead of {}",
-                    tail(&nearest.params),
-                    tail(&self.key.params)
-                )
-            }
+impl Progress {
+    fn is_taken(&self, call: CallId) -> bool {
+        let word = self.taken.get(call.0 as usize / 64);
+        word.is_some_and(|word| word & 1 << (call.0 % 64) != 0)
+    }
+
+    /// Notes that a call is taken, and returns whether it was before.
+    fn take(&mut self, call: CallId) -> bool {
+        let was = self.is_taken(call);
+        let word = call.0 as usize / 64;
+        if self.taken.len() <= word {
+            self.taken.resize(word + 1, 0);
         }
+        self.taken[word] |= 1 << (call.0 % 64);
+        was
     }
 }

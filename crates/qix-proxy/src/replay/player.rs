@@ -9,10 +9,12 @@ use qix_protocol::{
 };
 
 use super::{
-    Key, LiveSession, Miss, ReplayMatcher,
+    Difference, Key, LiveSession, Miss, ReplayMatcher,
+    answer::{Body, Lists, Outcome, Push, Pushed, RecordedAnswer},
+    index::CallId,
     key::{RecentRequests, guessed},
-    matcher::Found,
-    tape::{Body, CallId, Lists, Moment, Outcome, Push, Pushed, RecordedAnswer},
+    matcher::{Asked, Found},
+    tape::Moment,
 };
 use crate::record::Redaction;
 
@@ -96,8 +98,9 @@ impl Player {
     /// Returns what the engine said before it was asked anything.
     pub fn open(&mut self) -> Vec<Outgoing> {
         let tapes = self.matcher.tapes().clone();
-        for push in tapes.greeting(self.tape) {
-            self.say(push);
+        match tapes.greeting(self.tape) {
+            Ok(pushes) => pushes.iter().for_each(|push| self.say(push)),
+            Err(error) => tracing::error!("{error}"),
         }
         std::mem::take(&mut self.out)
     }
@@ -112,35 +115,39 @@ impl Player {
         let replaced = tapes.anonymizer.as_ref().and_then(|anonymizer| anonymizer.request(text));
         let text = replaced.as_deref().unwrap_or(text);
         let request = Request::parse(text).ok();
-        let mut handle = None;
-        let key = match &request {
-            Some(request) => {
-                let key = Key::new(self.lineage_of(request.handle), request, &self.requests);
-                self.requests.remember(request);
-                handle = Some(request.handle);
-                key
-            }
-            None => Key::of_text(text),
-        };
+        let lineage = request.as_ref().map_or(Lineage::GLOBAL, |request| self.lineage_of(request.handle));
+        let asked = Asked { lineage: &lineage, request: request.as_ref(), text, requests: &self.requests };
         // Taken before the answer is made, so that no other socket waits for that.
-        let taken = self.matcher.take(&mut self.session.progress(), self.tape, key, handle);
+        let taken = self.matcher.take(&mut self.session.progress(), self.tape, asked);
+        if let Some(request) = &request {
+            self.requests.remember(request);
+        }
         match taken {
             Ok(Found { call, again }) => {
                 if !again {
                     self.follow(call, Moment::Before);
                 }
-                match tapes.outcome(call) {
-                    Outcome::Answer(answer) => self.answer(request.as_ref(), &answer),
-                    Outcome::Lost => {
-                        let miss = Miss { key: tapes.key(call), nearest: None, lost: true };
-                        self.miss(text, &miss);
-                        self.out.push(Outgoing::Missed(miss));
+                let outcome = self.matcher.outcome(&self.session.progress(), call);
+                let difference = match outcome {
+                    Ok(Outcome::Answer(answer)) => {
+                        self.answer(request.as_ref(), &answer);
+                        None
                     }
+                    Ok(Outcome::Lost) => Some(Difference::Lost),
                     // Text that is no request expects none.
-                    Outcome::Unanswered if request.as_ref().is_some_and(|request| request.id.is_some()) => {
+                    Ok(Outcome::Unanswered)
+                        if request.as_ref().is_some_and(|request| request.id.is_some()) =>
+                    {
                         self.out.push(Outgoing::Unanswered(tapes.key(call)));
+                        None
                     }
-                    Outcome::Unanswered => {}
+                    Ok(Outcome::Unanswered) => None,
+                    Err(error) => Some(Difference::Unreadable(error.to_string())),
+                };
+                if let Some(difference) = difference {
+                    let miss = Miss::of(tapes.key(call), difference);
+                    self.miss(text, &miss);
+                    self.out.push(Outgoing::Missed(miss));
                 }
                 if !again {
                     self.follow(call, Moment::After);
@@ -148,7 +155,7 @@ impl Player {
             }
             Err(miss) => {
                 self.miss(text, &miss);
-                self.out.push(Outgoing::Missed(miss));
+                self.out.push(Outgoing::Missed(*miss));
             }
         }
         std::mem::take(&mut self.out)
@@ -157,15 +164,22 @@ impl Player {
     /// Takes in what another player's call has caused on this connection, and returns what to say.
     pub fn hear(&mut self, push: ElsewherePush) -> Vec<Outgoing> {
         let tapes = self.matcher.tapes().clone();
-        self.say(&tapes.pushes(push.call, push.moment)[push.index]);
+        match tapes.pushes(push.call, push.moment) {
+            Ok(pushes) => pushes.get(push.index).into_iter().for_each(|push| self.say(push)),
+            Err(error) => tracing::error!("{error}"),
+        }
         std::mem::take(&mut self.out)
     }
 
     fn follow(&mut self, call: CallId, moment: Moment) {
         let tapes = self.matcher.tapes().clone();
-        for (index, push) in tapes.pushes(call, moment).iter().enumerate() {
+        let pushes = tapes.pushes(call, moment).unwrap_or_else(|error| {
+            tracing::error!("{error}");
+            Vec::new()
+        });
+        for (index, push) in pushes.iter().enumerate() {
             // A call that was found on another tape brings what was said on that one.
-            if push.tape == self.tape || push.tape == call.tape {
+            if push.tape == self.tape || push.tape == tapes.tape_of(call) {
                 self.say(push);
             } else {
                 self.out.push(Outgoing::Elsewhere(ElsewherePush { tape: push.tape, call, moment, index }));

@@ -5,6 +5,7 @@
 #[non_exhaustive]
 pub struct ReplaySettings {
     pub(super) repeat: Repeat,
+    pub(super) merge: bool,
 }
 
 /// What a request gets that is made more often than it was recorded.
@@ -24,6 +25,15 @@ impl ReplaySettings {
     #[must_use]
     pub fn repeat(mut self, repeat: Repeat) -> Self {
         self.repeat = repeat;
+        self
+    }
+
+    /// Sets whether all recorded connections count as one, whose calls are taken in the order of their times.
+    ///
+    /// Default: `false`. Calls are then taken from the recorded connection that a client plays, and from others if that one has none.
+    #[must_use]
+    pub fn merge(mut self, merge: bool) -> Self {
+        self.merge = merge;
         self
     }
 }

@@ -4,9 +4,12 @@ use std::ops::Range;
 
 use bytes::Bytes;
 use qix_protocol::{
-    Handle, Lineage, Lineages,
+    Handle, Lineage,
     frame::{Raw, members},
 };
+
+/// Longer values are not searched for references, which are short.
+const LONGEST_REFERENCE: usize = 16 << 10;
 
 /// A recorded JSON value with holes where handles stood.
 #[derive(Clone, Debug)]
@@ -16,37 +19,81 @@ pub(super) struct Template {
 }
 
 impl Template {
-    /// Makes a template of one out member; only an object reference has a hole.
-    pub(super) fn of_member(value: Raw<'_>, lineages: &Lineages) -> Self {
-        let text = Bytes::copy_from_slice(value.as_bytes());
-        let typed = || members(value).any(|(name, _)| name == "qType");
-        let holes = members(value)
-            .filter(|(name, _)| name == "qHandle")
-            .filter(|_| typed())
-            .filter_map(|(_, number)| {
-                let lineage = lineages.get(Handle::new(number.as_integer()?))?.clone();
-                let start = number.as_bytes().as_ptr().addr() - value.as_bytes().as_ptr().addr();
-                Some((start..start + number.as_bytes().len(), lineage))
-            })
-            .collect();
-        Self { text, holes }
+    /// Makes a template of one out member, which is a part of `text`; only an object reference has a hole.
+    pub(super) fn of_member(
+        value: Raw<'_>,
+        text: &Bytes,
+        lineage: impl Fn(Handle) -> Option<Lineage>,
+    ) -> Self {
+        let mut holes = Vec::new();
+        if value.as_bytes().len() <= LONGEST_REFERENCE
+            && memchr::memmem::find(value.as_bytes(), b"\"qHandle\"").is_some()
+        {
+            let typed = || members(value).any(|(name, _)| name == "qType");
+            holes.extend(
+                members(value).filter(|(name, _)| name == "qHandle").filter(|_| typed()).filter_map(
+                    |(_, number)| {
+                        let lineage = lineage(Handle::new(number.as_integer()?))?;
+                        let start = number.as_bytes().as_ptr().addr() - value.as_bytes().as_ptr().addr();
+                        Some((start..start + number.as_bytes().len(), lineage))
+                    },
+                ),
+            );
+        }
+        Self { text: text.slice_ref(value.as_bytes()), holes }
+    }
+
+    /// Returns the text.
+    pub(super) fn text(&self) -> &Bytes {
+        &self.text
+    }
+
+    /// Returns a template with another text, if `exchange` has one; what stands around the holes is exchanged piece by piece.
+    pub(super) fn exchanged(&self, exchange: impl Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Self> {
+        let mut changed = false;
+        let mut text = Vec::new();
+        let mut piece = |part: &[u8], text: &mut Vec<u8>| match exchange(part) {
+            Some(other) => {
+                changed = true;
+                text.extend_from_slice(&other);
+            }
+            None => text.extend_from_slice(part),
+        };
+        let mut holes = Vec::new();
+        let mut from = 0;
+        for (hole, lineage) in &self.holes {
+            piece(&self.text[from..hole.start], &mut text);
+            let start = text.len();
+            text.extend_from_slice(&self.text[hole.clone()]);
+            holes.push((start..text.len(), lineage.clone()));
+            from = hole.end;
+        }
+        piece(&self.text[from..], &mut text);
+        changed.then(|| Self { text: text.into(), holes })
+    }
+
+    /// Returns the text in pieces that share its memory, and the objects whose live handles stand between them.
+    pub(super) fn pieces(&self) -> impl Iterator<Item = (Bytes, Option<&Lineage>)> {
+        let starts = std::iter::once(0).chain(self.holes.iter().map(|(hole, _)| hole.end));
+        let ends = self.holes.iter().map(|(hole, lineage)| (hole.start, Some(lineage)));
+        let ends = ends.chain(std::iter::once((self.text.len(), None)));
+        starts.zip(ends).map(|(start, (end, lineage))| (self.text.slice(start..end), lineage))
     }
 
     /// Writes the text with live handles.
     pub(super) fn render(&self, out: &mut Vec<u8>, mut handle: impl FnMut(&Lineage) -> Handle) {
-        let mut from = 0;
-        for (hole, lineage) in &self.holes {
-            out.extend_from_slice(&self.text[from..hole.start]);
-            out.extend_from_slice(itoa::Buffer::new().format(handle(lineage).get()).as_bytes());
-            from = hole.end;
+        for (piece, lineage) in self.pieces() {
+            out.extend_from_slice(&piece);
+            if let Some(lineage) = lineage {
+                out.extend_from_slice(itoa::Buffer::new().format(handle(lineage).get()).as_bytes());
+            }
         }
-        out.extend_from_slice(&self.text[from..]);
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use qix_protocol::ObjectReference;
+    use qix_protocol::{Lineages, ObjectReference};
 
     use super::*;
 
@@ -57,8 +104,10 @@ mod tests {
         lineages.opened(&reference, Handle::GLOBAL, "GetObject", None, 0);
         let render = |text: &str| {
             let mut out = Vec::new();
-            let value = Raw::new(text.as_bytes()).unwrap();
-            Template::of_member(value, &lineages).render(&mut out, |_| Handle::new(71));
+            let text = Bytes::copy_from_slice(text.as_bytes());
+            let value = Raw::new(&text).unwrap();
+            let lineage = |handle| lineages.get(handle).cloned();
+            Template::of_member(value, &text, lineage).render(&mut out, |_| Handle::new(71));
             String::from_utf8(out).unwrap()
         };
         assert_eq!(render(r#"{"qType":"X", "qHandle": 3 ,"a":3}"#), r#"{"qType":"X", "qHandle": 71 ,"a":3}"#);

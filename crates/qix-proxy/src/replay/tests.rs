@@ -2,8 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{LoadError, LoadReport, Miss, Outgoing, Player, ReplayMatcher, ReplaySettings, Tapes};
-use crate::record::RecordingReader;
+use proptest::prelude::*;
+use qix_protocol::Lineage;
+
+use super::{
+    LoadError, LoadReport, LoadSettings, Miss, Outgoing, Player, Repeat, ReplayMatcher, ReplaySettings,
+    Tapes, index::CallId,
+};
+use crate::record::{RecordingReader, Redaction};
 
 /// A recording as its lines: `1> text` is said by the client of connection 1, `1< text` to it.
 fn tapes(script: &str) -> (Arc<Tapes>, LoadReport) {
@@ -11,6 +17,12 @@ fn tapes(script: &str) -> (Arc<Tapes>, LoadReport) {
 }
 
 fn try_tapes(script: &str) -> Result<(Arc<Tapes>, LoadReport), LoadError> {
+    let text = recording(script);
+    let (tapes, report) = Tapes::load(RecordingReader::new(text.as_bytes(), "test").unwrap())?;
+    Ok((Arc::new(tapes), report))
+}
+
+fn recording(script: &str) -> String {
     let mut text = String::from("{\"qixrec\":[1,0]}\n");
     for (index, line) in script.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
         let (conn, rest) = line.split_at(1);
@@ -26,8 +38,7 @@ fn try_tapes(script: &str) -> Result<(Arc<Tapes>, LoadReport), LoadError> {
         };
         text += &format!("{{\"seq\":{},\"t\":0,\"conn\":{conn},{entry}}}\n", index + 1);
     }
-    let (tapes, report) = Tapes::load(RecordingReader::new(text.as_bytes(), "test").unwrap())?;
-    Ok((Arc::new(tapes), report))
+    text
 }
 
 fn player(script: &str) -> Player {
@@ -417,4 +428,309 @@ fn what_was_replaced_by_rules_that_the_replay_does_not_know_does_not_matter() {
     assert!(
         hears(&mut player, r#"{"id":3,"method":"Mine","params":["x",{"b":3}]}"#)[1].starts_with("missed")
     );
+}
+
+/// A session that selects A and reads, then selects B and reads.
+const SELECT: &str = r#"
+    1+ /
+    1> {"id":1,"handle":-1,"method":"OpenDoc","params":["a"]}
+    1< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}
+    1> {"id":2,"handle":1,"method":"GetObject","params":["o"]}
+    1< {"id":2,"result":{"qReturn":{"qType":"GenericObject","qHandle":2}}}
+    1> {"id":3,"handle":2,"method":"SelectListObjectValues","params":["/q",[0],false]}
+    1< {"id":3,"result":{"qSuccess":true}}
+    1> {"id":4,"handle":2,"method":"GetLayout","params":[]}
+    1< {"id":4,"result":{"q":"A1"}}
+    1> {"id":5,"handle":2,"method":"GetLayout","params":[]}
+    1< {"id":5,"result":{"q":"A2"}}
+    1> {"id":6,"handle":2,"method":"SelectListObjectValues","params":["/q",[1],false]}
+    1< {"id":6,"result":{"qSuccess":true}}
+    1> {"id":7,"handle":2,"method":"GetLayout","params":[]}
+    1< {"id":7,"result":{"q":"B"}}
+"#;
+
+/// Plays `SELECT`: its app and object are open.
+fn selecting(settings: &ReplaySettings) -> (Player, Arc<Tapes>) {
+    let (tapes, _) = tapes(SELECT);
+    let mut player = Player::new(ReplayMatcher::new(tapes.clone(), settings), Arc::default(), 0);
+    hears(&mut player, r#"{"id":1,"handle":-1,"method":"OpenDoc","params":["a"]}"#);
+    hears(&mut player, r#"{"id":2,"handle":1,"method":"GetObject","params":["o"]}"#);
+    (player, tapes)
+}
+
+fn select(player: &mut Player, value: u8) {
+    let select =
+        format!(r#"{{"id":3,"handle":2,"method":"SelectListObjectValues","params":["/q",[{value}],false]}}"#);
+    assert!(hears(player, &select)[0].contains(r#""qSuccess":true"#));
+}
+
+fn layout(player: &mut Player) -> String {
+    let said = hears(player, r#"{"id":4,"handle":2,"method":"GetLayout","params":[]}"#);
+    match said[0].split_once(r#""q":""#) {
+        Some((_, rest)) => rest.split('"').next().unwrap().to_owned(),
+        None => said[1].clone(),
+    }
+}
+
+#[test]
+fn answer_of_the_state_that_the_live_session_is_in_wins() {
+    let (mut player, _) = selecting(&ReplaySettings::default());
+    select(&mut player, 1);
+    assert_eq!(layout(&mut player), "B");
+    // The last one sticks within a state, though others are left.
+    assert_eq!(layout(&mut player), "B");
+    select(&mut player, 0);
+    assert_eq!([layout(&mut player), layout(&mut player), layout(&mut player)], ["A1", "A2", "A2"]);
+    select(&mut player, 1);
+    assert_eq!(layout(&mut player), "B");
+}
+
+#[test]
+fn without_an_answer_of_its_state_a_request_gets_them_in_recorded_order() {
+    let (mut player, _) = selecting(&ReplaySettings::default());
+    let said = [layout(&mut player), layout(&mut player), layout(&mut player), layout(&mut player)];
+    assert_eq!(said, ["A1", "A2", "B", "B"]);
+}
+
+#[test]
+fn repeat_once_is_a_miss_that_says_how_often_and_after_what_it_was_recorded() {
+    let (mut player, _) = selecting(&ReplaySettings::default().repeat(Repeat::Once));
+    select(&mut player, 0);
+    assert_eq!([layout(&mut player), layout(&mut player)], ["A1", "A2"]);
+    let said = layout(&mut player);
+    assert!(
+        said.ends_with(
+            r#"it was recorded only 2 times in this state, but after SelectListObjectValues("/q",[1],false) on OpenDoc("a") / GetObject("o")"#
+        ),
+        "{said}"
+    );
+    select(&mut player, 1);
+    assert_eq!(layout(&mut player), "B");
+    assert!(layout(&mut player).ends_with("; it was recorded only 3 times"));
+}
+
+#[test]
+fn repeat_cycle_begins_anew_within_the_state() {
+    let (mut player, _) = selecting(&ReplaySettings::default().repeat(Repeat::Cycle));
+    select(&mut player, 0);
+    let said: Vec<String> = (0..5).map(|_| layout(&mut player)).collect();
+    assert_eq!(said, ["A1", "A2", "A1", "A2", "A1"]);
+}
+
+#[test]
+fn calls_that_nobody_made_are_listed_in_recorded_order_with_their_number() {
+    let (mut player, tapes) = selecting(&ReplaySettings::default());
+    select(&mut player, 1);
+    layout(&mut player);
+    let unused = tapes.unused(9);
+    let first: Vec<String> = unused.first.iter().map(|(key, times)| format!("{times} {key}")).collect();
+    assert_eq!(
+        first,
+        [
+            r#"1 SelectListObjectValues("/q",[0],false) on OpenDoc("a") / GetObject("o")"#,
+            r#"2 GetLayout() on OpenDoc("a") / GetObject("o")"#
+        ]
+    );
+    assert_eq!((unused.calls, tapes.unused(1).first.len()), (3, 1));
+}
+
+#[test]
+fn merged_connections_are_one_time_line() {
+    let script = r#"
+        1+ /a
+        2+ /b
+        1> {"id":1,"method":"M"}
+        1< {"id":1,"result":{"q":1}}
+        2> {"id":1,"method":"M"}
+        2< {"id":1,"result":{"q":2}}
+        1> {"id":2,"method":"M"}
+        1< {"id":2,"result":{"q":3}}
+    "#;
+    let said = |merge: bool, tape: usize| {
+        let settings = ReplaySettings::default().merge(merge);
+        let mut player = Player::new(ReplayMatcher::new(tapes(script).0, &settings), Arc::default(), tape);
+        let mut ask = || hears(&mut player, r#"{"id":9,"method":"M"}"#)[0].clone();
+        [ask(), ask(), ask()].map(|said| said.split(r#""q":"#).nth(1).unwrap()[..1].to_owned())
+    };
+    assert_eq!(said(true, 0), ["1", "2", "3"]);
+    assert_eq!(said(true, 1), ["1", "2", "3"]);
+    assert_eq!(said(false, 0), ["1", "3", "3"]);
+    assert_eq!(said(false, 1), ["2", "2", "2"]);
+}
+
+#[test]
+fn ids_that_the_live_client_makes_up_stand_for_the_recorded_ones() {
+    let mut player = player(
+        r#"
+        1+ /
+        1> {"id":1,"handle":-1,"method":"OpenDoc","params":["a"]}
+        1< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}
+        1> {"id":2,"handle":1,"method":"CreateSessionObject","params":[{"qInfo":{"qId":"rec-1","qType":"t"}}]}
+        1< {"id":2,"result":{"qReturn":{"qType":"GenericObject","qHandle":2,"qGenericId":"rec-1"},"qInfo":{"qId":"rec-1"}}}
+        1> {"id":3,"handle":2,"method":"GetLayout","params":[]}
+        1< {"id":3,"result":{"qLayout":{"qInfo":{"qId":"rec-1"},"text":"of rec-1"}}}
+        1> {"id":4,"handle":1,"method":"DestroySessionObject","params":["rec-1"]}
+        1< {"id":4,"result":{"qSuccess":true}}
+        "#,
+    );
+    hears(&mut player, r#"{"id":1,"handle":-1,"method":"OpenDoc","params":["a"]}"#);
+    let created = hears(
+        &mut player,
+        r#"{"id":2,"handle":1,"method":"CreateSessionObject","params":[{"qInfo":{"qType":"t","qId":"live-9"}}]}"#,
+    );
+    assert_eq!(
+        created,
+        [
+            r#"{"jsonrpc":"2.0","id":2,"result":{"qReturn":{"qType":"GenericObject","qHandle":2,"qGenericId":"live-9"},"qInfo":{"qId":"live-9"}}}"#
+        ]
+    );
+    assert_eq!(
+        hears(&mut player, r#"{"id":3,"handle":2,"method":"GetLayout","params":[]}"#),
+        [r#"{"jsonrpc":"2.0","id":3,"result":{"qLayout":{"qInfo":{"qId":"live-9"},"text":"of rec-1"}}}"#]
+    );
+    let destroy = r#"{"id":4,"handle":1,"method":"DestroySessionObject","params":["live-9"]}"#;
+    assert!(hears(&mut player, destroy)[0].contains("qSuccess"));
+    // An object that is there by its name is not exchanged for another.
+    let other = r#"{"id":5,"handle":1,"method":"DestroySessionObject","params":["3f2504e0-4f89-41d3-9a0c-0305e82c3301"]}"#;
+    assert!(hears(&mut player, other)[1].starts_with("missed"));
+}
+
+#[test]
+fn ignored_values_do_not_count_and_others_do() {
+    let script = r#"
+        1+ /
+        1> {"id":1,"method":"M","params":[{"at":{"x":1,"y":2}}]}
+        1< {"id":1,"result":{"q":1}}
+    "#;
+    let recording = recording(script);
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.qixrec");
+    std::fs::write(&path, recording).unwrap();
+    let settings = LoadSettings::default().ignore("M:/at/x".parse().unwrap());
+    let tapes = Arc::new(Tapes::open_set([&path], &settings).unwrap().0);
+    let mut player = play(&tapes, 0);
+    assert_eq!(
+        hears(&mut player, r#"{"id":1,"method":"M","params":[{"at":{"x":7,"y":2}}]}"#),
+        [r#"{"jsonrpc":"2.0","id":1,"result":{"q":1}}"#]
+    );
+    assert!(
+        hears(&mut player, r#"{"id":1,"method":"M","params":[{"at":{"x":1,"y":3}}]}"#)[1]
+            .starts_with("missed")
+    );
+}
+
+#[test]
+fn times_between_request_answer_and_pushes_are_those_of_the_recording() {
+    let lines = [
+        r#"{"seq":1,"t":0,"conn":1,"kind":"open","url":"/","status":101}"#,
+        r#"{"seq":2,"t":100,"conn":1,"kind":"frame","from":"client","json":{"id":1,"method":"M"}}"#,
+        r#"{"seq":3,"t":130,"conn":1,"kind":"frame","from":"engine","json":{"method":"OnNews"}}"#,
+        r#"{"seq":4,"t":150,"conn":1,"kind":"frame","from":"engine","json":{"id":1,"result":{}}}"#,
+        r#"{"seq":5,"t":157,"conn":1,"kind":"close","by":"engine","code":1000,"clean":true}"#,
+    ];
+    let text = format!("{{\"qixrec\":[1,0]}}\n{}\n", lines.join("\n"));
+    let (tapes, _) = Tapes::load(RecordingReader::new(text.as_bytes(), "test").unwrap()).unwrap();
+    let pace = tapes.pace(CallId(0)).unwrap();
+    let micros = std::time::Duration::from_micros;
+    assert_eq!((pace.answer, pace.before, pace.after), (Some(micros(50)), vec![micros(30)], vec![micros(7)]));
+}
+
+#[test]
+fn what_opened_an_object_is_known() {
+    let (tapes, _) = tapes(SELECT);
+    let object = tapes.lineage(CallId(3)).clone();
+    assert_eq!(tapes.opened_by(&object), Some(CallId(1)));
+    assert_eq!(tapes.opened_by(&Lineage::GLOBAL), None);
+}
+
+#[test]
+fn patches_of_patches_are_materialised_and_whole_values_are_cut_out_of_the_file() {
+    let mut player = player(
+        r#"
+        1+ /
+        1> {"id":1,"method":"M","delta":true}
+        1< {"id":1,"delta":true,"result":{"q":[{"op":"add","path":"/","value":{"a":1}}]}}
+        1> {"id":2,"method":"M","delta":true}
+        1< {"id":2,"delta":true,"result":{"q":[{"op":"replace","path":"/","value":{"a":2}}]}}
+        1> {"id":3,"method":"M","delta":true}
+        1< {"id":3,"delta":true,"result":{"q":[{"op":"add","path":"/b","value":3}]}}
+        1> {"id":4,"method":"M","delta":true}
+        1< {"id":4,"delta":true,"result":{"q":[{"op":"add","path":"/","value":1},{"op":"replace","path":"/","value":4}]}}
+        1> {"id":5,"method":"M","delta":true}
+        1< {"id":5,"delta":true,"result":{"q":[]}}
+        "#,
+    );
+    let said: Vec<String> = (0..5).map(|_| hears(&mut player, r#"{"id":1,"method":"M"}"#).concat()).collect();
+    let expected = [r#"{"a":1}"#, r#"{"a":2}"#, r#"{"a":2,"b":3}"#, "4", "4"];
+    assert_eq!(said, expected.map(|q| format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"q":{q}}}}}"#)));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn independent_calls_get_their_recorded_answers_in_any_order(
+        order in Just((0..40usize).collect::<Vec<_>>()).prop_shuffle()
+    ) {
+        let mut script = String::from("1+ /\n");
+        for call in 0..40 {
+            script += &format!("1> {{\"id\":{call},\"method\":\"M\",\"params\":[{call}]}}\n1< {{\"id\":{call},\"result\":{{\"q\":{call}}}}}\n");
+        }
+        let mut player = player(&script);
+        for call in order {
+            let said = hears(&mut player, &format!(r#"{{"method":"M","params":[ {call} ],"id":7}}"#));
+            prop_assert_eq!(said, [format!(r#"{{"jsonrpc":"2.0","id":7,"result":{{"q":{call}}}}}"#)]);
+        }
+    }
+
+    #[test]
+    fn plain_compressed_and_several_files_say_the_same(
+        frames in prop::collection::vec((1..4u64, 0..6usize, any::<bool>()), 1..60),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        // Requests and answers of three connections, in any order; answers of which no request is known are among them.
+        let mut lines: Vec<String> = (1..4)
+            .map(|conn| format!(r#""conn":{conn},"kind":"open","url":"/{conn}","status":101"#))
+            .collect();
+        for (at, (conn, what, asks)) in frames.iter().enumerate() {
+            lines.push(if *asks {
+                format!(r#""conn":{conn},"kind":"frame","from":"client","json":{{"id":{what},"method":"M","params":[{what}]}}"#)
+            } else {
+                format!(r#""conn":{conn},"kind":"frame","from":"engine","json":{{"id":{what},"result":{{"q":{at}}}}}"#)
+            });
+        }
+        let header = r#"{"qixrec":[1,0],"started":"2026-01-02T03:04:05Z"}"#;
+        let line = |(at, line): (usize, &String)| format!("{{\"seq\":{},\"t\":{at},{line}}}\n", at + 1);
+        let all: Vec<String> = lines.iter().enumerate().map(line).collect();
+        let part = |lines: &[String]| format!("{header}\n{}", lines.concat());
+        let dir = tempfile::tempdir().unwrap();
+        let write = |name: &str, bytes: &[u8]| {
+            let path = dir.path().join(name);
+            std::fs::write(&path, bytes).unwrap();
+            path
+        };
+        let plain = write("plain", part(&all).as_bytes());
+        let zipped = write("zipped", &zstd::bulk::compress(part(&all).as_bytes(), 1).unwrap());
+        let cut = cut.index(all.len());
+        let one = write("one", part(&all[..cut]).as_bytes());
+        let two = write("two", part(&all[cut..]).as_bytes());
+        let said = |paths: &[&std::path::PathBuf]| {
+            let (tapes, report) = Tapes::open_parts(paths, &Redaction::standard()).unwrap();
+            let tapes = Arc::new(tapes);
+            let mut said = Vec::new();
+            for tape in 0..3 {
+                let mut player = play(&tapes, tape);
+                for round in 0..3 {
+                    for what in 0..6 {
+                        let text = format!(r#"{{"id":{round},"method":"M","params":[{what}]}}"#);
+                        said.extend(hears(&mut player, &text));
+                    }
+                }
+            }
+            (said, report, tapes.unused(100))
+        };
+        let expected = said(&[&plain]);
+        prop_assert_eq!(&said(&[&zipped]), &expected);
+        prop_assert_eq!(&said(&[&two, &one]), &expected);
+    }
 }
