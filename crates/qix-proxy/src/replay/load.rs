@@ -1,6 +1,12 @@
 //! Reads a recording into tapes.
 
-use std::{collections::HashMap, io::BufRead, path::Path, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    io::BufRead,
+    path::Path,
+    sync::{Arc, OnceLock, atomic::AtomicBool},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use qix_protocol::{
@@ -114,6 +120,7 @@ impl Tapes {
         let mut loader = Loader { redaction: redaction.clone(), ..Loader::default() };
         for entry in entries {
             let entry = entry?;
+            loader.now = entry.at;
             loader.entry(entry.seq, entry.conn, entry.kind);
         }
         if loader.tapes.is_empty() {
@@ -126,7 +133,13 @@ impl Tapes {
         let calls = loader.tapes.iter().flat_map(|tape| &tape.calls);
         report.unanswered = calls.filter(|call| call.answer.is_none()).count();
         Ok((
-            Self { tapes: loader.tapes, redaction: loader.redaction, masks: loader.masks, anonymizer: None },
+            Self {
+                tapes: loader.tapes,
+                session_objects: loader.session_objects,
+                redaction: loader.redaction,
+                masks: loader.masks,
+                ..Self::default()
+            },
             report,
         ))
     }
@@ -135,10 +148,14 @@ impl Tapes {
 #[derive(Default)]
 struct Loader {
     tapes: Vec<Tape>,
+    /// When what is being read happened.
+    now: Duration,
+    /// Ids of objects that live no longer than their session.
+    session_objects: HashSet<Box<str>>,
     /// By the recording's connection number.
     live: HashMap<u64, Listener>,
     /// The latest call in each session, to which lists are tied. Sockets of one path share a session.
-    latest: HashMap<String, Cause>,
+    latest: HashMap<String, (Cause, Duration)>,
     report: LoadReport,
     redaction: Redaction,
     masks: Masks,
@@ -156,8 +173,8 @@ enum Cause {
 /// Follows one recorded connection.
 struct Listener {
     tape: usize,
-    /// The latest call of this connection, to which everything but lists is tied.
-    latest: Option<Cause>,
+    /// The latest call of this connection, to which everything but lists is tied, and when it was.
+    latest: Option<(Cause, Duration)>,
     lineages: Lineages,
     baselines: Baselines,
     requests: RecentRequests,
@@ -186,7 +203,12 @@ impl Loader {
             EntryKind::Open(opening) => {
                 let path = opening.url.split('?').next().unwrap_or_default().to_owned();
                 let tape = self.tapes.len();
-                self.tapes.push(Tape { path, ..Tape::default() });
+                self.tapes.push(Tape {
+                    path,
+                    has_session_header: opening.request.iter().any(|(name, _)| name == "x-qlik-session"),
+                    opened: self.now,
+                    ..Tape::default()
+                });
                 self.live.insert(conn, Listener::new(tape));
             }
             EntryKind::Frame { from, text } => {
@@ -206,6 +228,7 @@ impl Loader {
             }
             EntryKind::Close(closing) => {
                 let Some(listener) = self.live.remove(&conn) else { return };
+                self.tapes[listener.tape].closed = Some(self.now);
                 match closing.by {
                     Some(Side::Engine) if closing.clean => {
                         self.push(&listener, Pushed::Close(closing.code, closing.reason));
@@ -247,6 +270,7 @@ impl Loader {
         let call = tape.calls.len();
         let key = match Request::parse(text) {
             Ok(request) => {
+                tape.opens_app |= opens_app(&request.method);
                 let key = Key::new(listener.lineage_of(request.handle), &request, &listener.requests);
                 listener.requests.remember(&request);
                 let occurrence = listener.lineages.requested(request.handle, &request.method, request.params);
@@ -266,13 +290,17 @@ impl Loader {
         tape.by_key.entry(key.clone()).or_default().push(call);
         tape.calls.push(RecordedCall {
             key,
+            asked: self.now,
+            latency: None,
+            used: AtomicBool::new(false),
             answer: None,
             lost: false,
             before: Vec::new(),
             after: Vec::new(),
         });
-        listener.latest = Some(Cause::Request(listener.tape, call));
-        self.latest.extend(listener.latest.map(|cause| (tape.path.clone(), cause)));
+        let cause = (Cause::Request(listener.tape, call), self.now);
+        listener.latest = Some(cause);
+        self.latest.insert(tape.path.clone(), cause);
     }
 
     fn engine(&mut self, listener: &mut Listener, seq: u64, text: &Bytes) {
@@ -291,9 +319,16 @@ impl Loader {
                 match listener.answer(&request, &response, &changes, text) {
                     Ok(answer) => {
                         let tape = &mut self.tapes[listener.tape];
-                        tape.calls[request.call].answer = Some(Arc::new(answer));
-                        listener.latest = Some(Cause::Answer(listener.tape, request.call));
-                        self.latest.extend(listener.latest.map(|cause| (tape.path.clone(), cause)));
+                        if request.method.starts_with("CreateSession") {
+                            let ids = answer.opened().filter_map(|(_, object)| object.id());
+                            self.session_objects.extend(ids);
+                        }
+                        let call = &mut tape.calls[request.call];
+                        call.answer = Some(Arc::new(answer));
+                        call.latency = Some(self.now.saturating_sub(call.asked));
+                        let cause = (Cause::Answer(listener.tape, request.call), self.now);
+                        listener.latest = Some(cause);
+                        self.latest.insert(tape.path.clone(), cause);
                     }
                     Err(fault) => {
                         self.tapes[listener.tape].calls[request.call].lost = true;
@@ -305,7 +340,16 @@ impl Loader {
                 let lists = listener.lists(&changes);
                 self.push(listener, Pushed::Lists(lists));
             }
-            _ => self.push(listener, Pushed::Text(text.clone())),
+            kind => {
+                if let Kind::Notification { method, params, .. } = &kind
+                    && method == "OnConnected"
+                {
+                    let state = params.and_then(|params| params.member("qSessionState"));
+                    let attached = state.is_some_and(|state| state.as_bytes() == br#""SESSION_ATTACHED""#);
+                    self.tapes[listener.tape].attached.get_or_insert(attached);
+                }
+                self.push(listener, Pushed::Text(text.clone()));
+            }
         }
         for handle in changes.closed {
             listener.lineages.closed(handle);
@@ -321,13 +365,19 @@ impl Loader {
             (Pushed::Lists(_), own) => self.latest.get(&self.tapes[tape].path).copied().or(own),
             (_, own) => own,
         };
-        let push = Push { tape, what };
+        let since = cause.map_or(self.tapes[tape].opened, |(_, at)| at);
+        let push = Push { tape, since: self.now.saturating_sub(since), what };
         match cause {
-            Some(Cause::Request(on, call)) => self.tapes[on].calls[call].before.push(push),
-            Some(Cause::Answer(on, call)) => self.tapes[on].calls[call].after.push(push),
+            Some((Cause::Request(on, call), _)) => self.tapes[on].calls[call].before.push(push),
+            Some((Cause::Answer(on, call), _)) => self.tapes[on].calls[call].after.push(push),
             None => self.tapes[tape].greeting.push(push),
         }
     }
+}
+
+/// Whether a method makes an app the open one of its session.
+fn opens_app(method: &str) -> bool {
+    matches!(method, "OpenDoc" | "CreateDocEx" | "CreateSessionApp" | "CreateSessionAppFromApp")
 }
 
 impl Listener {
@@ -383,6 +433,7 @@ impl Listener {
             extra.extend_from_slice(value.as_bytes());
         }
         Ok(RecordedAnswer {
+            is_text: OnceLock::new(),
             body,
             lists: self.lists(changes),
             extra: extra.into(),

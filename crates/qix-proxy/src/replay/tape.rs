@@ -1,17 +1,28 @@
 //! What was said in a recording, ready to be said again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use bytes::Bytes;
 use qix_protocol::Lineage;
 
-use super::{Key, masks::Masks, template::Template};
+use super::{Key, Text, masks::Masks, template::Template};
 use crate::{record::Redaction, scrub::Anonymizer};
 
 /// All that a recording can answer.
 #[derive(Debug, Default)]
 pub struct Tapes {
     pub(super) tapes: Vec<Tape>,
+    /// Ids of objects that live no longer than their session.
+    pub(super) session_objects: HashSet<Box<str>>,
+    /// How long answers took, by method.
+    pub(super) medians: OnceLock<HashMap<Box<str>, Duration>>,
     /// What is a secret, in what was recorded and in what clients ask.
     pub(super) redaction: Redaction,
     /// Where secrets were replaced that only the recorder's rules know.
@@ -51,6 +62,16 @@ pub(super) enum Outcome {
 pub(super) struct Tape {
     /// Path of the upgrade request, without query.
     pub(super) path: String,
+    /// Whether the client named its session in a header.
+    pub(super) has_session_header: bool,
+    /// Whether the greeting named a session that existed; `None` if there was no greeting.
+    pub(super) attached: Option<bool>,
+    /// Whether the client asked for an app to be opened.
+    pub(super) opens_app: bool,
+    /// When the connection began, since the recording did.
+    pub(super) opened: Duration,
+    /// When it ended; `None` if the recording ended before it.
+    pub(super) closed: Option<Duration>,
     /// What the engine said before the client said anything.
     pub(super) greeting: Vec<Push>,
     pub(super) calls: Vec<RecordedCall>,
@@ -61,6 +82,12 @@ pub(super) struct Tape {
 #[derive(Debug)]
 pub(super) struct RecordedCall {
     pub(super) key: Key,
+    /// When it was asked, since the recording began.
+    pub(super) asked: Duration,
+    /// How long the answer took.
+    pub(super) latency: Option<Duration>,
+    /// Whether a replay has asked for it.
+    pub(super) used: AtomicBool,
     /// `None` if the recording has no answer.
     pub(super) answer: Option<Arc<RecordedAnswer>>,
     /// Whether there was an answer, or may have been, that the recording does not have.
@@ -74,6 +101,8 @@ pub(super) struct RecordedCall {
 /// A recorded answer, its patches applied.
 #[derive(Debug)]
 pub(super) struct RecordedAnswer {
+    /// Whether all of it is UTF-8, once somebody has looked.
+    pub(super) is_text: OnceLock<bool>,
     pub(super) body: Body,
     pub(super) lists: Lists,
     /// Members of the frame that the protocol does not know, as written: `,"name":value`.
@@ -104,6 +133,8 @@ pub(super) struct Lists {
 pub(super) struct Push {
     /// The connection that hears it.
     pub(super) tape: usize,
+    /// The time since what it is tied to.
+    pub(super) since: Duration,
     pub(super) what: Pushed,
 }
 
@@ -118,6 +149,50 @@ pub(super) enum Pushed {
     Close(Option<u16>, String),
     /// The connection broke.
     Drop,
+}
+
+impl Lists {
+    pub(super) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.closed.is_empty() && self.suspended.is_empty()
+    }
+
+    /// Adds what another has and this one has not.
+    pub(super) fn join(&mut self, other: &Self, keep: impl Fn(&Lineage) -> bool) {
+        let lists = [
+            (&mut self.changed, &other.changed),
+            (&mut self.closed, &other.closed),
+            (&mut self.suspended, &other.suspended),
+        ];
+        for (own, others) in lists {
+            for lineage in others.iter().filter(|lineage| keep(lineage)) {
+                if !own.contains(lineage) {
+                    own.push(lineage.clone());
+                }
+            }
+        }
+    }
+}
+
+impl RecordedAnswer {
+    /// Returns how many bytes of the result are copied, about.
+    pub(super) fn small_size(&self) -> usize {
+        match &self.body {
+            Body::Result(members) => {
+                members.iter().map(|(name, value)| name.len() + value.small_size()).sum()
+            }
+            Body::Odd(Some(text)) | Body::Error(text) => Text::small_size(text.len()),
+            Body::Odd(None) => 0,
+        }
+    }
+
+    /// Returns what the answer opened, with the references to it.
+    pub(super) fn opened(&self) -> impl Iterator<Item = (&Lineage, &Template)> {
+        let members = match &self.body {
+            Body::Result(members) => &members[..],
+            _ => &[],
+        };
+        members.iter().filter_map(|(_, value)| Some((value.opens()?, value)))
+    }
 }
 
 impl Tapes {
@@ -155,6 +230,55 @@ impl Tapes {
     /// Returns what makes requests equal to this call.
     pub(super) fn key(&self, id: CallId) -> Key {
         self.call(id).key.clone()
+    }
+
+    /// Returns how long the answer to a call took, in the recording.
+    pub(super) fn latency(&self, id: CallId) -> Option<Duration> {
+        self.call(id).latency
+    }
+
+    /// Returns how long half of the recorded answers to a method took at most; of all methods if this one has no answer.
+    pub(super) fn median_latency(&self, method: &str) -> Duration {
+        let medians = self.medians.get_or_init(|| {
+            let mut all: HashMap<Box<str>, Vec<Duration>> = HashMap::new();
+            for call in self.tapes.iter().flat_map(|tape| &tape.calls) {
+                let Some(latency) = call.latency else { continue };
+                all.entry(call.key.method.clone()).or_default().push(latency);
+                all.entry("".into()).or_default().push(latency);
+            }
+            let median = |mut times: Vec<Duration>| {
+                times.sort_unstable();
+                times[times.len() / 2]
+            };
+            all.into_iter().map(|(method, times)| (method, median(times))).collect()
+        });
+        medians.get(method).or_else(|| medians.get("")).copied().unwrap_or_default()
+    }
+
+    /// Returns the first call of a recorded connection.
+    pub(super) fn first_call(&self, tape: usize) -> Option<CallId> {
+        (!self.tapes[tape].calls.is_empty()).then_some(CallId { tape, call: 0 })
+    }
+
+    /// Notes that a replay has asked for this call.
+    pub(super) fn mark_used(&self, id: CallId) {
+        self.call(id).used.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the recorded calls that no replay of these tapes has asked for, in recorded order.
+    pub fn unused(&self) -> impl Iterator<Item = &Key> {
+        let calls = self.tapes.iter().flat_map(|tape| &tape.calls);
+        calls.filter(|call| !call.used.load(Ordering::Relaxed)).map(|call| &call.key)
+    }
+
+    /// Returns whether the recording shows how an app came to be open on this connection: by a call of its own or of one before.
+    pub(super) fn app_was_opened(&self, tape: usize) -> bool {
+        self.tapes[..=tape].iter().any(|tape| tape.opens_app)
+    }
+
+    /// Returns whether any recorded call is one of this method.
+    pub(super) fn has_method(&self, method: &str) -> bool {
+        self.tapes.iter().flat_map(|tape| &tape.calls).any(|call| &*call.key.method == method)
     }
 
     fn call(&self, id: CallId) -> &RecordedCall {

@@ -8,6 +8,8 @@ use qix_protocol::{
     frame::{Raw, members},
 };
 
+use super::Text;
+
 /// A recorded JSON value with holes where handles stood.
 #[derive(Clone, Debug)]
 pub(super) struct Template {
@@ -32,15 +34,40 @@ impl Template {
         Self { text, holes }
     }
 
+    /// Returns how many of its bytes are copied.
+    pub(super) fn small_size(&self) -> usize {
+        Text::small_size(self.text.len())
+    }
+
+    /// Makes a template without holes.
+    pub(super) fn plain(text: Bytes) -> Self {
+        Self { text, holes: Vec::new() }
+    }
+
     /// Writes the text with live handles.
-    pub(super) fn render(&self, out: &mut Vec<u8>, mut handle: impl FnMut(&Lineage) -> Handle) {
+    pub(super) fn render(&self, out: &mut Text, mut handle: impl FnMut(&Lineage) -> Handle) {
         let mut from = 0;
         for (hole, lineage) in &self.holes {
-            out.extend_from_slice(&self.text[from..hole.start]);
-            out.extend_from_slice(itoa::Buffer::new().format(handle(lineage).get()).as_bytes());
+            out.share(self.text.slice(from..hole.start));
+            out.write(itoa::Buffer::new().format(handle(lineage).get()).as_bytes());
             from = hole.end;
         }
-        out.extend_from_slice(&self.text[from..]);
+        if from == 0 {
+            out.share(self.text.clone());
+        } else {
+            out.share(self.text.slice(from..));
+        }
+    }
+
+    /// Returns the id of the object that the text is a reference to.
+    pub(super) fn id(&self) -> Option<Box<str>> {
+        let id: String = Raw::new(&self.text).ok()?.member("qGenericId")?.decode().ok()?;
+        Some(id.into())
+    }
+
+    /// Returns the object that the text is a reference to, if it is one.
+    pub(super) fn opens(&self) -> Option<&Lineage> {
+        self.holes.first().map(|(_, lineage)| lineage)
     }
 }
 
@@ -56,10 +83,10 @@ mod tests {
         let reference = ObjectReference { handle: Some(Handle::new(3)), ..ObjectReference::default() };
         lineages.opened(&reference, Handle::GLOBAL, "GetObject", None, 0);
         let render = |text: &str| {
-            let mut out = Vec::new();
+            let mut out = Text::default();
             let value = Raw::new(text.as_bytes()).unwrap();
             Template::of_member(value, &lineages).render(&mut out, |_| Handle::new(71));
-            String::from_utf8(out).unwrap()
+            String::from_utf8(out.to_vec()).unwrap()
         };
         assert_eq!(render(r#"{"qType":"X", "qHandle": 3 ,"a":3}"#), r#"{"qType":"X", "qHandle": 71 ,"a":3}"#);
         for same in [

@@ -1,0 +1,168 @@
+//! Which live sessions there are, and which of them a new socket belongs to.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+use super::{
+    Tapes,
+    path::SessionPath,
+    recorded::RecordedSession,
+    session::{Heard, LiveSession, Seat},
+};
+
+/// How many sessions without socket are kept for their time to live; then the oldest end.
+const MOST_WAITING: usize = 10_000;
+
+/// The live sessions of a replay.
+#[derive(Debug)]
+pub(super) struct LiveSessions {
+    recorded: Vec<RecordedSession>,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    live: HashMap<SessionKey, Vec<Live>>,
+    /// How often each recorded session was played.
+    played: Vec<u64>,
+    /// Sessions in `live`.
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Live {
+    session: Arc<LiveSession>,
+    /// Which recorded session it plays.
+    recorded: usize,
+    /// How many connections of that one were taken up.
+    taken: usize,
+    ttl: Duration,
+}
+
+/// Who wants to connect, as far as it tells sessions apart.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Visitor {
+    pub(super) path: SessionPath,
+    /// The header `X-Qlik-Session`.
+    pub(super) session: Option<String>,
+    /// The header `X-Qlik-User`.
+    pub(super) user: Option<String>,
+}
+
+/// What tells sessions apart.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct SessionKey {
+    path: String,
+    session: Option<String>,
+    user: Option<String>,
+}
+
+impl LiveSessions {
+    /// Starts without any.
+    ///
+    /// # Panics
+    ///
+    /// If nothing was recorded.
+    pub(super) fn new(tapes: &Tapes, merge: bool) -> Self {
+        let recorded = RecordedSession::all(&tapes.tapes, merge);
+        assert!(!recorded.is_empty(), "no connection was recorded");
+        let state = State { live: HashMap::new(), played: vec![0; recorded.len()], count: 0 };
+        Self { recorded, state: Mutex::new(state) }
+    }
+
+    /// Finds the session for a new socket, or begins one.
+    ///
+    /// Clients that name themselves by an identity or a session header meet in one session. Others do only if the recorded ones
+    /// did, or one after the other within the time to live: tests that run beside each other on one URL do not meet.
+    pub(super) fn attach(&self, visitor: &Visitor, now: Instant) -> Seat {
+        let key = SessionKey {
+            path: visitor.path.without_ttl.clone(),
+            session: visitor.session.clone(),
+            user: visitor.user.clone(),
+        };
+        let mut state = self.state();
+        if state.count > MOST_WAITING {
+            state.sweep(now, true);
+        }
+        let State { live, played, count } = &mut *state;
+        let sessions = live.entry(key).or_default();
+        let before = sessions.len();
+        sessions.retain(|live| live.is_alive(now));
+        *count -= before - sessions.len();
+        let is_named = visitor.path.has_identity || visitor.session.is_some();
+        let joined = sessions.iter_mut().find(|live| {
+            let (sockets, _) = live.session.presence();
+            let recorded = &self.recorded[live.recorded];
+            is_named || sockets == 0 || recorded.overlaps && live.taken < recorded.tapes.len()
+        });
+        if let Some(live) = joined {
+            // The latest socket decides.
+            live.ttl = visitor.path.ttl.unwrap_or(live.ttl);
+            return live.seat(&self.recorded[live.recorded], true);
+        }
+        let rank =
+            |number: &usize| (visitor.path.distance(&self.recorded[*number].path), played[*number], *number);
+        let recorded = (0..self.recorded.len()).min_by_key(rank).unwrap_or_default();
+        played[recorded] += 1;
+        let mut live =
+            Live { session: Arc::default(), recorded, taken: 0, ttl: visitor.path.ttl.unwrap_or_default() };
+        let seat = live.seat(&self.recorded[recorded], false);
+        sessions.push(live);
+        *count += 1;
+        seat
+    }
+
+    /// Tells all open sockets.
+    pub(super) fn tell_all(&self, heard: &Heard) {
+        for live in self.state().live.values().flatten() {
+            live.session.tell_all(heard);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No panic is possible while it is half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Ends sessions whose time is over, and if `force` is given the older half of those that only wait.
+    fn sweep(&mut self, now: Instant, force: bool) {
+        let waiting = |live: &Live| live.session.presence().1;
+        let mut since: Vec<Instant> =
+            self.live.values().flatten().filter(|live| live.is_alive(now)).filter_map(waiting).collect();
+        since.sort_unstable();
+        let oldest = since.get(since.len() / 2).copied().filter(|_| force);
+        self.live.retain(|_, sessions| {
+            sessions.retain(|live| {
+                live.is_alive(now)
+                    && waiting(live).is_none_or(|left| oldest.is_none_or(|oldest| left > oldest))
+            });
+            !sessions.is_empty()
+        });
+        self.count = self.live.values().map(Vec::len).sum();
+    }
+}
+
+impl Live {
+    fn is_alive(&self, now: Instant) -> bool {
+        match self.session.presence() {
+            (0, Some(left)) => now.saturating_duration_since(left) < self.ttl,
+            _ => true,
+        }
+    }
+
+    /// Seats a socket: at the next recorded connection, then at one whose live socket has gone, then beside somebody.
+    fn seat(&mut self, recorded: &RecordedSession, attached: bool) -> Seat {
+        let next = recorded.tapes.get(self.taken).copied();
+        self.taken += usize::from(next.is_some());
+        let free = || recorded.tapes.iter().copied().find(|tape| !self.session.plays(*tape));
+        let tape = next.or_else(free).unwrap_or(recorded.tapes[0]);
+        self.session.join(tape, attached)
+    }
+}
