@@ -303,3 +303,141 @@ impl Outbox {
         self.parts.push_back(bytes.clone());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use proptest::prelude::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    use super::*;
+
+    const MASK: [u8; 4] = [1, 2, 3, 4];
+
+    fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+        let mut out = vec![first];
+        match payload.len() {
+            length @ 0..126 => out.push(0x80 | length as u8),
+            length => {
+                out.push(0x80 | 127);
+                out.extend((length as u64).to_be_bytes());
+            }
+        }
+        out.extend(MASK);
+        let mut payload = payload.to_vec();
+        unmask(&mut payload, MASK, 0);
+        [out, payload].concat()
+    }
+
+    /// What is heard of bytes that come in chunks of this size, in words.
+    fn read(bytes: &[u8], chunk: usize) -> Vec<String> {
+        let mut incoming = Incoming::new(b"");
+        let mut heard = Vec::new();
+        for mut chunk in bytes.chunks(chunk) {
+            while !chunk.is_empty() {
+                let mut cx = Context::from_waker(std::task::Waker::noop());
+                assert!(incoming.poll_read(&mut cx, Pin::new(&mut chunk)).is_ready());
+                loop {
+                    match incoming.next() {
+                        Ok(None) => break,
+                        Ok(Some(Heard::Text(text))) => heard.push(format!("text {}", text.len())),
+                        Ok(Some(other)) => heard.push(format!("{other:?}")),
+                        Err(broken) => {
+                            heard.push(broken.0.to_owned());
+                            return heard;
+                        }
+                    }
+                }
+            }
+        }
+        heard
+    }
+
+    proptest! {
+        #[test]
+        fn messages_are_found_however_the_bytes_come(
+            sizes in proptest::collection::vec((0..300usize, 1..4usize), 0..8),
+            chunk in 1..4000usize,
+            large in any::<bool>(),
+        ) {
+            let mut bytes = Vec::new();
+            let mut expected = Vec::new();
+            for (size, fragments) in &sizes {
+                let size = if large { size * 60 } else { *size };
+                for at in 0..*fragments {
+                    let fin = if at + 1 == *fragments { 0x80 } else { 0 };
+                    bytes.extend(frame(fin | u8::from(at == 0), &vec![b'x'; size]));
+                    bytes.extend(frame(0x89, b"p"));
+                    // The ping between fragments is heard before the message that they make.
+                    if fin == 0 {
+                        expected.push("Ping([112])".to_owned());
+                    }
+                }
+                expected.push(format!("text {}", size * fragments));
+                expected.push("Ping([112])".to_owned());
+            }
+            prop_assert_eq!(read(&bytes, chunk), expected);
+        }
+    }
+
+    #[test]
+    fn clients_that_break_the_rules_are_cut() {
+        for (bytes, why) in [
+            (b"\x81\x01a".to_vec(), "no mask"),
+            (frame(0xc1, b"a"), "extension"),
+            (frame(0x80, b"a"), "continues no message"),
+            ([frame(0x01, b"a"), frame(0x81, b"b")].concat(), "begins before"),
+            (frame(0x09, b"a"), "control frame"),
+            (frame(0x89, &[0; 126]), "control frame"),
+            (frame(0x83, b"a"), "reserved opcode"),
+            (frame(0x81, b"\xff"), "UTF-8"),
+            ([frame(0x01, b"\xc3"), frame(0x80, b"(")].concat(), "UTF-8"),
+            (b"\x81\xff\x00\x00\x00\x00\x10\x00\x00\x01\x01\x02\x03\x04".to_vec(), "256 MiB"),
+        ] {
+            let heard = read(&bytes, 7);
+            assert!(heard.len() == 1 && heard[0].contains(why), "{why}: {heard:?}");
+        }
+        // A character may be cut by the end of a fragment.
+        assert_eq!(read(&[frame(0x01, b"\xc3"), frame(0x80, b"\xa9")].concat(), 3), ["text 2"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_said_together_is_written_in_order_and_large_pieces_are_not_copied() {
+        let large = Bytes::from(vec![b'y'; 100_000]);
+        let mut outbox = Outbox::default();
+        let mut text = Text::default();
+        text.write(b"<");
+        text.share(large.clone());
+        text.write(b">");
+        outbox.text(&Text::from(Bytes::from_static(b"ab")));
+        outbox.text(&text);
+        outbox.text(&Text::from(Bytes::from_static(b"\xff")));
+        outbox.close(Some(4204), &"é".repeat(100));
+        assert!(outbox.parts.iter().any(|part| part.as_ptr() == large.as_ptr()));
+        let (mut ours, mut theirs) = duplex(1000);
+        let mut got = Vec::new();
+        let mut chunk = [0; 333];
+        loop {
+            let written =
+                std::future::poll_fn(|cx| outbox.poll_write(cx, Pin::new(&mut ours))).now_or_never();
+            if written.is_some() {
+                break;
+            }
+            let read = theirs.read(&mut chunk).await.unwrap();
+            got.extend_from_slice(&chunk[..read]);
+        }
+        ours.shutdown().await.unwrap();
+        theirs.read_to_end(&mut got).await.unwrap();
+        let reason = "é".repeat(61);
+        let expected = [
+            &b"\x81\x02ab"[..],
+            b"\x81\x7f\0\0\0\0\0\x01\x86\xa2<",
+            &large,
+            b">\x82\x01\xff",
+            b"\x88\x7c\x10\x6c",
+            reason.as_bytes(),
+        ];
+        assert!(got == expected.concat());
+        assert_eq!(outbox.unsent(), 0);
+    }
+}
