@@ -4,6 +4,7 @@
 //! times prove nothing on shared machines: peers take turns within each round, and the median of the rounds' ratios counts.
 
 pub mod bare;
+pub mod canned;
 pub mod child;
 pub mod layouts;
 pub mod measure;

@@ -52,7 +52,20 @@ impl Session {
     ///
     /// Dropping the future gives the attempt up; nothing stays open.
     pub async fn connect<C: Connect>(connector: &C) -> Result<Self, Error> {
-        Ok(Self::over(connector.connect().await?, SessionConfig::default()))
+        Self::connect_with(connector, SessionConfig::default()).await
+    }
+
+    /// Connects and starts a session with these settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Connect`] if no socket comes about.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future gives the attempt up; nothing stays open.
+    pub async fn connect_with<C: Connect>(connector: &C, config: SessionConfig) -> Result<Self, Error> {
+        Ok(Self::over(connector.connect().await?, config))
     }
 
     /// Starts a session over a connected socket.

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::ListenOn;
 use crate::chain::chain;
-use crate::replay::{LoadError, LoadReport, ReplayServer, ReplaySummary, Tapes};
+use crate::replay::{Greeting, LoadError, LoadReport, ReplayServer, ReplaySettings, ReplaySummary, Tapes};
 use crate::scrub::Anonymizer;
 
 /// Arguments of `qix-proxy replay`.
@@ -30,8 +30,27 @@ pub(crate) struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     anonymise_map: Option<PathBuf>,
 
+    /// The pace: 1 is as recorded, 4 four times as fast [default: as fast as possible]
+    #[arg(long, value_name = "FACTOR", value_parser = speed)]
+    speed: Option<f64>,
+
+    /// What a new socket hears first: recorded, none, connected (OnConnected alone), or windows (OnAuthenticationInformation before it)
+    #[arg(long, value_name = "WHAT", default_value = "recorded")]
+    greeting: Greeting,
+
+    /// Treat all recorded connections as those of one session
+    #[arg(long)]
+    merge: bool,
+
     #[command(flatten)]
     redaction: RedactionArgs,
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
+    speed.ok_or_else(|| {
+        "say a number above 0, such as 1 or 0.5; leave it out for as fast as possible".to_owned()
+    })
 }
 
 impl ReplayArgs {
@@ -50,7 +69,11 @@ impl ReplayArgs {
             }
         };
         let (connections, calls) = (tapes.connections(), tapes.calls());
-        let server = ReplayServer::bind_all(tapes, &self.listen)
+        let mut settings = ReplaySettings::default().greeting(self.greeting).merge(self.merge);
+        if let Some(factor) = self.speed {
+            settings = settings.speed(factor);
+        }
+        let server = ReplayServer::bind_with(tapes, &self.listen, &settings)
             .await
             .map_err(|error| CliError::network(format!("{} (--listen names it)", chain(&error))))?;
         let places = server.local_addrs();

@@ -40,7 +40,7 @@ impl Head {
     }
 
     /// Reads a complete header.
-    fn parse(bytes: &[u8]) -> Self {
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
         let length = match bytes[1] & 0x7f {
             126 => bytes[2..4].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
             127 => bytes[2..10].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte)),
@@ -53,7 +53,7 @@ impl Head {
     }
 
     /// Returns how long a header with this second byte is.
-    fn size(second: u8) -> usize {
+    pub(crate) fn size(second: u8) -> usize {
         let length = match second & 0x7f {
             126 => 2,
             127 => 8,

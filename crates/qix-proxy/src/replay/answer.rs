@@ -1,6 +1,10 @@
 //! Recorded answers and pushes, read from their lines when they are asked for.
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use qix_protocol::{
@@ -15,7 +19,7 @@ use qix_protocol::{
 };
 
 use super::{
-    Key, Tapes,
+    Key, Tapes, Text,
     index::{AnswerPlace, CallId},
     key::{RecentRequests, guessed},
     line::Line,
@@ -28,6 +32,8 @@ use crate::record::{EntryKind, FrameText, Side, entry_of};
 /// A recorded answer, its patches applied.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RecordedAnswer {
+    /// Whether all of it is UTF-8, once somebody has looked.
+    pub(super) is_text: OnceLock<bool>,
     pub(super) body: Body,
     pub(super) lists: Lists,
     /// Members of the frame that the protocol does not know, as written: `,"name":value`.
@@ -64,6 +70,8 @@ pub(super) struct Lists {
 pub(super) struct Push {
     /// The connection that hears it.
     pub(super) tape: usize,
+    /// The time since what it is tied to.
+    pub(super) since: Duration,
     pub(super) what: Pushed,
 }
 
@@ -90,7 +98,49 @@ pub(super) enum Outcome {
     Lost,
 }
 
+impl Lists {
+    pub(super) fn is_empty(&self) -> bool {
+        self.changed.is_empty() && self.closed.is_empty() && self.suspended.is_empty()
+    }
+
+    /// Adds what another has and this one has not.
+    pub(super) fn join(&mut self, other: &Self, keep: impl Fn(&Lineage) -> bool) {
+        let lists = [
+            (&mut self.changed, &other.changed),
+            (&mut self.closed, &other.closed),
+            (&mut self.suspended, &other.suspended),
+        ];
+        for (own, others) in lists {
+            for lineage in others.iter().filter(|lineage| keep(lineage)) {
+                if !own.contains(lineage) {
+                    own.push(lineage.clone());
+                }
+            }
+        }
+    }
+}
+
 impl RecordedAnswer {
+    /// Returns how many bytes of the result are copied, about.
+    pub(super) fn small_size(&self) -> usize {
+        match &self.body {
+            Body::Result(members) => {
+                members.iter().map(|(name, value)| name.len() + value.small_size()).sum()
+            }
+            Body::Odd(Some(text)) | Body::Error(text) => Text::small_size(text.len()),
+            Body::Odd(None) => 0,
+        }
+    }
+
+    /// Returns what the answer opened, with the references to it.
+    pub(super) fn opened(&self) -> impl Iterator<Item = (&Lineage, &Template)> {
+        let members = match &self.body {
+            Body::Result(members) => &members[..],
+            _ => &[],
+        };
+        members.iter().filter_map(|(_, value)| Some((value.opens()?, value)))
+    }
+
     /// Returns about how many bytes of memory it takes.
     pub(super) fn footprint(&self) -> usize {
         let body = match &self.body {
@@ -125,7 +175,7 @@ impl RecordedAnswer {
                 Body::Result(outs.iter().map(out).collect())
             }
         };
-        changed.then(|| Self { body, ..self.clone() })
+        changed.then(|| Self { body, is_text: OnceLock::new(), ..self.clone() })
     }
 }
 
@@ -182,6 +232,7 @@ impl Tapes {
         }
         let without_id = self.without_id.binary_search(&call.0).is_ok();
         Ok(RecordedAnswer {
+            is_text: OnceLock::new(),
             body,
             lists: self.lists(tape, &changes, at),
             extra: extra.into(),
@@ -208,7 +259,7 @@ impl Tapes {
             Some(EntryKind::Close(_)) => Pushed::Drop,
             _ => return Err(self.texts.changed(at)),
         };
-        Ok(Push { tape, what })
+        Ok(Push { tape, since: Duration::ZERO, what })
     }
 
     /// Returns what makes requests equal to this call. What cannot be read any more is shown as `…`.

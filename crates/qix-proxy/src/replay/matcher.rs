@@ -23,6 +23,7 @@ pub struct ReplayMatcher {
     tapes: Arc<Tapes>,
     repeat: Repeat,
     merge: bool,
+    keeps_pace: bool,
 }
 
 /// What the sockets of one live session have taken from the recording so far.
@@ -75,11 +76,17 @@ const MOST_LOOKED_AT: usize = 10_000;
 impl ReplayMatcher {
     /// Makes a matcher.
     pub fn new(tapes: Arc<Tapes>, settings: &ReplaySettings) -> Self {
-        Self { tapes, repeat: settings.repeat, merge: settings.merge }
+        let keeps_pace = settings.speed.is_some();
+        Self { tapes, repeat: settings.repeat, merge: settings.merge, keeps_pace }
     }
 
     pub(super) fn tapes(&self) -> &Arc<Tapes> {
         &self.tapes
+    }
+
+    /// Returns whether it matters when things were said.
+    pub(super) fn keeps_pace(&self) -> bool {
+        self.keeps_pace
     }
 
     /// Takes the next recorded call for what is asked, for a connection that plays `tape`.
@@ -196,9 +203,12 @@ impl ReplayMatcher {
     fn find(&self, progress: &mut Progress, own: usize, equal: &[u32], object: &Lineage) -> Search {
         let Some(first) = equal.first() else { return Search::Unknown };
         let tapes = &*self.tapes;
-        // Nearly always all are on one tape, the connection's own.
         let tier = |call: &u32| self.tier(own, CallId(*call));
-        let nearest = equal.iter().map(tier).take(MOST_LOOKED_AT).min().unwrap_or_default();
+        // Nearly always the first is on the connection's own tape.
+        let nearest = match equal.iter().any(|call| tier(call) == 0) {
+            true => 0,
+            false => equal.iter().map(tier).min().unwrap_or_default(),
+        };
         let fits = |call: &&u32| tier(call) == nearest;
         let start = match progress.begun.get(first) {
             Some(begun) if equal.len() > LONG => *begun,

@@ -1,9 +1,11 @@
 //! Answers from a recording.
 //!
 //! ```text
-//! RecordingReader ─▶ Tapes (what was said, by key) ─▶ ReplayMatcher (which answer is next) ─▶ Player (one live connection)
-//!                                                                                              ▲ │
-//!                                                                                 ReplayServer │ ▼ texts
+//! RecordingReader ─▶ Tapes (what was said, by key) ─▶ ReplayMatcher (which recorded call is it; keeps nothing)
+//!                                                          │  Progress (what a live session has taken)
+//! LiveSessions (who belongs to whom) ─▶ LiveSession ─▶ Player (one live socket: ids, handles, dialect)
+//!                                                          │  Said {after, what}
+//!                                            Conversation (when is what said) ─▶ ReplayServer, ReplayConnect
 //! ```
 //!
 //! A request is matched by *key*: the lineage of its handle, its method and its parameters. Ids and handles are those of the
@@ -11,39 +13,61 @@
 
 mod answer;
 mod cache;
+mod connect;
+mod conversation;
+mod frames;
+mod greeting;
+mod grouping;
 mod history;
 mod index;
 mod key;
+mod known;
 mod line;
 mod lines;
 mod listener;
 mod load;
+mod loader;
 mod masks;
 mod matcher;
 mod miss;
 mod nearest;
 mod patches;
+mod path;
 mod player;
+mod record_or_replay;
+mod recorded;
 mod server;
 mod session;
 mod sessions;
 mod settings;
+mod stage;
 mod state;
 mod tape;
 mod template;
+mod testing;
+mod text;
 mod texts;
 mod volatile;
+mod wire;
 
+#[cfg(test)]
+mod live_tests;
 #[cfg(test)]
 mod tests;
 
+pub use connect::{ReplayConnect, ReplaySocket};
+pub use greeting::Greeting;
 pub use key::Key;
 pub use load::{LoadError, LoadReport, LoadSettings};
 pub use matcher::{Progress, ReplayMatcher};
 pub use miss::{Difference, Miss};
-pub use player::{Outgoing, Player};
-pub use server::{ReplayServer, ReplaySummary};
+pub use player::{Outgoing, Player, Said};
+pub use record_or_replay::{RecordOrReplay, RecordOrReplayError, RecordOrReplaySocket};
+pub use server::ReplayServer;
 pub use session::LiveSession;
 pub use settings::{Repeat, ReplaySettings};
-pub use tape::{Tapes, Unused};
+pub use stage::{ReplayHandle, ReplaySummary};
+pub use tape::Tapes;
+pub use testing::ReplayTest;
+pub use text::Text;
 pub use volatile::{Ignore, IgnoreError};

@@ -1,6 +1,6 @@
 //! One live connection that is answered from tapes. Pure: texts in, texts out.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use qix_protocol::{
@@ -9,11 +9,14 @@ use qix_protocol::{
 };
 
 use super::{
-    Difference, Key, LiveSession, Miss, ReplayMatcher,
+    Difference, Greeting, Key, LiveSession, Miss, ReplayMatcher, Text,
     answer::{Body, Lists, Outcome, Push, Pushed, RecordedAnswer},
+    greeting::{greets, truthful},
     index::CallId,
     key::{RecentRequests, guessed},
+    known::{self, Wanted},
     matcher::{Asked, Found},
+    session::{Heard, Seat},
     tape::Moment,
 };
 use crate::record::Redaction;
@@ -22,115 +25,135 @@ use crate::record::Redaction;
 /// engine has a code.
 const MISS: i32 = -32099;
 
+/// What an answer has besides its result, in bytes, at least as often as not.
+const ENVELOPE: usize = 160;
+
 /// One live connection that is answered from a recording.
 ///
 /// It plays one recorded connection: says what that one heard first, and answers what it was asked.
 #[derive(Debug)]
 pub struct Player {
-    tape: usize,
+    seat: Seat,
     matcher: ReplayMatcher,
-    session: Arc<LiveSession>,
+    greeting: Greeting,
+    /// What greets the client once it has said something, as a Qlik Sense proxy does.
+    late: Vec<(Bytes, Duration)>,
     redaction: Redaction,
     requests: RecentRequests,
     handles: HashMap<Lineage, Handle>,
     lineages: HashMap<Handle, Lineage>,
     last_handle: i32,
-    out: Vec<Outgoing>,
+}
+
+/// Something that a player wants done.
+#[derive(Clone, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub struct Said {
+    /// How long after the cause it was done in the recording.
+    pub after: Duration,
+    /// What is to be done.
+    pub what: Outgoing,
 }
 
 /// What a player wants done.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Outgoing {
+    /// Send a text message that answers a request.
+    Answer(Text),
     /// Send a text message.
-    Text(Bytes),
+    Text(Text),
     /// Send a binary message.
     Binary(Bytes),
     /// Close with this code, if there was one, and reason.
     Close(Option<u16>, String),
     /// Break the connection.
     Drop,
-    /// Let whoever plays another connection say what it heard at this point.
-    Elsewhere(ElsewherePush),
     /// The request just handled has no recorded answer. The client was told so.
     Missed(Miss),
     /// The request just handled was recorded without an answer, and gets none.
     Unanswered(Key),
 }
 
-/// A push for another connection; opaque, to be given to [`Player::hear`].
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct ElsewherePush {
-    tape: usize,
-    call: CallId,
-    moment: Moment,
-    index: usize,
-}
-
-impl ElsewherePush {
-    /// Returns which recorded connection heard it.
-    pub fn tape(&self) -> usize {
-        self.tape
-    }
+/// What a request gets.
+enum Reply {
+    Recorded(Found, io::Result<Outcome>),
+    /// What the session knows without the recording.
+    Known(Arc<RecordedAnswer>),
+    Missed(Box<Miss>),
 }
 
 impl Player {
-    /// Makes a player of one recorded connection, numbered from 0.
+    /// Makes a player of one recorded connection, numbered from 0, that belongs to a live session.
     ///
     /// # Panics
     ///
     /// If there is no connection of this number.
-    pub fn new(matcher: ReplayMatcher, session: Arc<LiveSession>, tape: usize) -> Self {
+    pub fn new(matcher: ReplayMatcher, session: &Arc<LiveSession>, tape: usize) -> Self {
         assert!(tape < matcher.tapes().connections(), "no connection {tape} was recorded");
+        Self::seated(matcher, session.join(tape, false), Greeting::Recorded)
+    }
+
+    /// Makes the player of a socket that has its place in a session.
+    pub(super) fn seated(matcher: ReplayMatcher, seat: Seat, greeting: Greeting) -> Self {
         Self {
-            tape,
+            greeting,
+            late: late_greeting(&matcher, seat.tape),
+            seat,
             redaction: matcher.tapes().redaction.clone(),
             matcher,
-            session,
             requests: RecentRequests::default(),
             handles: HashMap::new(),
             lineages: HashMap::new(),
             last_handle: 0,
-            out: Vec::new(),
         }
     }
 
-    /// Returns what the engine said before it was asked anything.
-    pub fn open(&mut self) -> Vec<Outgoing> {
+    pub(super) fn seat(&self) -> &Seat {
+        &self.seat
+    }
+
+    /// Says what the engine said before it was asked anything.
+    pub fn open(&mut self, out: &mut Vec<Said>) {
         let tapes = self.matcher.tapes().clone();
-        match tapes.greeting(self.tape) {
-            Ok(pushes) => pushes.iter().for_each(|push| self.say(push)),
+        let fixed = self.greeting.fixed(self.seat.attached).into_iter();
+        out.extend(fixed.map(|text| at(Duration::ZERO, Outgoing::Text(text.into()))));
+        match tapes.greeting(self.seat.tape, self.matcher.keeps_pace()) {
+            Ok(pushes) => pushes.iter().for_each(|push| self.say(push, push.since, out)),
             Err(error) => tracing::error!("{error}"),
         }
-        std::mem::take(&mut self.out)
     }
 
-    /// Takes in what the client says and returns what the engine would do.
+    /// Takes in what the client says, and says what the engine would.
     ///
     /// Secrets are replaced as the recorder replaced them, so that they neither matter nor show.
-    pub fn handle_text(&mut self, text: &[u8]) -> Vec<Outgoing> {
+    pub fn handle_text(&mut self, text: &[u8], out: &mut Vec<Said>) {
         let clean = self.redaction.frame(text);
         let text = clean.as_ref().map_or(text, |clean| &clean.text);
         let tapes = self.matcher.tapes().clone();
         let replaced = tapes.anonymizer.as_ref().and_then(|anonymizer| anonymizer.request(text));
         let text = replaced.as_deref().unwrap_or(text);
+        for (text, since) in std::mem::take(&mut self.late) {
+            self.greet(&text, since, out);
+        }
         let request = Request::parse(text).ok();
-        let lineage = request.as_ref().map_or(Lineage::GLOBAL, |request| self.lineage_of(request.handle));
-        let asked = Asked { lineage: &lineage, request: request.as_ref(), text, requests: &self.requests };
-        // Taken before the answer is made, so that no other socket waits for that.
-        let taken = self.matcher.take(&mut self.session.progress(), self.tape, asked);
+        let reply = self.reply(request.as_ref(), text);
         if let Some(request) = &request {
             self.requests.remember(request);
         }
-        match taken {
-            Ok(Found { call, again }) => {
+        let method = request.as_ref().map_or("", |request| &*request.method);
+        match reply {
+            Reply::Recorded(Found { call, again }, outcome) => {
+                let latency = self.latency(Some(call), method);
                 if !again {
-                    self.follow(call, Moment::Before);
+                    self.follow(call, Moment::Before, Duration::ZERO, out);
                 }
-                let outcome = self.matcher.outcome(&self.session.progress(), call);
+                let mut after = Duration::ZERO;
                 let difference = match outcome {
                     Ok(Outcome::Answer(answer)) => {
-                        self.answer(request.as_ref(), &answer);
+                        after = latency;
+                        self.answer(request.as_ref(), &answer, latency, out);
+                        self.share(call, &answer, latency);
                         None
                     }
                     Ok(Outcome::Lost) => Some(Difference::Lost),
@@ -138,156 +161,294 @@ impl Player {
                     Ok(Outcome::Unanswered)
                         if request.as_ref().is_some_and(|request| request.id.is_some()) =>
                     {
-                        self.out.push(Outgoing::Unanswered(tapes.key(call)));
+                        out.push(at(Duration::ZERO, Outgoing::Unanswered(tapes.key(call))));
                         None
                     }
                     Ok(Outcome::Unanswered) => None,
                     Err(error) => Some(Difference::Unreadable(error.to_string())),
                 };
                 if let Some(difference) = difference {
-                    let miss = Miss::of(tapes.key(call), difference);
-                    self.miss(text, &miss);
-                    self.out.push(Outgoing::Missed(miss));
+                    self.miss(text, Miss::of(tapes.key(call), difference), out);
                 }
                 if !again {
-                    self.follow(call, Moment::After);
+                    self.follow(call, Moment::After, after, out);
                 }
             }
-            Err(miss) => {
-                self.miss(text, &miss);
-                self.out.push(Outgoing::Missed(*miss));
+            Reply::Known(answer) => {
+                self.answer(request.as_ref(), &answer, self.latency(None, method), out);
             }
+            Reply::Missed(miss) => self.miss(text, *miss, out),
         }
-        std::mem::take(&mut self.out)
     }
 
-    /// Takes in what another player's call has caused on this connection, and returns what to say.
-    pub fn hear(&mut self, push: ElsewherePush) -> Vec<Outgoing> {
+    /// Takes in what has happened to this socket without its client's doing.
+    pub(super) fn hear(&mut self, heard: Heard, out: &mut Vec<Said>) {
         let tapes = self.matcher.tapes().clone();
-        match tapes.pushes(push.call, push.moment) {
-            Ok(pushes) => pushes.get(push.index).into_iter().for_each(|push| self.say(push)),
-            Err(error) => tracing::error!("{error}"),
+        match heard {
+            Heard::Push { call, moment, index, after } => {
+                if let Some(push) = self.pushes(call, moment).get(index) {
+                    self.say(push, after, out);
+                }
+            }
+            Heard::Lists { call, after } => {
+                let Ok(Outcome::Answer(answer)) = tapes.outcome(call) else { return };
+                let opened: Vec<&Lineage> = answer.opened().map(|(lineage, _)| lineage).collect();
+                let mut all = Lists::default();
+                let moments = [Moment::Before, Moment::After];
+                let pushes: Vec<Push> =
+                    moments.map(|moment| self.pushes(call, moment)).into_iter().flatten().collect();
+                let pushed = pushes.iter().filter_map(|push| match &push.what {
+                    Pushed::Lists(lists) => Some(lists),
+                    _ => None,
+                });
+                for lists in std::iter::once(&answer.lists).chain(pushed) {
+                    all.join(lists, |lineage| !opened.contains(&lineage));
+                }
+                self.say_lists(&all, after, out);
+            }
+            Heard::Close(code, reason) => out.push(at(Duration::ZERO, Outgoing::Close(code, reason))),
+            Heard::Cut => out.push(at(Duration::ZERO, Outgoing::Drop)),
         }
-        std::mem::take(&mut self.out)
     }
 
-    fn follow(&mut self, call: CallId, moment: Moment) {
-        let tapes = self.matcher.tapes().clone();
-        let pushes = tapes.pushes(call, moment).unwrap_or_else(|error| {
+    /// Decides what a request gets.
+    ///
+    /// What a client asks when it takes a session up again depends on what is open in the *live* session: the recorded answer
+    /// counts only as far as it agrees with that.
+    fn reply(&self, request: Option<&Request<'_>>, text: &[u8]) -> Reply {
+        let wanted = request.and_then(Wanted::of);
+        let tapes = self.matcher.tapes();
+        let lineage = request.map_or(Lineage::GLOBAL, |request| self.lineage_of(request.handle));
+        let asked = Asked { lineage: &lineage, request, text, requests: &self.requests };
+        let mut live = self.seat.session().lock();
+        let live = &mut *live;
+        match self.matcher.take(&mut live.progress, self.seat.tape, asked) {
+            Ok(found) => {
+                let outcome = self.matcher.outcome(&live.progress, found.call);
+                let Ok(Outcome::Answer(answer)) = &outcome else { return Reply::Recorded(found, outcome) };
+                let opens = answer.opened().next().is_some();
+                if let Some(wanted) = wanted {
+                    let is_open = live.known.find(&wanted);
+                    match (&wanted, is_open) {
+                        (_, Some(reference)) if !opens => {
+                            let answer = known::found(reference.clone());
+                            return Reply::Known(answer);
+                        }
+                        (Wanted::App, None) if opens && tapes.app_was_opened(tapes.tape_of(found.call)) => {
+                            return Reply::Known(known::no_app());
+                        }
+                        (Wanted::Object(id), None) if opens && tapes.session_objects.contains(id) => {
+                            return Reply::Known(known::no_such_object());
+                        }
+                        _ => {}
+                    }
+                }
+                if opens {
+                    live.known.learn(answer);
+                }
+                for lineage in &answer.lists.closed {
+                    live.known.forget(lineage);
+                }
+                Reply::Recorded(found, outcome)
+            }
+            Err(miss) => match wanted {
+                Some(wanted) => match (live.known.find(&wanted), wanted) {
+                    (Some(reference), _) => Reply::Known(known::found(reference.clone())),
+                    (None, Wanted::App) => Reply::Known(known::no_app()),
+                    (None, Wanted::Object(id)) if tapes.session_objects.contains(&id) => {
+                        Reply::Known(known::no_such_object())
+                    }
+                    _ => Reply::Missed(miss),
+                },
+                // The object may have been opened in another way when it was asked this.
+                None => {
+                    for lineage in live.known.aliases(&lineage) {
+                        let asked = Asked { lineage: &lineage, ..asked };
+                        if let Ok(found) = self.matcher.take(&mut live.progress, self.seat.tape, asked) {
+                            return Reply::Recorded(found, self.matcher.outcome(&live.progress, found.call));
+                        }
+                    }
+                    Reply::Missed(miss)
+                }
+            },
+        }
+    }
+
+    /// Returns how long the answer took in the recording, or others to the method; nothing if the pace is not kept.
+    fn latency(&self, call: Option<CallId>, method: &str) -> Duration {
+        if !self.matcher.keeps_pace() {
+            return Duration::ZERO;
+        }
+        let tapes = self.matcher.tapes();
+        call.and_then(|call| tapes.latency(call)).unwrap_or_else(|| tapes.median_latency(method))
+    }
+
+    /// Returns what the engine said unasked around a call.
+    fn pushes(&self, call: CallId, moment: Moment) -> Vec<Push> {
+        self.matcher.tapes().pushes(call, moment, self.matcher.keeps_pace()).unwrap_or_else(|error| {
             tracing::error!("{error}");
             Vec::new()
-        });
-        for (index, push) in pushes.iter().enumerate() {
+        })
+    }
+
+    /// Says what followed a call, or lets others of the session say it.
+    fn follow(&mut self, call: CallId, moment: Moment, base: Duration, out: &mut Vec<Said>) {
+        let tapes = self.matcher.tapes().clone();
+        let is_first = tapes.first_call(self.seat.tape) == Some(call);
+        for (index, push) in self.pushes(call, moment).iter().enumerate() {
+            let after = base + push.since;
+            // Said already: the first request of each socket is greeted, whether it was taken before or not.
+            if is_first && matches!(&push.what, Pushed::Text(text) if greets(text)) {
+                continue;
+            }
             // A call that was found on another tape brings what was said on that one.
-            if push.tape == self.tape || push.tape == tapes.tape_of(call) {
-                self.say(push);
+            if push.tape == self.seat.tape || push.tape == tapes.tape_of(call) {
+                self.say(push, after, out);
             } else {
-                self.out.push(Outgoing::Elsewhere(ElsewherePush { tape: push.tape, call, moment, index }));
+                self.seat.tell_player(push.tape, Heard::Push { call, moment, index, after });
             }
         }
     }
 
-    fn say(&mut self, push: &Push) {
+    /// Tells the sockets of the session that nobody played in the recording what an answer has changed.
+    fn share(&self, call: CallId, answer: &RecordedAnswer, after: Duration) {
+        if answer.lists.is_empty() || !self.seat.session().lock().has_company() {
+            return;
+        }
+        let tapes = self.matcher.tapes();
+        let pushes = [Moment::Before, Moment::After].map(|moment| self.pushes(call, moment));
+        let own = tapes.tape_of(call);
+        let told = |tape: usize| {
+            pushes.iter().flatten().any(|push| push.tape == tape)
+                || tapes.tapes[tape].path == tapes.tapes[own].path && tape != own
+        };
+        self.seat.tell_guests(told, &Heard::Lists { call, after });
+    }
+
+    fn say(&mut self, push: &Push, after: Duration, out: &mut Vec<Said>) {
         let outgoing = match &push.what {
-            Pushed::Text(text) => Outgoing::Text(text.clone()),
+            Pushed::Text(text) if greets(text) => return self.greet(text, after, out),
+            Pushed::Text(text) => Outgoing::Text(text.clone().into()),
             Pushed::Binary(bytes) => Outgoing::Binary(bytes.clone()),
             Pushed::Close(code, reason) => Outgoing::Close(*code, reason.clone()),
             Pushed::Drop => Outgoing::Drop,
-            Pushed::Lists(lists) => {
-                let mut text = br#"{"jsonrpc":"2.0""#.to_vec();
-                let bare = text.len();
-                self.write_lists(&mut text, lists);
-                if text.len() == bare {
-                    // None of the objects is open here.
-                    return;
-                }
-                text.push(b'}');
-                Outgoing::Text(text.into())
-            }
+            Pushed::Lists(lists) => return self.say_lists(lists, after, out),
         };
-        self.out.push(outgoing);
+        out.push(at(after, outgoing));
     }
 
-    fn answer(&mut self, request: Option<&Request<'_>>, answer: &RecordedAnswer) {
+    fn greet(&self, text: &Bytes, after: Duration, out: &mut Vec<Said>) {
+        if self.greeting == Greeting::Recorded {
+            let text = truthful(text, self.seat.attached).into_owned();
+            out.push(at(after, Outgoing::Text(text.into())));
+        }
+    }
+
+    fn say_lists(&mut self, lists: &Lists, after: Duration, out: &mut Vec<Said>) {
+        let mut text = Text::with_room(ENVELOPE);
+        text.write(br#"{"jsonrpc":"2.0""#);
+        let bare = text.len();
+        self.write_lists(&mut text, lists);
+        if text.len() == bare {
+            // None of the objects is open here.
+            return;
+        }
+        text.write(b"}");
+        out.push(at(after, Outgoing::Text(text)));
+    }
+
+    fn answer(
+        &mut self,
+        request: Option<&Request<'_>>,
+        answer: &RecordedAnswer,
+        after: Duration,
+        out: &mut Vec<Said>,
+    ) {
         let id = request.and_then(|request| request.id).map(|id| id.as_bytes()).or(answer.id.as_deref());
-        let mut text = br#"{"jsonrpc":"2.0""#.to_vec();
+        let mut text = Text::with_room(ENVELOPE + answer.small_size());
+        text.write(br#"{"jsonrpc":"2.0""#);
         if let Some(id) = id {
-            text.extend_from_slice(br#","id":"#);
-            text.extend_from_slice(id);
+            text.write(br#","id":"#);
+            text.write(id);
         }
         let delta = request.is_some_and(|request| request.delta);
         match &answer.body {
             Body::Result(members) => {
-                text.extend_from_slice(if delta {
-                    br#","delta":true,"result":{"#
-                } else {
-                    br#","result":{"#
-                });
+                text.write(if delta { br#","delta":true,"result":{"# } else { br#","result":{"# });
                 for (index, (name, value)) in members.iter().enumerate() {
                     if index > 0 {
-                        text.push(b',');
+                        text.write(b",");
                     }
-                    text.extend_from_slice(name);
+                    text.write(name);
                     // A patch of the whole document is right whatever the client had before.
-                    text.extend_from_slice(if delta {
-                        br#":[{"op":"add","path":"/","value":"#
-                    } else {
-                        b":"
-                    });
+                    text.write(if delta { br#":[{"op":"add","path":"/","value":"# } else { b":" });
                     value.render(&mut text, |lineage| self.open_handle(lineage));
-                    text.extend_from_slice(if delta { b"}]" } else { b"" });
+                    text.write(if delta { b"}]" } else { b"" });
                 }
-                text.push(b'}');
+                text.write(b"}");
             }
             Body::Odd(Some(result)) => {
-                text.extend_from_slice(br#","result":"#);
-                text.extend_from_slice(result);
+                text.write(br#","result":"#);
+                text.share(result.clone());
             }
             Body::Odd(None) => {}
             Body::Error(error) => {
-                text.extend_from_slice(br#","error":"#);
-                text.extend_from_slice(error);
+                text.write(br#","error":"#);
+                text.share(error.clone());
             }
         }
         self.write_lists(&mut text, &answer.lists);
-        text.extend_from_slice(&answer.extra);
-        text.push(b'}');
-        self.out.push(Outgoing::Text(text.into()));
+        text.write(&answer.extra);
+        text.write(b"}");
+        if !*answer.is_text.get_or_init(|| text.is_utf8()) {
+            out.push(at(after, Outgoing::Binary(text.into_bytes())));
+            return;
+        }
+        text.trust();
+        out.push(at(after, Outgoing::Answer(text)));
     }
 
     /// Tells the client, if what it said has an id, be it a proper request or not.
-    fn miss(&mut self, request: &[u8], miss: &Miss) {
-        let Ok(request) = Raw::new(request) else { return };
-        let Some((_, id)) = members(request).filter(|(name, _)| name == "id").last() else { return };
-        let mut text = br#"{"jsonrpc":"2.0","id":"#.to_vec();
-        text.extend_from_slice(id.as_bytes());
-        text.extend_from_slice(br#","error":"#);
-        let error = serde_json::json!({
-            "code": MISS,
-            "parameter": miss.to_string(),
-            "message": "Not in the recording",
-        });
-        text.extend_from_slice(error.to_string().as_bytes());
-        text.push(b'}');
-        self.out.push(Outgoing::Text(text.into()));
+    fn miss(&mut self, request: &[u8], miss: Miss, out: &mut Vec<Said>) {
+        let id = Raw::new(request)
+            .ok()
+            .and_then(|request| members(request).filter(|(name, _)| name == "id").last());
+        if let Some((_, id)) = id {
+            let mut text = Text::with_room(ENVELOPE);
+            text.write(br#"{"jsonrpc":"2.0","id":"#);
+            text.write(id.as_bytes());
+            text.write(br#","error":"#);
+            let error = serde_json::json!({
+                "code": MISS,
+                "parameter": miss.to_string(),
+                "message": "Not in the recording",
+            });
+            text.write(error.to_string().as_bytes());
+            text.write(b"}");
+            out.push(at(Duration::ZERO, Outgoing::Text(text)));
+        }
+        out.push(at(Duration::ZERO, Outgoing::Missed(miss)));
     }
 
-    fn write_lists(&mut self, text: &mut Vec<u8>, lists: &Lists) {
+    fn write_lists(&mut self, text: &mut Text, lists: &Lists) {
         for (name, objects) in
             [("change", &lists.changed), ("close", &lists.closed), ("suspend", &lists.suspended)]
         {
-            let mut open = objects.iter().filter_map(|lineage| self.handle_of(lineage)).peekable();
-            if open.peek().is_none() {
-                continue;
-            }
-            text.extend_from_slice(format!(",\"{name}\":[").as_bytes());
-            for (index, handle) in open.enumerate() {
-                if index > 0 {
-                    text.push(b',');
+            let mut first = true;
+            for handle in objects.iter().filter_map(|lineage| self.handle_of(lineage)) {
+                if first {
+                    for part in [",\"", name, "\":["] {
+                        text.write(part.as_bytes());
+                    }
+                } else {
+                    text.write(b",");
                 }
-                text.extend_from_slice(itoa::Buffer::new().format(handle.get()).as_bytes());
+                first = false;
+                text.write(itoa::Buffer::new().format(handle.get()).as_bytes());
             }
-            text.push(b']');
+            if !first {
+                text.write(b"]");
+            }
         }
         for lineage in &lists.closed {
             if let Some(handle) = self.handles.remove(lineage) {
@@ -321,4 +482,29 @@ impl Player {
         self.lineages.insert(handle, lineage.clone());
         handle
     }
+}
+
+/// Returns what greets the client of a recorded connection after its first request, and how long after.
+fn late_greeting(matcher: &ReplayMatcher, tape: usize) -> Vec<(Bytes, Duration)> {
+    let tapes = matcher.tapes();
+    let Some(call) = tapes.first_call(tape) else { return Vec::new() };
+    let answered =
+        if matcher.keeps_pace() { tapes.latency(call).unwrap_or_default() } else { Duration::ZERO };
+    let mut late = Vec::new();
+    for (moment, base) in [(Moment::Before, Duration::ZERO), (Moment::After, answered)] {
+        // What cannot be read is said to be so when the call is made.
+        for push in tapes.pushes(call, moment, matcher.keeps_pace()).unwrap_or_default() {
+            if let Pushed::Text(text) = push.what
+                && push.tape == tape
+                && greets(&text)
+            {
+                late.push((text, base + push.since));
+            }
+        }
+    }
+    late
+}
+
+fn at(after: Duration, what: Outgoing) -> Said {
+    Said { after, what }
 }

@@ -1,7 +1,6 @@
 //! The engine that is not there: serves tapes on a port.
 
 use std::{
-    collections::HashMap,
     convert::Infallible,
     io,
     net::SocketAddr,
@@ -9,60 +8,28 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{FutureExt, SinkExt, StreamExt};
-use http::{Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{sync::mpsc, task::JoinSet};
-use tokio_tungstenite::{
-    WebSocketStream,
-    tungstenite::{
-        Message,
-        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
-    },
-};
 
-use super::{Miss, Outgoing, Player, ReplayMatcher, ReplaySettings, Tapes, player::ElsewherePush};
+use super::{
+    Miss, ReplayHandle, ReplaySettings, ReplaySummary, Tapes, conversation::Conversation, path::SessionPath,
+    sessions::Visitor, stage::Stage, wire,
+};
 use crate::front::{self, ResponseBody};
 use crate::listen::{Came, Io, ListenError, ListenOn, Listening};
 
 /// A server that answers from tapes, for any number of clients.
 ///
-/// A live connection plays the recorded connection with the same path that was played least so far, in recorded order; if
-/// none has its path, the first that was played least.
+/// A new session plays the recorded session with the same path that was played least so far, in recorded order; if none has its
+/// path, one whose path differs by identity and time to live only, then one with the same app, then any. Each further socket of
+/// the session plays the next connection of the recorded one.
 #[derive(Debug)]
 pub struct ReplayServer {
     listening: Listening,
-    shared: Arc<Shared>,
+    stage: Arc<Stage>,
     misses: mpsc::UnboundedReceiver<Miss>,
-}
-
-/// What a replay has done.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct ReplaySummary {
-    /// Clients that connected.
-    pub connections: u64,
-    /// Requests answered from the recording.
-    pub answered: u64,
-    /// Requests that are not in the recording.
-    pub missed: u64,
-}
-
-#[derive(Debug)]
-struct Shared {
-    matcher: ReplayMatcher,
-    state: Mutex<State>,
-    misses: mpsc::UnboundedSender<Miss>,
-}
-
-#[derive(Debug)]
-struct State {
-    summary: ReplaySummary,
-    /// How often each tape was played.
-    played: Vec<u64>,
-    /// Who plays a tape for the how manieth time, so that pushes of other connections find their way: clients that play the
-    /// same number of times belong together.
-    playing: HashMap<(usize, u64), mpsc::UnboundedSender<ElsewherePush>>,
 }
 
 impl ReplayServer {
@@ -89,19 +56,34 @@ impl ReplayServer {
     ///
     /// Safe: nothing stays open.
     pub async fn bind_all(tapes: Tapes, places: &[ListenOn]) -> Result<Self, ListenError> {
+        Self::bind_with(tapes, places, &ReplaySettings::default()).await
+    }
+
+    /// Listens on all of `places`, or on none of them, and behaves as `settings` say.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot be had, and why.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe: nothing stays open.
+    pub async fn bind_with(
+        tapes: Tapes,
+        places: &[ListenOn],
+        settings: &ReplaySettings,
+    ) -> Result<Self, ListenError> {
         let listening = Listening::bind(places).await?;
-        let (miss_sender, misses) = mpsc::unbounded_channel();
-        let state = State {
-            summary: ReplaySummary::default(),
-            played: vec![0; tapes.connections()],
-            playing: HashMap::new(),
-        };
-        let shared = Shared {
-            matcher: ReplayMatcher::new(Arc::new(tapes), &ReplaySettings::default()),
-            state: Mutex::new(state),
-            misses: miss_sender,
-        };
-        Ok(Self { listening, shared: Arc::new(shared), misses })
+        let (sender, misses) = mpsc::unbounded_channel();
+        // An error means that the server is being stopped.
+        let on_miss = move |miss| _ = sender.send(miss);
+        let stage = Arc::new(Stage::new(Arc::new(tapes), settings, on_miss));
+        Ok(Self { listening, stage, misses })
+    }
+
+    /// Returns what ends live sockets while the server runs.
+    pub fn handle(&self) -> ReplayHandle {
+        ReplayHandle(self.stage.clone())
     }
 
     /// Returns the first address it listens on.
@@ -137,11 +119,11 @@ impl ReplayServer {
                 () = &mut shutdown => break,
                 came = self.listening.accept() => match came {
                     Came::Tcp(stream, _) => {
-                        connections.spawn(serve(stream, self.shared.clone()));
+                        connections.spawn(serve(stream, self.stage.clone()));
                     }
                     #[cfg(unix)]
                     Came::Unix(stream) => {
-                        connections.spawn(serve(stream, self.shared.clone()));
+                        connections.spawn(serve(stream, self.stage.clone()));
                     }
                 },
                 Some(miss) = self.misses.recv() => on_miss(miss),
@@ -152,39 +134,18 @@ impl ReplayServer {
         while let Ok(miss) = self.misses.try_recv() {
             on_miss(miss);
         }
-        self.shared.state().summary
-    }
-}
-
-impl Shared {
-    fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // Only counters and a map are under this lock; none is ever half changed.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Chooses the tape for a new connection.
-    fn choose(&self, path: &str) -> (usize, u64, mpsc::UnboundedReceiver<ElsewherePush>) {
-        let (sender, receiver) = mpsc::unbounded_channel();
-        let tapes = self.matcher.tapes();
-        let mut state = self.state();
-        let rank = |tape: &usize| (tapes.tapes[*tape].path != path, state.played[*tape], *tape);
-        let tape = (0..tapes.tapes.len()).min_by_key(rank).unwrap_or_default();
-        state.played[tape] += 1;
-        let round = state.played[tape];
-        state.summary.connections += 1;
-        state.playing.insert((tape, round), sender);
-        (tape, round, receiver)
+        self.stage.summary()
     }
 }
 
 /// How long a client may take for the head of its request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client whose upgrade was answered: its path, and its stream once hyper lets go of it.
-type Upgrading = Arc<Mutex<Option<(String, OnUpgrade)>>>;
+/// A client whose upgrade was answered: who it is, and its stream once hyper lets go of it.
+type Upgrading = Arc<Mutex<Option<(Visitor, OnUpgrade)>>>;
 
 /// Serves one connection from its first byte to its last.
-async fn serve(stream: impl Io + 'static, shared: Arc<Shared>) {
+async fn serve(stream: impl Io + 'static, stage: Arc<Stage>) {
     let upgrading = Upgrading::default();
     let service = hyper::service::service_fn(|request| {
         let answer = upgrade(request, &upgrading);
@@ -200,9 +161,12 @@ async fn serve(stream: impl Io + 'static, shared: Arc<Shared>) {
         tracing::warn!("something on this port spoke no HTTP ({error}); only Qlik clients belong here");
     }
     let upgraded = upgrading.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some((path, upgraded)) = upgraded else { return };
+    let Some((visitor, upgraded)) = upgraded else { return };
     match upgraded.await {
-        Ok(upgraded) => play(TokioIo::new(upgraded), &path, &shared).await,
+        Ok(upgraded) => {
+            let conversation = Conversation::open(stage, &visitor);
+            wire::converse(TokioIo::new(upgraded), b"", conversation).await;
+        }
         Err(error) => tracing::debug!(%error, "a client left before its upgrade was done"),
     }
 }
@@ -216,131 +180,16 @@ fn upgrade(request: Request<Incoming>, upgrading: &Upgrading) -> Response<Respon
         Ok(key) => key,
         Err((status, sentence)) => return front::said(status, sentence),
     };
-    let path = head.uri.path().to_owned();
+    let visitor = visitor(head.uri.path(), &head.headers);
     let upgraded = hyper::upgrade::on(Request::from_parts(head, body));
-    *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((path, upgraded));
+    *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((visitor, upgraded));
     let mut response = Response::new(front::text(""));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     front::accept(response.headers_mut(), &key);
     response
 }
 
-type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
-
-async fn play(stream: TokioIo<hyper::upgrade::Upgraded>, path: &str, shared: &Shared) {
-    let limit = Some(256 << 20);
-    let config =
-        WebSocketConfig::default().read_buffer_size(8 << 10).max_message_size(limit).max_frame_size(limit);
-    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    let (tape, round, mut pushes) = shared.choose(path);
-    let shared = &Round { shared, round };
-    let mut player = Player::new(shared.matcher.clone(), Arc::default(), tape);
-    let opening = player.open();
-    // An error means that the client is gone, and with it all that is left to do.
-    let _ = converse(&mut socket, &mut player, &mut pushes, opening, shared).await;
-    shared.state().playing.remove(&(tape, round));
-}
-
-/// What a conversation shares with those that play the other tapes of its session beside it.
-struct Round<'a> {
-    shared: &'a Shared,
-    round: u64,
-}
-
-impl std::ops::Deref for Round<'_> {
-    type Target = Shared;
-
-    fn deref(&self) -> &Shared {
-        self.shared
-    }
-}
-
-/// Why a conversation ended.
-struct Over;
-
-impl From<tokio_tungstenite::tungstenite::Error> for Over {
-    fn from(error: tokio_tungstenite::tungstenite::Error) -> Self {
-        tracing::debug!(%error, "a client left");
-        Self
-    }
-}
-
-async fn converse(
-    socket: &mut Socket,
-    player: &mut Player,
-    pushes: &mut mpsc::UnboundedReceiver<ElsewherePush>,
-    opening: Vec<Outgoing>,
-    shared: &Round<'_>,
-) -> Result<(), Over> {
-    perform(socket, opening, shared).await?;
-    socket.flush().await?;
-    loop {
-        tokio::select! {
-            message = socket.next() => {
-                let mut message = message;
-                // All that has come is answered before the answers are flushed.
-                loop {
-                    let outgoing = match message.ok_or(Over)?? {
-                        Message::Text(text) => player.handle_text(text.as_bytes()),
-                        Message::Binary(bytes) => player.handle_text(&bytes),
-                        _ => Vec::new(),
-                    };
-                    perform(socket, outgoing, shared).await?;
-                    match socket.next().now_or_never() {
-                        Some(next) => message = next,
-                        None => break,
-                    }
-                }
-            }
-            Some(push) = pushes.recv() => {
-                let outgoing = player.hear(push);
-                perform(socket, outgoing, shared).await?;
-            }
-        }
-        socket.flush().await?;
-    }
-}
-
-async fn perform(socket: &mut Socket, outgoing: Vec<Outgoing>, shared: &Round<'_>) -> Result<(), Over> {
-    let missed = outgoing.iter().any(|outgoing| matches!(outgoing, Outgoing::Missed(_)));
-    for outgoing in outgoing {
-        match outgoing {
-            Outgoing::Text(text) => {
-                if !missed && text.starts_with(br#"{"jsonrpc":"2.0","id":"#) {
-                    shared.state().summary.answered += 1;
-                }
-                // Recorded text was UTF-8 when the client's library took it, or is not sent as text.
-                match text.clone().try_into() {
-                    Ok(text) => socket.feed(Message::Text(text)).await?,
-                    Err(_) => socket.feed(Message::Binary(text)).await?,
-                }
-            }
-            Outgoing::Binary(bytes) => socket.feed(Message::Binary(bytes)).await?,
-            Outgoing::Close(code, reason) => {
-                let frame =
-                    code.map(|code| CloseFrame { code: CloseCode::from(code), reason: reason.into() });
-                socket.close(frame).await?;
-                // The client's own goodbye, for no longer than a client may take for anything.
-                let _ = tokio::time::timeout(HEAD_TIMEOUT, async { while socket.next().await.is_some() {} })
-                    .await;
-                return Err(Over);
-            }
-            Outgoing::Drop => return Err(Over),
-            Outgoing::Elsewhere(push) => {
-                if let Some(player) = shared.state().playing.get(&(push.tape(), shared.round)) {
-                    // An error means that the other connection has ended.
-                    let _ = player.send(push);
-                }
-            }
-            Outgoing::Missed(miss) => {
-                shared.state().summary.missed += 1;
-                // An error means that the server is being stopped.
-                let _ = shared.misses.send(miss);
-            }
-            Outgoing::Unanswered(key) => {
-                tracing::warn!(%key, "recorded without an answer, and not answered now")
-            }
-        }
-    }
-    Ok(())
+fn visitor(path: &str, headers: &HeaderMap) -> Visitor {
+    let header = |name| Some(String::from_utf8_lossy(headers.get(name)?.as_bytes()).into_owned());
+    Visitor { path: SessionPath::parse(path), session: header("x-qlik-session"), user: header("x-qlik-user") }
 }

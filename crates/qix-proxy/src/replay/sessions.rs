@@ -1,125 +1,168 @@
-//! Which recorded connections were sockets of one session, and what its writes have made of it.
+//! Which live sessions there are, and which of them a new socket belongs to.
 
-use super::{listener::Cause, state::State};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 
-/// The sessions of a recording.
-#[derive(Debug, Default)]
-pub(super) struct Sessions {
-    sessions: Vec<Session>,
-    /// The session of each connection that is open.
-    open: Vec<Option<usize>>,
+use tokio::time::Instant;
+
+use super::{
+    Tapes,
+    path::SessionPath,
+    recorded::RecordedSession,
+    session::{Heard, LiveSession, Seat},
+};
+
+/// How many sessions without socket are kept for their time to live; then the oldest end.
+const MOST_WAITING: usize = 10_000;
+
+/// The live sessions of a replay.
+#[derive(Debug)]
+pub(super) struct LiveSessions {
+    recorded: Vec<RecordedSession>,
+    state: Mutex<State>,
 }
 
 #[derive(Debug)]
-struct Session {
+struct State {
+    live: HashMap<SessionKey, Vec<Live>>,
+    /// How often each recorded session was played.
+    played: Vec<u64>,
+    /// Sessions in `live`.
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Live {
+    session: Arc<LiveSession>,
+    /// Which recorded session it plays.
+    recorded: usize,
+    /// How many connections of that one were taken up.
+    taken: usize,
+    ttl: Duration,
+}
+
+/// Who wants to connect, as far as it tells sessions apart.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Visitor {
+    pub(super) path: SessionPath,
+    /// The header `X-Qlik-Session`.
+    pub(super) session: Option<String>,
+    /// The header `X-Qlik-User`.
+    pub(super) user: Option<String>,
+}
+
+/// What tells sessions apart.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+struct SessionKey {
     path: String,
-    state: State,
-    /// The latest call, to which lists are tied.
-    latest: Option<Cause>,
-    /// How many of its connections are open.
-    sockets: usize,
+    session: Option<String>,
+    user: Option<String>,
 }
 
-impl Sessions {
-    /// Takes in a new connection and returns its session: that of one which is open on the same path, until a greeting says more.
-    pub(super) fn open(&mut self, tape: usize, path: &str) -> usize {
-        let path = without_ttl(path);
-        let found = self.sessions.iter().rposition(|session| session.sockets > 0 && session.path == path);
-        let session = found.unwrap_or_else(|| self.begin(path));
-        self.join(tape, session);
-        session
+impl LiveSessions {
+    /// Starts without any.
+    ///
+    /// # Panics
+    ///
+    /// If nothing was recorded.
+    pub(super) fn new(tapes: &Tapes, merge: bool) -> Self {
+        let recorded = RecordedSession::all(&tapes.tapes, merge);
+        assert!(!recorded.is_empty(), "no connection was recorded");
+        let state = State { live: HashMap::new(), played: vec![0; recorded.len()], count: 0 };
+        Self { recorded, state: Mutex::new(state) }
     }
 
-    /// Takes in what the greeting says of the session, and returns which one it is.
-    pub(super) fn greeted(&mut self, tape: usize, path: &str, state: &[u8]) -> usize {
-        let path = without_ttl(path);
-        let now = self.open[tape].unwrap_or_default();
-        let alone = self.sessions[now].sockets <= 1 && self.sessions[now].latest.is_none();
-        let session = match state {
-            b"\"SESSION_CREATED\"" if alone => return now,
-            b"\"SESSION_CREATED\"" => self.begin(path),
-            // It may have outlived its last socket.
-            b"\"SESSION_ATTACHED\"" if alone => {
-                let before = self.sessions[..now].iter().rposition(|session| session.path == path);
-                match before {
-                    Some(before) => before,
-                    None => return now,
-                }
-            }
-            _ => return now,
+    /// Finds the session for a new socket, or begins one.
+    ///
+    /// Clients that name themselves by an identity or a session header meet in one session. Others do only if the recorded ones
+    /// did, or one after the other within the time to live: tests that run beside each other on one URL do not meet.
+    pub(super) fn attach(&self, visitor: &Visitor, now: Instant) -> Seat {
+        let key = SessionKey {
+            path: visitor.path.without_ttl.clone(),
+            session: visitor.session.clone(),
+            user: visitor.user.clone(),
         };
-        self.close(tape);
-        self.join(tape, session);
-        session
-    }
-
-    pub(super) fn close(&mut self, tape: usize) {
-        if let Some(session) = self.open.get_mut(tape).and_then(Option::take) {
-            self.sessions[session].sockets -= 1;
+        let mut state = self.state();
+        if state.count > MOST_WAITING {
+            state.sweep(now, true);
         }
-    }
-
-    /// Returns what the writes of a session have made of it.
-    pub(super) fn state(&mut self, session: usize) -> &mut State {
-        &mut self.sessions[session].state
-    }
-
-    /// Notes the latest call of a session.
-    pub(super) fn note(&mut self, session: usize, cause: Cause) {
-        self.sessions[session].latest = Some(cause);
-    }
-
-    pub(super) fn latest(&self, session: usize) -> Option<Cause> {
-        self.sessions[session].latest
-    }
-
-    fn begin(&mut self, path: &str) -> usize {
-        self.sessions.push(Session {
-            path: path.to_owned(),
-            state: State::default(),
-            latest: None,
-            sockets: 0,
+        let State { live, played, count } = &mut *state;
+        let sessions = live.entry(key).or_default();
+        let before = sessions.len();
+        sessions.retain(|live| live.is_alive(now));
+        *count -= before - sessions.len();
+        let is_named = visitor.path.has_identity || visitor.session.is_some();
+        let joined = sessions.iter_mut().find(|live| {
+            let (sockets, _) = live.session.presence();
+            let recorded = &self.recorded[live.recorded];
+            is_named || sockets == 0 || recorded.overlaps && live.taken < recorded.tapes.len()
         });
-        self.sessions.len() - 1
-    }
-
-    fn join(&mut self, tape: usize, session: usize) {
-        if self.open.len() <= tape {
-            self.open.resize(tape + 1, None);
+        if let Some(live) = joined {
+            // The latest socket decides.
+            live.ttl = visitor.path.ttl.unwrap_or(live.ttl);
+            return live.seat(&self.recorded[live.recorded], true);
         }
-        self.open[tape] = Some(session);
-        self.sessions[session].sockets += 1;
+        let rank =
+            |number: &usize| (visitor.path.distance(&self.recorded[*number].path), played[*number], *number);
+        let recorded = (0..self.recorded.len()).min_by_key(rank).unwrap_or_default();
+        played[recorded] += 1;
+        let mut live =
+            Live { session: Arc::default(), recorded, taken: 0, ttl: visitor.path.ttl.unwrap_or_default() };
+        let seat = live.seat(&self.recorded[recorded], false);
+        sessions.push(live);
+        *count += 1;
+        seat
+    }
+
+    /// Tells all open sockets.
+    pub(super) fn tell_all(&self, heard: &Heard) {
+        for live in self.state().live.values().flatten() {
+            live.session.tell_all(heard);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // No panic is possible while it is half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Returns a path without the part that says how long its session is to live.
-fn without_ttl(path: &str) -> &str {
-    match path.find("/ttl/") {
-        Some(at) => &path[..at],
-        None => path,
+impl State {
+    /// Ends sessions whose time is over, and if `force` is given the older half of those that only wait.
+    fn sweep(&mut self, now: Instant, force: bool) {
+        let waiting = |live: &Live| live.session.presence().1;
+        let mut since: Vec<Instant> =
+            self.live.values().flatten().filter(|live| live.is_alive(now)).filter_map(waiting).collect();
+        since.sort_unstable();
+        let oldest = since.get(since.len() / 2).copied().filter(|_| force);
+        self.live.retain(|_, sessions| {
+            sessions.retain(|live| {
+                live.is_alive(now)
+                    && waiting(live).is_none_or(|left| oldest.is_none_or(|oldest| left > oldest))
+            });
+            !sessions.is_empty()
+        });
+        self.count = self.live.values().map(Vec::len).sum();
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+impl Live {
+    fn is_alive(&self, now: Instant) -> bool {
+        match self.session.presence() {
+            (0, Some(left)) => now.saturating_duration_since(left) < self.ttl,
+            _ => true,
+        }
+    }
 
-    #[test]
-    fn sockets_of_one_path_share_a_session_while_one_is_open_or_if_the_greeting_says_so() {
-        let mut sessions = Sessions::default();
-        let first = sessions.open(0, "/app/x/ttl/5");
-        assert_eq!(sessions.open(1, "/app/x/ttl/60"), first);
-        assert_ne!(sessions.open(2, "/app/y"), first);
-        let other = sessions.open(3, "/app/x");
-        assert_eq!(other, first);
-        let created = sessions.greeted(3, "/app/x", b"\"SESSION_CREATED\"");
-        assert_ne!(created, first);
-        sessions.close(3);
-        sessions.close(0);
-        sessions.close(1);
-        // All have left: a new session, unless the engine says that it is the old one.
-        let fresh = sessions.open(4, "/app/x");
-        assert!(fresh != first && fresh != created);
-        assert_eq!(sessions.greeted(4, "/app/x", b"\"SESSION_ATTACHED\""), created);
+    /// Seats a socket: at the next recorded connection, then at one whose live socket has gone, then beside somebody.
+    fn seat(&mut self, recorded: &RecordedSession, attached: bool) -> Seat {
+        let next = recorded.tapes.get(self.taken).copied();
+        self.taken += usize::from(next.is_some());
+        let free = || recorded.tapes.iter().copied().find(|tape| !self.session.plays(*tape));
+        let tape = next.or_else(free).unwrap_or(recorded.tapes[0]);
+        self.session.join(tape, attached)
     }
 }

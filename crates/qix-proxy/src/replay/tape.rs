@@ -1,7 +1,7 @@
 //! What was said in a recording, ready to be said again.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     io,
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -43,6 +43,10 @@ pub struct Tapes {
     pub(super) spilled: HashMap<u32, Place>,
     /// Requests that had no id, in order.
     pub(super) without_id: Vec<u32>,
+    /// Ids of objects that live no longer than their session.
+    pub(super) session_objects: HashSet<Box<str>>,
+    /// How long answers took, by method, as far as somebody has asked.
+    pub(super) medians: Mutex<HashMap<Box<str>, Duration>>,
     /// What is a secret, in what was recorded and in what clients ask.
     pub(super) redaction: Redaction,
     /// Where secrets were replaced that only the recorder's rules know.
@@ -72,6 +76,13 @@ pub(super) struct Tape {
     pub(super) path: String,
     /// Which session it belongs to.
     pub(super) session: usize,
+    /// Whether the client asked for an app to be opened.
+    pub(super) opens_app: bool,
+    /// When the connection began, since the recording did.
+    pub(super) opened: Duration,
+    /// When it ended; `None` if the recording ended before it.
+    pub(super) closed: Option<Duration>,
+    pub(super) first_call: Option<CallId>,
     /// What the engine said before the client said anything.
     pub(super) greeting: Vec<Place>,
     pub(super) history: History,
@@ -103,24 +114,13 @@ impl PushPlace {
     }
 }
 
-/// When things happened around a recorded call.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Pace {
-    /// From the request to its answer, if it has one.
-    pub(super) answer: Option<Duration>,
-    /// From the request to each push before the answer.
-    pub(super) before: Vec<Duration>,
-    /// From the answer to each push after it, or from the request if there is no answer.
-    pub(super) after: Vec<Duration>,
-}
-
 /// Recorded calls that nobody has made.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Unused {
+pub(super) struct Unused {
     /// How many there are.
-    pub calls: usize,
+    pub(super) calls: usize,
     /// The first ones in recorded order, equal ones together with their number.
-    pub first: Vec<(Key, usize)>,
+    pub(super) first: Vec<(Key, usize)>,
 }
 
 impl Tapes {
@@ -161,12 +161,12 @@ impl Tapes {
             + lineages.chain(methods).chain(tapes).sum::<usize>()
     }
 
-    /// Returns the recorded calls that nobody has made so far, the first `most` different ones by name.
-    pub fn unused(&self, most: usize) -> Unused {
+    /// Returns the recorded calls of `wanted` methods that nobody has made so far, the first `most` different ones by name.
+    pub(super) fn unused_calls(&self, wanted: impl Fn(&str) -> bool, most: usize) -> Unused {
         let mut unused = Unused::default();
         let mut places: HashMap<(u64, u32), usize> = HashMap::new();
         for (call, subject) in self.index.subjects() {
-            if self.is_used(call) {
+            if self.is_used(call) || !wanted(self.method(call)) {
                 continue;
             }
             unused.calls += 1;
@@ -223,14 +223,34 @@ impl Tapes {
         Some(found.1).filter(|call| call.0 != u32::MAX)
     }
 
-    /// Returns what the engine said unasked around a call.
+    /// Returns what the engine said unasked around a call, and if it is `paced`, how long after.
     ///
     /// # Errors
     ///
     /// As [`outcome`](Self::outcome).
-    pub(super) fn pushes(&self, call: CallId, moment: Moment) -> io::Result<Vec<Push>> {
+    pub(super) fn pushes(&self, call: CallId, moment: Moment, paced: bool) -> io::Result<Vec<Push>> {
         let places = self.push_places(call, moment);
-        places.iter().map(|push| self.push_at(push.tape as usize, Place::from_halves(push.place))).collect()
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let asked = self.index.place(call);
+        let cause = match (moment, self.index.answer(call)) {
+            (Moment::After, AnswerPlace::At(answer)) => answer,
+            _ => asked,
+        };
+        let start = if paced { self.time(cause)? } else { Duration::ZERO };
+        let push = |push: &PushPlace| {
+            self.push_since(push.tape as usize, Place::from_halves(push.place), start, paced)
+        };
+        places.iter().map(push).collect()
+    }
+
+    fn push_since(&self, tape: usize, at: Place, start: Duration, paced: bool) -> io::Result<Push> {
+        let mut push = self.push_at(tape, at)?;
+        if paced {
+            push.since = self.time(at)?.saturating_sub(start);
+        }
+        Ok(push)
     }
 
     fn push_places(&self, call: CallId, moment: Moment) -> &[PushPlace] {
@@ -240,40 +260,57 @@ impl Tapes {
         &self.pushes[start..start + count]
     }
 
-    /// Returns what the engine of a connection said before it was asked anything.
+    /// Returns what the engine of a connection said before it was asked anything, and if it is `paced`, how long after the connection
+    /// began.
     ///
     /// # Errors
     ///
     /// As [`outcome`](Self::outcome).
-    pub(super) fn greeting(&self, tape: usize) -> io::Result<Vec<Push>> {
-        self.tapes[tape].greeting.iter().map(|place| self.push_at(tape, *place)).collect()
+    pub(super) fn greeting(&self, tape: usize, paced: bool) -> io::Result<Vec<Push>> {
+        let Tape { greeting, opened, .. } = &self.tapes[tape];
+        greeting.iter().map(|place| self.push_since(tape, *place, *opened, paced)).collect()
     }
 
-    /// Returns when things happened around a call.
-    ///
-    /// # Errors
-    ///
-    /// As [`outcome`](Self::outcome).
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "what plays at recorded pace and what re-creates objects need it")
-    )]
-    pub(super) fn pace(&self, call: CallId) -> io::Result<Pace> {
-        let asked = self.time(self.index.place(call))?;
-        let answered = match self.index.answer(call) {
-            AnswerPlace::At(at) => Some(self.time(at)?),
-            AnswerPlace::None | AnswerPlace::Lost => None,
-        };
-        let since = |moment, start: Duration| {
-            let time =
-                |push: &PushPlace| Ok(self.time(Place::from_halves(push.place))?.saturating_sub(start));
-            self.push_places(call, moment).iter().map(time).collect::<io::Result<Vec<_>>>()
-        };
-        Ok(Pace {
-            answer: answered.map(|answered| answered.saturating_sub(asked)),
-            before: since(Moment::Before, asked)?,
-            after: since(Moment::After, answered.unwrap_or(asked))?,
-        })
+    /// Returns how long the answer to a call took; `None` if it has none, or the file cannot be read.
+    pub(super) fn latency(&self, call: CallId) -> Option<Duration> {
+        let AnswerPlace::At(answer) = self.index.answer(call) else { return None };
+        Some(self.time(answer).ok()?.saturating_sub(self.time(self.index.place(call)).ok()?))
+    }
+
+    /// Returns how long half of the first recorded answers to a method took at most; of all methods if this one has no answer.
+    pub(super) fn median_latency(&self, method: &str) -> Duration {
+        /// As many tell.
+        const MOST: usize = 1000;
+
+        let mut medians = self.medians.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(median) = medians.get(method) {
+            return *median;
+        }
+        let calls = || self.index.subjects().map(|(call, _)| call);
+        let of_method = calls().filter(|call| self.method(*call) == method);
+        let mut times: Vec<Duration> = of_method.filter_map(|call| self.latency(call)).take(MOST).collect();
+        if times.is_empty() {
+            times = calls().filter_map(|call| self.latency(call)).take(MOST).collect();
+        }
+        times.sort_unstable();
+        let median = times.get(times.len() / 2).copied().unwrap_or_default();
+        medians.insert(method.into(), median);
+        median
+    }
+
+    /// Returns the first call of a recorded connection.
+    pub(super) fn first_call(&self, tape: usize) -> Option<CallId> {
+        self.tapes[tape].first_call
+    }
+
+    /// Returns whether the recording shows how an app came to be open on this connection: by a call of its own or of one before.
+    pub(super) fn app_was_opened(&self, tape: usize) -> bool {
+        self.tapes[..=tape].iter().any(|tape| tape.opens_app)
+    }
+
+    /// Returns whether any recorded call is one of this method.
+    pub(super) fn has_method(&self, method: &str) -> bool {
+        self.methods.iter().any(|known| **known == *method)
     }
 
     /// Returns when the line at a place was taken in, since the recording started.

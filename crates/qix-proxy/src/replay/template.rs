@@ -8,6 +8,8 @@ use qix_protocol::{
     frame::{Raw, members},
 };
 
+use super::Text;
+
 /// Longer values are not searched for references, which are short.
 const LONGEST_REFERENCE: usize = 16 << 10;
 
@@ -80,14 +82,35 @@ impl Template {
         starts.zip(ends).map(|(start, (end, lineage))| (self.text.slice(start..end), lineage))
     }
 
+    /// Returns how many of its bytes are copied.
+    pub(super) fn small_size(&self) -> usize {
+        Text::small_size(self.text.len())
+    }
+
+    /// Makes a template without holes.
+    pub(super) fn plain(text: Bytes) -> Self {
+        Self { text, holes: Vec::new() }
+    }
+
     /// Writes the text with live handles.
-    pub(super) fn render(&self, out: &mut Vec<u8>, mut handle: impl FnMut(&Lineage) -> Handle) {
+    pub(super) fn render(&self, out: &mut Text, mut handle: impl FnMut(&Lineage) -> Handle) {
         for (piece, lineage) in self.pieces() {
-            out.extend_from_slice(&piece);
+            out.share(piece);
             if let Some(lineage) = lineage {
-                out.extend_from_slice(itoa::Buffer::new().format(handle(lineage).get()).as_bytes());
+                out.write(itoa::Buffer::new().format(handle(lineage).get()).as_bytes());
             }
         }
+    }
+
+    /// Returns the id of the object that the text is a reference to.
+    pub(super) fn id(&self) -> Option<Box<str>> {
+        let id: String = Raw::new(&self.text).ok()?.member("qGenericId")?.decode().ok()?;
+        Some(id.into())
+    }
+
+    /// Returns the object that the text is a reference to, if it is one.
+    pub(super) fn opens(&self) -> Option<&Lineage> {
+        self.holes.first().map(|(_, lineage)| lineage)
     }
 }
 
@@ -103,12 +126,12 @@ mod tests {
         let reference = ObjectReference { handle: Some(Handle::new(3)), ..ObjectReference::default() };
         lineages.opened(&reference, Handle::GLOBAL, "GetObject", None, 0);
         let render = |text: &str| {
-            let mut out = Vec::new();
+            let mut out = Text::default();
             let text = Bytes::copy_from_slice(text.as_bytes());
             let value = Raw::new(&text).unwrap();
             let lineage = |handle| lineages.get(handle).cloned();
             Template::of_member(value, &text, lineage).render(&mut out, |_| Handle::new(71));
-            String::from_utf8(out).unwrap()
+            String::from_utf8(out.to_vec()).unwrap()
         };
         assert_eq!(render(r#"{"qType":"X", "qHandle": 3 ,"a":3}"#), r#"{"qType":"X", "qHandle": 71 ,"a":3}"#);
         for same in [

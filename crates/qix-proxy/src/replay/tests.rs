@@ -6,13 +6,14 @@ use proptest::prelude::*;
 use qix_protocol::Lineage;
 
 use super::{
-    LoadError, LoadReport, LoadSettings, Miss, Outgoing, Player, Repeat, ReplayMatcher, ReplaySettings,
-    Tapes, index::CallId,
+    LoadError, LoadReport, LoadSettings, Miss, Outgoing, Player, Repeat, ReplayMatcher, ReplaySettings, Said,
+    Tapes, index::CallId, tape::Moment,
 };
 use crate::record::{RecordingReader, Redaction};
 
-/// A recording as its lines: `1> text` is said by the client of connection 1, `1< text` to it.
-fn tapes(script: &str) -> (Arc<Tapes>, LoadReport) {
+/// A recording as its lines: `1> text` is said by the client of connection 1, `1< text` to it; `@5` between the two says that it
+/// was 5 ms after the recording began.
+pub(super) fn tapes(script: &str) -> (Arc<Tapes>, LoadReport) {
     try_tapes(script).unwrap()
 }
 
@@ -26,7 +27,13 @@ fn recording(script: &str) -> String {
     let mut text = String::from("{\"qixrec\":[1,0]}\n");
     for (index, line) in script.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
         let (conn, rest) = line.split_at(1);
-        let entry = match rest.split_at(1) {
+        let (sign, mut rest) = rest.split_at(1);
+        let mut t = 0;
+        if let Some((millis, text)) = rest.trim().strip_prefix('@').map(|rest| rest.split_once(' ').unwrap())
+        {
+            (t, rest) = (millis.parse::<u64>().unwrap() * 1000, text);
+        }
+        let entry = match (sign, rest) {
             ("+", path) => format!(r#""kind":"open","url":"{}","status":101"#, path.trim()),
             ("x", code) => {
                 format!(r#""kind":"close","by":"engine","code":{},"reason":"why","clean":true"#, code.trim())
@@ -36,7 +43,7 @@ fn recording(script: &str) -> String {
             ("<", frame) => format!(r#""kind":"frame","from":"engine","json":{}"#, frame.trim()),
             other => panic!("{other:?}"),
         };
-        text += &format!("{{\"seq\":{},\"t\":0,\"conn\":{conn},{entry}}}\n", index + 1);
+        text += &format!("{{\"seq\":{},\"t\":{t},\"conn\":{conn},{entry}}}\n", index + 1);
     }
     text
 }
@@ -47,13 +54,13 @@ fn player(script: &str) -> Player {
 
 fn play(tapes: &Arc<Tapes>, tape: usize) -> Player {
     let matcher = ReplayMatcher::new(tapes.clone(), &ReplaySettings::default());
-    Player::new(matcher, Arc::default(), tape)
+    Player::new(matcher, &Arc::default(), tape)
 }
 
 /// What a player does, in words.
 fn said(outgoing: Vec<Outgoing>) -> Vec<String> {
     let describe = |outgoing| match outgoing {
-        Outgoing::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
+        Outgoing::Answer(text) | Outgoing::Text(text) => String::from_utf8(text.to_vec()).unwrap(),
         Outgoing::Close(code, reason) => format!("close {code:?} {reason}"),
         Outgoing::Missed(miss) => format!("missed {miss}"),
         Outgoing::Unanswered(key) => format!("unanswered {key}"),
@@ -63,7 +70,17 @@ fn said(outgoing: Vec<Outgoing>) -> Vec<String> {
 }
 
 fn hears(player: &mut Player, text: &str) -> Vec<String> {
-    said(player.handle_text(text.as_bytes()))
+    said(does(player, text))
+}
+
+fn does(player: &mut Player, text: &str) -> Vec<Outgoing> {
+    let mut out = Vec::new();
+    player.handle_text(text.as_bytes(), &mut out);
+    whats(out)
+}
+
+fn whats(out: Vec<Said>) -> Vec<Outgoing> {
+    out.into_iter().map(|said| said.what).collect()
 }
 
 const OPEN: &str = r#"
@@ -81,9 +98,10 @@ const OPEN: &str = r#"
 
 #[test]
 fn greeting_is_said_first() {
-    let opening = player(OPEN).open();
+    let mut opening = Vec::new();
+    player(OPEN).open(&mut opening);
     assert_eq!(
-        said(opening),
+        said(whats(opening)),
         [r#"{"jsonrpc":"2.0","method":"OnConnected","params":{"qSessionState":"SESSION_CREATED"}}"#]
     );
 }
@@ -189,12 +207,12 @@ fn repeated_and_missing_ids_pair_with_the_oldest_outstanding_request() {
 fn miss_names_the_nearest_recorded_call_and_the_difference() {
     let mut player = player(OPEN);
     hears(&mut player, r#"{"method":"OpenDoc","handle":-1,"params":["Sales"],"id":1}"#);
-    let outgoing = player.handle_text(br#"{"method":"GetObject","handle":1,"params":["bb"],"id":2}"#);
+    let outgoing = does(&mut player, r#"{"method":"GetObject","handle":1,"params":["bb"],"id":2}"#);
     let [Outgoing::Text(text), Outgoing::Missed(Miss { nearest: Some(nearest), .. })] = &*outgoing else {
         panic!("{outgoing:?}")
     };
     assert_eq!(nearest.to_string(), r#"GetObject("b") on OpenDoc("Sales")"#);
-    let error: serde_json::Value = serde_json::from_slice(text).unwrap();
+    let error: serde_json::Value = serde_json::from_slice(&text.to_vec()).unwrap();
     assert_eq!(error["error"]["code"], -32099);
     assert_eq!(
         error["error"]["parameter"],
@@ -236,26 +254,6 @@ fn close_and_cut_follow_the_call_before_them() {
         hears(&mut cut, r#"{"id":1,"method":"M"}"#),
         [r#"{"jsonrpc":"2.0","id":1,"result":{}}"#, "Drop"]
     );
-}
-
-#[test]
-fn lists_reach_the_other_sockets_of_the_session_with_their_own_handles() {
-    let script = r#"
-        1+ /app/x/identity/i
-        1> {"id":1,"method":"OpenDoc","params":["Sales"]}
-        1< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}
-        2+ /app/x/identity/i
-        2> {"id":1,"method":"Select"}
-        1< {"change":[1]}
-        2< {"id":1,"result":{}}
-    "#;
-    let (tapes, _) = tapes(script);
-    let (mut first, mut second) = (play(&tapes, 0), play(&tapes, 1));
-    hears(&mut first, r#"{"id":1,"method":"OpenDoc","params":["Sales"]}"#);
-    let outgoing = second.handle_text(br#"{"id":1,"method":"Select"}"#);
-    let [Outgoing::Elsewhere(push), Outgoing::Text(_)] = &*outgoing else { panic!("{outgoing:?}") };
-    assert_eq!(push.tape(), 0);
-    assert_eq!(said(first.hear(*push)), [r#"{"jsonrpc":"2.0","change":[1]}"#]);
 }
 
 #[test]
@@ -452,7 +450,7 @@ const SELECT: &str = r#"
 /// Plays `SELECT`: its app and object are open.
 fn selecting(settings: &ReplaySettings) -> (Player, Arc<Tapes>) {
     let (tapes, _) = tapes(SELECT);
-    let mut player = Player::new(ReplayMatcher::new(tapes.clone(), settings), Arc::default(), 0);
+    let mut player = Player::new(ReplayMatcher::new(tapes.clone(), settings), &Arc::default(), 0);
     hears(&mut player, r#"{"id":1,"handle":-1,"method":"OpenDoc","params":["a"]}"#);
     hears(&mut player, r#"{"id":2,"handle":1,"method":"GetObject","params":["o"]}"#);
     (player, tapes)
@@ -522,7 +520,7 @@ fn calls_that_nobody_made_are_listed_in_recorded_order_with_their_number() {
     let (mut player, tapes) = selecting(&ReplaySettings::default());
     select(&mut player, 1);
     layout(&mut player);
-    let unused = tapes.unused(9);
+    let unused = tapes.unused_calls(|_| true, 9);
     let first: Vec<String> = unused.first.iter().map(|(key, times)| format!("{times} {key}")).collect();
     assert_eq!(
         first,
@@ -531,7 +529,7 @@ fn calls_that_nobody_made_are_listed_in_recorded_order_with_their_number() {
             r#"2 GetLayout() on OpenDoc("a") / GetObject("o")"#
         ]
     );
-    assert_eq!((unused.calls, tapes.unused(1).first.len()), (3, 1));
+    assert_eq!((unused.calls, tapes.unused_calls(|_| true, 1).first.len()), (3, 1));
 }
 
 #[test]
@@ -548,7 +546,7 @@ fn merged_connections_are_one_time_line() {
     "#;
     let said = |merge: bool, tape: usize| {
         let settings = ReplaySettings::default().merge(merge);
-        let mut player = Player::new(ReplayMatcher::new(tapes(script).0, &settings), Arc::default(), tape);
+        let mut player = Player::new(ReplayMatcher::new(tapes(script).0, &settings), &Arc::default(), tape);
         let mut ask = || hears(&mut player, r#"{"id":9,"method":"M"}"#)[0].clone();
         [ask(), ask(), ask()].map(|said| said.split(r#""q":"#).nth(1).unwrap()[..1].to_owned())
     };
@@ -630,9 +628,12 @@ fn times_between_request_answer_and_pushes_are_those_of_the_recording() {
     ];
     let text = format!("{{\"qixrec\":[1,0]}}\n{}\n", lines.join("\n"));
     let (tapes, _) = Tapes::load(RecordingReader::new(text.as_bytes(), "test").unwrap()).unwrap();
-    let pace = tapes.pace(CallId(0)).unwrap();
-    let micros = std::time::Duration::from_micros;
-    assert_eq!((pace.answer, pace.before, pace.after), (Some(micros(50)), vec![micros(30)], vec![micros(7)]));
+    let since = |moment| -> Vec<u128> {
+        let pushes = tapes.pushes(CallId(0), moment, true).unwrap();
+        pushes.iter().map(|push| push.since.as_micros()).collect()
+    };
+    assert_eq!(tapes.latency(CallId(0)).map(|latency| latency.as_micros()), Some(50));
+    assert_eq!((since(Moment::Before), since(Moment::After)), (vec![30], vec![7]));
 }
 
 #[test]
@@ -727,7 +728,7 @@ proptest! {
                     }
                 }
             }
-            (said, report, tapes.unused(100))
+            (said, report, tapes.unused_calls(|_| true, 100))
         };
         let expected = said(&[&plain]);
         prop_assert_eq!(&said(&[&zipped]), &expected);

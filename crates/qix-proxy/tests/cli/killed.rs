@@ -9,7 +9,7 @@ use std::{
 use futures_util::{SinkExt, StreamExt, stream};
 use qix_proxy::{
     record::{EntryKind, FrameText, RecordingParts, RecordingReader, Redaction, Side},
-    replay::{LoadError, Outgoing, Player, ReplayMatcher, ReplaySettings, Tapes},
+    replay::{LoadError, Outgoing, Player, ReplayMatcher, ReplaySettings, Said, Tapes},
 };
 use qix_tests::{FakeEngine, FakeEngineConfig};
 use serde_json::{Value, json};
@@ -105,13 +105,16 @@ fn frames(paths: &[PathBuf]) -> usize {
     let replies = answered.len().saturating_sub(1);
     assert_eq!((tapes.calls(), report.unanswered), (asked.len(), asked.len() - replies));
     let mut player =
-        Player::new(ReplayMatcher::new(Arc::new(tapes), &ReplaySettings::default()), Arc::default(), 0);
-    assert_eq!(player.open().len(), answered.len().min(1));
+        Player::new(ReplayMatcher::new(Arc::new(tapes), &ReplaySettings::default()), &Arc::default(), 0);
+    let mut greeting = Vec::new();
+    player.open(&mut greeting);
+    assert_eq!(greeting.len(), answered.len().min(1));
     let json = |text: &[u8]| serde_json::from_slice::<Value>(text).unwrap();
     for (request, reply) in asked.iter().zip(answered.iter().skip(1)) {
-        let said = player.handle_text(request);
-        let [Outgoing::Text(text)] = &said[..] else { panic!("{said:?}") };
-        assert_eq!(json(text), json(reply));
+        let mut said = Vec::new();
+        player.handle_text(request, &mut said);
+        let [Said { what: Outgoing::Answer(text), .. }] = &said[..] else { panic!("{said:?}") };
+        assert_eq!(json(&text.to_vec()), json(reply));
     }
     asked.len() + answered.len()
 }
