@@ -2,7 +2,7 @@
 
 use std::{io::BufRead, path::Path};
 
-use super::{Tapes, lines::Lines, listener::Loader, volatile::Ignore};
+use super::{Tapes, lines::Lines, loader::Loader, volatile::Ignore};
 use crate::record::{ReadError, RecordingReader, Redaction, TornTail};
 
 /// Why a recording cannot be replayed.

@@ -111,7 +111,6 @@ impl Difference {
 }
 
 /// Returns the first values that differ, and the way to them.
-#[expect(clippy::type_complexity, reason = "two values, each of which may be missing")]
 fn first_difference<'t>(
     one: Option<&'t Tree>,
     other: Option<&'t Tree>,

@@ -18,6 +18,7 @@ mod line;
 mod lines;
 mod listener;
 mod load;
+mod loader;
 mod masks;
 mod matcher;
 mod miss;
