@@ -196,9 +196,12 @@ impl ReplayMatcher {
     fn find(&self, progress: &mut Progress, own: usize, equal: &[u32], object: &Lineage) -> Search {
         let Some(first) = equal.first() else { return Search::Unknown };
         let tapes = &*self.tapes;
-        // Nearly always all are on one tape, the connection's own.
         let tier = |call: &u32| self.tier(own, CallId(*call));
-        let nearest = equal.iter().map(tier).take(MOST_LOOKED_AT).min().unwrap_or_default();
+        // Nearly always the first is on the connection's own tape.
+        let nearest = match equal.iter().any(|call| tier(call) == 0) {
+            true => 0,
+            false => equal.iter().map(tier).min().unwrap_or_default(),
+        };
         let fits = |call: &&u32| tier(call) == nearest;
         let start = match progress.begun.get(first) {
             Some(begun) if equal.len() > LONG => *begun,
