@@ -19,6 +19,7 @@ use super::{
     Key, Tapes,
     key::{RecentRequests, guessed},
     masks::Masks,
+    pages::Pages,
     tape::{Body, Lists, Push, Pushed, RecordedAnswer, RecordedCall, Tape},
     template::Template,
 };
@@ -33,9 +34,12 @@ pub enum LoadError {
     /// The recording cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The recording holds no connection.
+    /// The recording holds no connection, and no plain HTTP either.
     #[error("the recording holds no connection: record a client first")]
     NoConnection,
+    /// The pages of the recording cannot be kept.
+    #[error("cannot keep the recorded pages in a temporary file")]
+    Pages(#[source] std::io::Error),
 }
 
 /// What was odd about a recording that can be replayed all the same.
@@ -83,7 +87,8 @@ impl Tapes {
         mut reader: RecordingReader<R>,
         redaction: &Redaction,
     ) -> Result<(Self, LoadReport), LoadError> {
-        let (tapes, mut report) = Self::play(reader.by_ref(), redaction)?;
+        let pages = Pages::new(&reader.header().upstream, redaction);
+        let (tapes, mut report) = Self::play(reader.by_ref(), pages, redaction)?;
         report.torn = reader.torn();
         Ok((tapes, report))
     }
@@ -102,21 +107,24 @@ impl Tapes {
         redaction: &Redaction,
     ) -> Result<(Self, LoadReport), LoadError> {
         let mut parts = RecordingParts::open(paths)?;
-        let (tapes, mut report) = Self::play(parts.by_ref(), redaction)?;
+        let pages = Pages::new(&parts.header().upstream, redaction);
+        let (tapes, mut report) = Self::play(parts.by_ref(), pages, redaction)?;
         report.torn = parts.torn().first().map(|(_, torn)| *torn);
         Ok((tapes, report))
     }
 
     fn play(
         entries: impl Iterator<Item = Result<Entry, ReadError>>,
+        mut pages: Pages,
         redaction: &Redaction,
     ) -> Result<(Self, LoadReport), LoadError> {
         let mut loader = Loader { redaction: redaction.clone(), ..Loader::default() };
         for entry in entries {
             let entry = entry?;
+            pages.entry(&entry.kind).map_err(LoadError::Pages)?;
             loader.entry(entry.seq, entry.conn, entry.kind);
         }
-        if loader.tapes.is_empty() {
+        if loader.tapes.is_empty() && pages.exchanges() == 0 {
             return Err(LoadError::NoConnection);
         }
         for listener in std::mem::take(&mut loader.live).values() {
@@ -126,7 +134,13 @@ impl Tapes {
         let calls = loader.tapes.iter().flat_map(|tape| &tape.calls);
         report.unanswered = calls.filter(|call| call.answer.is_none()).count();
         Ok((
-            Self { tapes: loader.tapes, redaction: loader.redaction, masks: loader.masks, anonymizer: None },
+            Self {
+                tapes: loader.tapes,
+                redaction: loader.redaction,
+                masks: loader.masks,
+                anonymizer: None,
+                pages,
+            },
             report,
         ))
     }

@@ -22,17 +22,24 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{Miss, Outgoing, Player, ReplayMatcher, ReplaySettings, Tapes, player::ElsewherePush};
+use super::{
+    Miss, Outgoing, PageMiss, Player, ReplayMatcher, ReplaySettings, Tapes, pages::PageFront,
+    player::ElsewherePush,
+};
 use crate::front::{self, ResponseBody};
-use crate::listen::{Came, Io, ListenError, ListenOn, Listening};
+use crate::listen::{Came, FrontTls, FrontTlsError, Guard, Io, ListenError, ListenOn, Listening};
 
 /// A server that answers from tapes, for any number of clients.
 ///
 /// A live connection plays the recorded connection with the same path that was played least so far, in recorded order; if
 /// none has its path, the first that was played least.
+///
+/// Plain HTTP on the same port is answered as it was recorded.
 #[derive(Debug)]
 pub struct ReplayServer {
     listening: Listening,
+    guard: Option<Arc<Guard>>,
+    pages: PageFront,
     shared: Arc<Shared>,
     misses: mpsc::UnboundedReceiver<Miss>,
 }
@@ -44,7 +51,9 @@ pub struct ReplaySummary {
     pub connections: u64,
     /// Requests answered from the recording.
     pub answered: u64,
-    /// Requests that are not in the recording.
+    /// Requests of plain HTTP answered from the recording.
+    pub exchanges: u64,
+    /// Requests that are not in the recording, those of plain HTTP among them.
     pub missed: u64,
 }
 
@@ -101,7 +110,37 @@ impl ReplayServer {
             state: Mutex::new(state),
             misses: miss_sender,
         };
-        Ok(Self { listening, shared: Arc::new(shared), misses })
+        Ok(Self { listening, guard: None, pages: PageFront::default(), shared: Arc::new(shared), misses })
+    }
+
+    /// Speaks TLS with all clients but those of Unix sockets. Default: with none.
+    ///
+    /// # Errors
+    ///
+    /// [`FrontTlsError`] if no certificate can be made.
+    pub fn front_tls(mut self, tls: &FrontTls) -> Result<Self, FrontTlsError> {
+        self.guard = Some(Arc::new(tls.guard(&self.listening.places())?));
+        Ok(self)
+    }
+
+    /// Lets pages of these origins, such as `https://intranet.example.com`, read the recording, and answers to their hosts' names.
+    /// Default: pages of this machine, and those that come from here.
+    #[must_use]
+    pub fn allowed_origins(mut self, origins: Vec<String>) -> Self {
+        self.pages.allow(origins);
+        self
+    }
+
+    /// Has `on_miss` told of each request of plain HTTP that is not in the recording, at once.
+    #[must_use]
+    pub fn on_page_miss(mut self, on_miss: impl Fn(PageMiss) + Send + Sync + 'static) -> Self {
+        self.pages.tell(Box::new(on_miss));
+        self
+    }
+
+    /// Returns the SHA-256 of the certificate that clients are shown, if nobody vouches for it.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.guard.as_ref()?.fingerprint.as_deref()
     }
 
     /// Returns the first address it listens on.
@@ -131,17 +170,28 @@ impl ReplayServer {
         mut on_miss: impl FnMut(Miss),
     ) -> ReplaySummary {
         let mut connections = JoinSet::new();
+        let pages = Arc::new(self.pages);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
                 came = self.listening.accept() => match came {
-                    Came::Tcp(stream, _) => {
-                        connections.spawn(serve(stream, self.shared.clone()));
-                    }
+                    Came::Tcp(stream, _) => match &self.guard {
+                        None => {
+                            connections.spawn(serve(stream, false, pages.clone(), self.shared.clone()));
+                        }
+                        Some(guard) => {
+                            let (guard, pages, shared) = (guard.clone(), pages.clone(), self.shared.clone());
+                            connections.spawn(async move {
+                                if let Some(stream) = guard.enter(stream, HEAD_TIMEOUT).await {
+                                    serve(stream, true, pages, shared).await;
+                                }
+                            });
+                        }
+                    },
                     #[cfg(unix)]
                     Came::Unix(stream) => {
-                        connections.spawn(serve(stream, self.shared.clone()));
+                        connections.spawn(serve(stream, false, pages.clone(), self.shared.clone()));
                     }
                 },
                 Some(miss) = self.misses.recv() => on_miss(miss),
@@ -152,7 +202,9 @@ impl ReplayServer {
         while let Ok(miss) = self.misses.try_recv() {
             on_miss(miss);
         }
-        self.shared.state().summary
+        let summary = self.shared.state().summary;
+        let (exchanges, missed) = pages.counts();
+        ReplaySummary { exchanges, missed: summary.missed + missed, ..summary }
     }
 }
 
@@ -184,11 +236,14 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 type Upgrading = Arc<Mutex<Option<(String, OnUpgrade)>>>;
 
 /// Serves one connection from its first byte to its last.
-async fn serve(stream: impl Io + 'static, shared: Arc<Shared>) {
+async fn serve(stream: impl Io + 'static, secure: bool, pages: Arc<PageFront>, shared: Arc<Shared>) {
     let upgrading = Upgrading::default();
     let service = hyper::service::service_fn(|request| {
-        let answer = upgrade(request, &upgrading);
-        async { Ok::<_, Infallible>(answer) }
+        let (pages, shared, upgrading) = (&pages, &shared, &upgrading);
+        async move {
+            let answered = pages.answer(request, secure, shared.matcher.tapes()).await;
+            Ok::<_, Infallible>(answered.unwrap_or_else(|request| upgrade(request, upgrading)))
+        }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -207,12 +262,9 @@ async fn serve(stream: impl Io + 'static, shared: Arc<Shared>) {
     }
 }
 
-/// What plain HTTP is told.
-const OTHER: &str = "this port replays recorded WebSocket traffic: connect a Qlik client to it\n";
-
 fn upgrade(request: Request<Incoming>, upgrading: &Upgrading) -> Response<ResponseBody> {
     let (head, body) = request.into_parts();
-    let key = match front::client_key(&head, OTHER) {
+    let key = match front::client_key(&head, "") {
         Ok(key) => key,
         Err((status, sentence)) => return front::said(status, sentence),
     };

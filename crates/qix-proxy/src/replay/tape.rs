@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use bytes::Bytes;
 use qix_protocol::Lineage;
 
-use super::{Key, masks::Masks, template::Template};
+use super::{Key, masks::Masks, pages::Pages, template::Template};
 use crate::{record::Redaction, scrub::Anonymizer};
 
 /// All that a recording can answer.
@@ -18,6 +18,8 @@ pub struct Tapes {
     pub(super) masks: Masks,
     /// Replaces the values that clients name, if the recording was anonymized.
     pub(super) anonymizer: Option<Anonymizer>,
+    /// Plain HTTP, and upgrades that were refused.
+    pub(super) pages: Pages,
 }
 
 /// A recorded call.
@@ -164,6 +166,11 @@ impl Tapes {
     /// Returns how many connections were recorded.
     pub fn connections(&self) -> usize {
         self.tapes.len()
+    }
+
+    /// Returns how many exchanges of plain HTTP were recorded.
+    pub fn exchanges(&self) -> usize {
+        self.pages.exchanges()
     }
 
     /// Returns how many requests were recorded.

@@ -143,7 +143,8 @@ impl Redaction {
         }
     }
 
-    fn is_query(&self, name: &str) -> bool {
+    /// Returns whether the rules of one's own say that the value of this query parameter is a secret.
+    pub(crate) fn is_query(&self, name: &str) -> bool {
         self.0.rules.query.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 
