@@ -206,7 +206,8 @@ impl Stop<'_> {
 
     async fn record(&self, args: &[&str], recording: &Path) -> Outcome<Proxy> {
         let mut command = proxy::command("record");
-        command.args(args).arg("--out").arg(recording);
+        // The page's script is larger than what is kept of a body by default.
+        command.args(args).args(["--max-body", "16MB"]).arg("--out").arg(recording);
         command.env("QIX_PROXY_CA_DIR", &self.authority.folder);
         if let Some(root) = &self.site.root {
             command.arg("--ca").arg(root);

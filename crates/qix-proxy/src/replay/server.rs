@@ -251,8 +251,13 @@ async fn serve(stream: impl Io + 'static, secure: bool, pages: Arc<PageFront>, s
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
-    if let Err(error) = served {
-        tracing::warn!("something on this port spoke no HTTP ({error}); only Qlik clients belong here");
+    match served {
+        Ok(()) => {}
+        // Browsers keep connections, and open some, for requests that never come.
+        Err(error) if error.is_timeout() => tracing::debug!("a client asked for nothing more: {error}"),
+        Err(error) => tracing::warn!(
+            "something on this port spoke no HTTP ({error}); only Qlik clients and browsers belong here"
+        ),
     }
     let upgraded = upgrading.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some((path, upgraded)) = upgraded else { return };
