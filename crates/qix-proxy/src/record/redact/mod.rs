@@ -3,6 +3,7 @@
 mod bodies;
 mod frames;
 mod headers;
+mod literals;
 mod names;
 mod rules;
 mod search;
