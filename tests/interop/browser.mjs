@@ -131,7 +131,8 @@ async function visit(page, url, { login, pictures }) {
   assert.ok(!selected.text.includes('South'), 'the table follows the selection');
   // A script cannot read the session cookie, wherever it comes from.
   const cookies = await page.evaluate(() => document.cookie);
-  return { chart, seen: { loaded, selecting, selected, cookies } };
+  const user = await page.evaluate(() => window.user);
+  return { chart, seen: { loaded, selecting, selected, cookies, user } };
 }
 
 async function main() {
