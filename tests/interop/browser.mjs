@@ -102,7 +102,8 @@ async function logIn(page, login) {
     await page.locator('#username-input').fill(user);
     await page.locator('#password-input').fill(attempt);
     await page.locator('#loginbtn').click();
-    if (attempt !== password) await page.locator('#complaint', { hasText: 'wrong' }).waitFor({ timeout: LIMIT });
+    // How it goes on, "the password is …", is taken for a password by a recorder.
+    if (attempt !== password) await page.locator('#complaint', { hasText: 'The user name' }).waitFor({ timeout: LIMIT });
   }
 }
 
