@@ -15,7 +15,7 @@ impl Programs {
     pub(super) fn of(kind: Kind, text: &str) -> Self {
         let programs = match kind {
             Kind::Value | Kind::Loose => Vec::new(),
-            Kind::Script => vec![0..text.len()],
+            Kind::Script => std::iter::once(0..text.len()).collect(),
             Kind::Page => scripts(text),
         };
         let inside = |program: &Range<usize>| {

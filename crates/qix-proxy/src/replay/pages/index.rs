@@ -169,7 +169,9 @@ impl Pages {
         let validators = || validators(|name| header(request, name).map(str::to_owned));
         let is_partial = matches!(status, 206 | 304 | 412 | 416);
         let at = self.recorded.len();
-        let masked = target::masked(url).fold(false, |new, name| self.masked.insert(name) || new);
+        let known = self.masked.len();
+        self.masked.extend(target::masked(url));
+        let masked = self.masked.len() > known;
         self.recorded.push(Recorded {
             method: method.into(),
             url: self.redaction.url(url).into(),
