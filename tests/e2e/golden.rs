@@ -32,6 +32,7 @@ fn opening(url: &str, status: u16, request: &[(&str, &str)], response: &[(&str, 
         request: pairs(request),
         response: pairs(response),
         continued: false,
+        body: String::new(),
     }
 }
 
@@ -76,12 +77,13 @@ fn every_kind_of_entry_and_message_is_read_with_all_its_members() {
         &[("connection", "Upgrade"), ("set-cookie", "***"), ("set-cookie", "***")],
     );
     let bare = |url| EntryKind::Open(opening(url, 101, &[], &[]));
-    let denied = opening(
+    let mut denied = opening(
         "/app/Sales.qvf",
         403,
         &[("host", "sense.example.com")],
         &[("content-type", "application/json"), ("content-length", "14")],
     );
+    denied.body = "{\"errors\":[]}\n".to_owned();
     let greeting = r#"{"jsonrpc":"2.0","method":"OnConnected","params":{"qSessionState":"SESSION_CREATED"}}"#;
     let request = r#"{"id":1,"handle":-1,"method":"OpenDoc","params":["Sales.qvf","***","***"]}"#;
     let odd = r#" { "id" : 1e0, "result":{"\u00e9":[1.50,-0.0,1E400,12345678901234567890] } }  "#;

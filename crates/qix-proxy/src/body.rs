@@ -21,6 +21,8 @@ pub(crate) enum BodyError {
     Http(#[from] hyper::Error),
     #[error("no more of the body came for {0:?}")]
     Idle(Duration),
+    #[error("the body cannot be read from where it is kept")]
+    Stored(#[source] std::io::Error),
 }
 
 /// A body that comes in, with an end to each wait for more of it.

@@ -289,7 +289,7 @@ fn ambiguous(what: &str) -> Response<ResponseBody> {
     response
 }
 
-fn is_upgrade(request: &request::Parts) -> bool {
+pub(crate) fn is_upgrade(request: &request::Parts) -> bool {
     request.method == Method::GET
         && names(&request.headers, CONNECTION, "upgrade")
         && names(&request.headers, UPGRADE, "websocket")

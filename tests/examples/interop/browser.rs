@@ -1,4 +1,5 @@
-//! A page with a chart in a browser, on each way there is to the engine: the same page, the same values.
+//! A page with a chart in a browser, on each way there is to the engine, and then without any: the same page, the same values, the
+//! same pictures.
 
 use std::{
     path::{Path, PathBuf},
@@ -45,6 +46,9 @@ const WAYS: &[(Way, &str)] = &[
     (Way::Forward, "through qix-proxy record as forward proxy"),
 ];
 
+/// What the browser takes pictures of.
+const PICTURES: [&str; 3] = ["1-loaded", "2-selecting", "3-selected"];
+
 const PREFIX: &str = "vp";
 const USER: &str = r"ACME\ada";
 // Each of the last characters has a meaning of its own in a form.
@@ -70,9 +74,15 @@ pub(super) async fn run(visits: &[&Visit], recordings: &Path, results: &Path) ->
             let site = Site::start(visit, &pages, results).await?;
             let what = format!("{} {how}", visit.name);
             let file = what.replace(|other: char| !other.is_ascii_alphanumeric(), "-");
-            let stop = Stop { what, site: &site, authority: &authority, pictures: pictures.join(&file) };
-            let seen = stop.make(*way, &recordings.join(format!("{file}.qixrec")), results).await?;
-            site.engine.shutdown().await;
+            let recording = recordings.join(format!("{file}.qixrec"));
+            let browser = Browser { what, visit, pictures: pictures.join(&file), results };
+            let stop = Stop { browser: &browser, site: &site, authority: &authority };
+            let seen = stop.make(*way, &recording).await?;
+            let Site { engine, path, .. } = site;
+            engine.shutdown().await;
+            if *way != Way::Direct {
+                browser.offline(&path, &recording, &authority, &seen).await?;
+            }
             match &direct {
                 None => direct = Some(seen),
                 Some(direct) if compare("straight", direct, how, &seen) > 0 => {
@@ -83,7 +93,7 @@ pub(super) async fn run(visits: &[&Visit], recordings: &Path, results: &Path) ->
         }
     }
     say(&format!(
-        "{} visits on {} ways, each way the same page; see {}",
+        "{} visits on {} ways, each way the same page, and again without the site; see {}",
         visits.len(),
         WAYS.len(),
         pictures.display()
@@ -157,38 +167,38 @@ impl Authority {
 
 /// One visit on one way.
 struct Stop<'a> {
-    what: String,
+    browser: &'a Browser<'a>,
     site: &'a Site,
     authority: &'a Authority,
-    pictures: PathBuf,
 }
 
 impl Stop<'_> {
-    async fn make(&self, way: Way, recording: &Path, results: &Path) -> Outcome<Values> {
+    async fn make(&self, way: Way, recording: &Path) -> Outcome<Values> {
         let engine = &self.site.engine;
         // A cookie for the site's name must not pass for one of the proxy's: their names differ, as ports do not count.
         let own = format!("{}{}", engine.origin("localhost"), self.site.path);
         let authority = Some(self.authority.certificate.as_path());
+        let browser = self.browser;
         let seen = match way {
-            Way::Direct => return self.drive(&own, self.site.root.as_deref(), None, results).await,
+            Way::Direct => return browser.drive(&own, self.site.root.as_deref(), None).await,
             Way::ReverseTls => {
                 let upstream = engine.origin("localhost").replacen("http", "ws", 1);
                 let proxy = self.record(&["--tls-self-signed", "--upstream", &upstream], recording).await?;
                 let url = format!("{}{}", proxy.url("https"), self.site.path);
-                let seen = self.drive(&url, authority, None, results).await?;
+                let seen = browser.drive(&url, authority, None).await?;
                 proxy.stop().await?;
                 seen
             }
             Way::Forward => {
                 let proxy =
                     self.record(&["--mode", "forward", "--intercept", "localhost"], recording).await?;
-                let seen = self.drive(&own, authority, Some(&proxy.url("http")), results).await?;
+                let seen = browser.drive(&own, authority, Some(&proxy.url("http"))).await?;
                 proxy.stop().await?;
                 seen
             }
         };
         if std::fs::read_to_string(recording)?.contains(SECRET) {
-            return Err(format!("{}: the password is in the recording", self.what).into());
+            return Err(format!("{}: the password is in the recording", browser.what).into());
         }
         succeed(proxy::command("scrub").arg("--check").arg(recording).as_std_mut())?;
         Ok(seen)
@@ -196,23 +206,62 @@ impl Stop<'_> {
 
     async fn record(&self, args: &[&str], recording: &Path) -> Outcome<Proxy> {
         let mut command = proxy::command("record");
-        command.args(args).arg("--out").arg(recording);
+        // The page's script is larger than what is kept of a body by default.
+        command.args(args).args(["--max-body", "16MB"]).arg("--out").arg(recording);
         command.env("QIX_PROXY_CA_DIR", &self.authority.folder);
         if let Some(root) = &self.site.root {
             command.arg("--ca").arg(root);
         }
         Proxy::start(command).await
     }
+}
+
+/// Who visits.
+struct Browser<'a> {
+    what: String,
+    visit: &'a Visit,
+    /// What the names of pictures begin with.
+    pictures: PathBuf,
+    results: &'a Path,
+}
+
+impl Browser<'_> {
+    /// Makes the visit again on a replay of its recording, when the site is gone, and compares all there is to see.
+    async fn offline(&self, path: &str, recording: &Path, authority: &Authority, seen: &Values) -> Outcome {
+        let mut command = proxy::command("replay");
+        command.arg("--tls-self-signed").arg(recording);
+        command.env("QIX_PROXY_CA_DIR", &authority.folder);
+        let replay = Proxy::start(command).await?;
+        let again = Browser {
+            what: format!("{}, replayed", self.what),
+            pictures: PathBuf::from(format!("{}-replayed", self.pictures.display())),
+            ..*self
+        };
+        let url = format!("{}{path}", replay.url("https"));
+        let mut without = again.drive(&url, Some(&authority.certificate), None).await?;
+        // Fails if something was asked for that is not in the recording.
+        replay.stop().await?;
+        // Who the user is was taken out of the recording.
+        let mut seen = seen.clone();
+        seen.remove("user");
+        without.remove("user");
+        if compare("recorded", &seen, "replayed", &without) > 0 {
+            return Err(format!("{}: the page is not the same", again.what).into());
+        }
+        for picture in PICTURES {
+            let file = |browser: &Browser<'_>| format!("{}-{picture}.png", browser.pictures.display());
+            let (recorded, replayed) = (file(self), file(&again));
+            // One program has written both, so that equal pixels are equal bytes.
+            if std::fs::read(&recorded)? != std::fs::read(&replayed)? {
+                return Err(format!("{}: {recorded} and {replayed} differ", again.what).into());
+            }
+        }
+        Ok(())
+    }
 
     /// Sends the browser to a page, and returns what it has seen there.
-    async fn drive(
-        &self,
-        url: &str,
-        trust: Option<&Path>,
-        way: Option<&str>,
-        results: &Path,
-    ) -> Outcome<Values> {
-        let file = results.join("page.json");
+    async fn drive(&self, url: &str, trust: Option<&Path>, way: Option<&str>) -> Outcome<Values> {
+        let file = self.results.join("page.json");
         let mut command = tokio::process::Command::new("node");
         command.args(["browser.mjs", url, "--json"]).arg(&file).arg("--pictures").arg(&self.pictures);
         if let Some(root) = trust {
@@ -221,7 +270,7 @@ impl Stop<'_> {
         if let Some(proxy) = way {
             command.args(["--proxy", proxy]);
         }
-        if self.site.root.is_some() {
+        if self.visit.logs_in {
             command.arg("--login").arg(format!("{USER}:{PASSWORD}"));
         }
         command.current_dir(scripts()).kill_on_drop(true);

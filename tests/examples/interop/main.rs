@@ -2,6 +2,7 @@
 
 mod browser;
 mod clients;
+mod documented;
 mod proxy;
 
 use std::{
@@ -52,11 +53,12 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Outcome {
     let clients = clients::named(&args.only);
     let visits = browser::named(&args.only);
-    if clients.is_empty() && visits.is_empty() {
+    let documented = documented::named(&args.only);
+    if clients.is_empty() && visits.is_empty() && documented.is_empty() {
         return Err(format!("no client has '{}' in its name", args.only).into());
     }
     if !args.offline {
-        if !visits.is_empty() || clients.iter().any(|client| !client.is_python()) {
+        if !visits.is_empty() || !documented.is_empty() || clients.iter().any(|client| !client.is_python()) {
             install_node()?;
         }
         if clients.iter().any(|client| client.is_python()) {
@@ -75,6 +77,7 @@ async fn run(args: Args) -> Outcome {
     if !visits.is_empty() {
         browser::run(&visits, recordings, results.path()).await?;
     }
+    documented::run(&documented, recordings, args.offline).await?;
     Ok(())
 }
 

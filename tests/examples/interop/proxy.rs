@@ -74,7 +74,7 @@ fn listening(line: &str) -> Option<String> {
 }
 
 /// Where cargo has put the binary: one folder above the examples.
-fn binary() -> PathBuf {
+pub(super) fn binary() -> PathBuf {
     let here = std::env::current_exe().unwrap_or_default();
     let above = here.parent().and_then(Path::parent).unwrap_or(Path::new("."));
     above.join(format!("qix-proxy{}", std::env::consts::EXE_SUFFIX))

@@ -51,7 +51,8 @@ async function main() {
 
   const model = await app.getObject(chart.id);
   const version = await global.engineVersion();
-  const user = await global.getAuthenticatedUser();
+  // Not shown: it is a secret that a recording does not have.
+  window.user = await global.getAuthenticatedUser();
   let shown = 0;
   const show = async () => {
     shown += 1;
@@ -65,7 +66,6 @@ async function main() {
     if (mine !== shown) return;
     document.getElementById('values').textContent = JSON.stringify({
       version: version.qComponentVersion,
-      user,
       total,
       modal: layout.qSelectionInfo?.qInSelections === true,
       size: cube.qSize,

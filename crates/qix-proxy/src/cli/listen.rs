@@ -2,6 +2,8 @@
 
 use std::{env, path::PathBuf, sync::Arc};
 
+use url::Url;
+
 use super::{ca::authority_dir, engine::unusable, exit::CliError};
 use crate::{Authority, AuthorityError, FrontTls, ListenOn, ProxyBuilder};
 
@@ -40,12 +42,20 @@ impl ListenArgs {
         for place in &self.listen {
             config = config.listen_on(place.clone());
         }
+        Ok(match self.tls()? {
+            Some(tls) => config.front_tls(tls),
+            None => config,
+        })
+    }
+
+    /// Returns with what certificate clients are spoken to, if they are spoken to over TLS.
+    pub(super) fn tls(&self) -> Result<Option<FrontTls>, CliError> {
         if let (Some(certificate), Some(key)) = (&self.tls_cert, &self.tls_key) {
             let tls = FrontTls::from_pem_files(certificate, key);
-            return Ok(config.front_tls(tls.map_err(|error| unusable("--tls-cert", &error))?));
+            return tls.map(Some).map_err(|error| unusable("--tls-cert", &error));
         }
         if !self.tls_self_signed {
-            return Ok(config);
+            return Ok(None);
         }
         let tls = match self.authority() {
             Ok(authority) => FrontTls::signed_by(authority),
@@ -55,7 +65,7 @@ impl ListenArgs {
             }
             Err(error) => return Err(error.into()),
         };
-        Ok(config.front_tls(self.tls_name.iter().fold(tls, |tls, name| tls.name(name.as_str()))))
+        Ok(Some(self.tls_name.iter().fold(tls, |tls, name| tls.name(name.as_str()))))
     }
 
     /// Reads the local authority.
@@ -63,6 +73,17 @@ impl ListenArgs {
         let dir = authority_dir(self.ca_dir.clone(), |name| env::var_os(name)).ok_or(NoAuthority::Nowhere)?;
         Authority::open(dir).map(Arc::new).map_err(NoAuthority::Broken)
     }
+}
+
+/// Reads the origin of a page, and writes it as browsers do.
+pub(super) fn origin(text: &str) -> Result<String, String> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+    let is_bare = |url: &Url| {
+        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty()
+    };
+    url.filter(is_bare).map(|url| url.origin().ascii_serialization()).ok_or_else(|| {
+        "write scheme, host and port if it is not the usual one, and nothing behind, such as https://intranet.example.com".to_owned()
+    })
 }
 
 /// Names what is listened on, as clients write it.
@@ -88,6 +109,34 @@ impl From<NoAuthority> for CliError {
                 Self::usage("there is no home folder to keep an authority in; name a folder with --ca-dir")
             }
             NoAuthority::Broken(error) => unusable("the authority", &error),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn origins_are_those_of_browsers_or_refused() {
+        for (text, read) in [
+            ("https://Intranet.example", "https://intranet.example"),
+            ("https://intranet.example/", "https://intranet.example"),
+            ("https://intranet.example:443", "https://intranet.example"),
+            ("http://10.0.0.5:8080", "http://10.0.0.5:8080"),
+        ] {
+            assert_eq!(origin(text).as_deref(), Ok(read));
+        }
+        for text in [
+            "intranet.example",
+            "intranet.example:80",
+            "*",
+            "https://x/hub",
+            "wss://x",
+            "https://u@x",
+            "null",
+        ] {
+            assert!(origin(text).is_err(), "{text}");
         }
     }
 }

@@ -5,13 +5,12 @@ use std::{io::Write, path::PathBuf, time::Duration};
 use clap::ValueEnum;
 use http::HeaderName;
 use qix_transport::Endpoint;
-use url::Url;
 
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
     exit::{CliError, Outcome, count},
     files::FileArgs,
-    listen::{ListenArgs, shown},
+    listen::{ListenArgs, origin, shown},
     live::LiveArgs,
     redaction::RedactionArgs,
     session::SessionArgs,
@@ -237,17 +236,6 @@ impl RecordArgs {
     }
 }
 
-/// Reads the origin of a page, and writes it as browsers do.
-fn origin(text: &str) -> Result<String, String> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
-    let is_bare = |url: &Url| {
-        url.path() == "/" && url.query().is_none() && url.fragment().is_none() && url.username().is_empty()
-    };
-    url.filter(is_bare).map(|url| url.origin().ascii_serialization()).ok_or_else(|| {
-        "write scheme, host and port if it is not the usual one, and nothing behind, such as https://intranet.example.com".to_owned()
-    })
-}
-
 fn refused(error: ProxyError) -> CliError {
     let text = chain(&error);
     match error {
@@ -293,29 +281,6 @@ fn size(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn origins_are_those_of_browsers_or_refused() {
-        for (text, read) in [
-            ("https://Intranet.example", "https://intranet.example"),
-            ("https://intranet.example/", "https://intranet.example"),
-            ("https://intranet.example:443", "https://intranet.example"),
-            ("http://10.0.0.5:8080", "http://10.0.0.5:8080"),
-        ] {
-            assert_eq!(origin(text).as_deref(), Ok(read));
-        }
-        for text in [
-            "intranet.example",
-            "intranet.example:80",
-            "*",
-            "https://x/hub",
-            "wss://x",
-            "https://u@x",
-            "null",
-        ] {
-            assert!(origin(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn sizes_are_shown_in_units_people_read() {

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     exit::{CliError, Outcome, count},
-    listen::shown,
+    listen::{ListenArgs, origin, shown},
     redaction::RedactionArgs,
 };
 use crate::ListenOn;
@@ -22,9 +22,13 @@ pub(crate) struct ReplayArgs {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// Where to listen: an address, port 0 takes a free one, or unix:PATH; can be repeated
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9077")]
-    listen: Vec<ListenOn>,
+    #[command(flatten)]
+    listening: ListenArgs,
+
+    /// The origin of a page, such as https://intranet.example.com, that may read the recording besides pages of this machine, and whose
+    /// host is a name of this port; can be repeated
+    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    allow_origin: Vec<String>,
 
     /// What stands for which value, as `scrub --anonymise-map` wrote it, so that a client may name the values themselves
     #[arg(long, value_name = "FILE")]
@@ -73,9 +77,20 @@ impl ReplayArgs {
         if let Some(factor) = self.speed {
             settings = settings.speed(factor);
         }
-        let server = ReplayServer::bind_with(tapes, &self.listen, &settings)
+        let exchanges = match tapes.exchanges() {
+            0 => String::new(),
+            exchanges => format!(" and {}", count(exchanges as u64, "HTTP exchange")),
+        };
+        let tls = self.listening.tls()?;
+        let mut server = ReplayServer::bind_with(tapes, &self.listening.listen, &settings)
             .await
-            .map_err(|error| CliError::network(format!("{} (--listen names it)", chain(&error))))?;
+            .map_err(|error| CliError::network(format!("{} (--listen names it)", chain(&error))))?
+            .allowed_origins(self.allow_origin.clone())
+            // The terminal may be gone; the exit code tells all the same.
+            .on_page_miss(|miss| _ = writeln!(io::stderr(), "not in the recording: {miss}"));
+        if let Some(tls) = &tls {
+            server = server.front_tls(tls).map_err(|error| CliError::usage(chain(&error)))?;
+        }
         let places = server.local_addrs();
         for address in places.iter().filter_map(ListenOn::tcp).filter(|address| !address.ip().is_loopback()) {
             tracing::warn!(
@@ -86,12 +101,15 @@ impl ReplayArgs {
         let shutdown = crate::shutdown::requested()?;
         writeln!(
             out,
-            "replaying {} with {} from {} on {}",
+            "replaying {} with {}{exchanges} from {} on {}",
             count(connections as u64, "connection"),
             count(calls as u64, "call"),
             self.name(),
-            shown(&places, "ws")
+            shown(&places, if tls.is_some() { "wss" } else { "ws" })
         )?;
+        if let Some(fingerprint) = server.fingerprint() {
+            writeln!(out, "nobody vouches for the certificate; its SHA-256 is {fingerprint}")?;
+        }
         out.flush()?;
         let summary = server
             .run(shutdown, |miss| {
@@ -99,11 +117,18 @@ impl ReplayArgs {
                 let _ = writeln!(io::stderr(), "not in the recording: {miss}");
             })
             .await;
-        let ReplaySummary { connections, answered, missed } = summary;
+        let ReplaySummary { connections, answered, exchanges, missed } = summary;
         let connections = count(connections, "connection");
         let answered = count(answered, "request");
+        let exchanges = match exchanges {
+            0 => String::new(),
+            exchanges => format!(" and {}", count(exchanges, "HTTP exchange")),
+        };
         // What happened decides the exit code, whether somebody still reads the summary or not.
-        let _ = writeln!(out, "replayed {connections}, answered {answered}, {missed} not in the recording");
+        let _ = writeln!(
+            out,
+            "replayed {connections}, answered {answered}{exchanges}, {missed} not in the recording"
+        );
         Ok(if missed == 0 { Outcome::Clean } else { Outcome::Mismatch })
     }
 }

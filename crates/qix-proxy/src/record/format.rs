@@ -80,6 +80,8 @@ pub struct Opening {
     /// Whether the connection was open before, and this only says so again, at the beginning of a file or after a gap; headers are
     /// empty then.
     pub continued: bool,
+    /// The beginning of the body of a refusal, secrets removed; empty otherwise.
+    pub body: String,
 }
 
 /// A request of plain HTTP and its answer.

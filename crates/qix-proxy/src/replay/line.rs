@@ -34,16 +34,6 @@ pub(super) fn seq(line: &[u8]) -> Option<u64> {
     number(line.strip_prefix(b"{\"seq\":")?).map(|(seq, _)| seq)
 }
 
-/// Returns whether this is the line of an exchange of plain HTTP, which may be long.
-pub(super) fn is_http(line: &[u8]) -> bool {
-    let kind = || {
-        let (_, rest) = number(line.strip_prefix(b"{\"seq\":")?)?;
-        let (_, rest) = number(rest.strip_prefix(b",\"t\":")?)?;
-        Some(rest.starts_with(b",\"kind\":\"http\","))
-    };
-    kind() == Some(true)
-}
-
 fn number(text: &[u8]) -> Option<(u64, &[u8])> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     // More would not fit.
@@ -73,6 +63,5 @@ mod tests {
         ] {
             assert_eq!(Line::parse(other.as_bytes()), None, "{other}");
         }
-        assert!(is_http(br#"{"seq":1,"t":2,"kind":"http","method":"GET"}"#) && !is_http(line));
     }
 }

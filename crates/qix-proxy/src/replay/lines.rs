@@ -21,6 +21,7 @@ pub(super) struct Lines<'r> {
     last: u64,
     several: bool,
     torn: Option<TornTail>,
+    upstream: String,
     /// Memory of lines that were looked at.
     spare: Vec<Vec<u8>>,
 }
@@ -49,7 +50,7 @@ impl<'r> Lines<'r> {
         reader: RecordingReader<R>,
         texts: &mut Texts,
     ) -> Result<Self, ReadError> {
-        let mut lines = Self::new(Vec::new(), None);
+        let mut lines = Self::new(Vec::new(), None, reader.header().upstream.clone());
         let path = reader.path().to_owned();
         lines.begin(path, reader.boxed(), None, texts)?;
         Ok(lines)
@@ -57,13 +58,20 @@ impl<'r> Lines<'r> {
 
     /// Reads the files of one recording, given in any order.
     pub(super) fn of_files<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Result<Self, ReadError> {
-        let (later, torn) = RecordingParts::open(paths)?.into_files();
-        Ok(Self::new(later, torn))
+        let parts = RecordingParts::open(paths)?;
+        let upstream = parts.header().upstream.clone();
+        let (later, torn) = parts.into_files();
+        Ok(Self::new(later, torn, upstream))
     }
 
-    fn new(later: Vec<(u64, PathBuf)>, torn: Option<TornTail>) -> Self {
+    fn new(later: Vec<(u64, PathBuf)>, torn: Option<TornTail>, upstream: String) -> Self {
         let several = later.len() > 1;
-        Self { later, open: Vec::new(), last: 0, several, torn, spare: Vec::new() }
+        Self { later, open: Vec::new(), last: 0, several, torn, upstream, spare: Vec::new() }
+    }
+
+    /// Returns what the recording says of its engine's URL.
+    pub(super) fn upstream(&self) -> &str {
+        &self.upstream
     }
 
     /// Returns the first last line that was cut, once the end was reached.

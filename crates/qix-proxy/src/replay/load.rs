@@ -12,12 +12,15 @@ pub enum LoadError {
     /// The recording cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The recording holds no connection.
+    /// The recording holds no connection, and no plain HTTP either.
     #[error("the recording holds no connection: record a client first")]
     NoConnection,
     /// The recording holds more than can be replayed.
     #[error("the recording holds more than {} requests: give fewer of its files", u32::MAX >> 1)]
     TooMany,
+    /// The pages of the recording cannot be kept.
+    #[error("cannot keep the recorded pages in a temporary file")]
+    Pages(#[source] std::io::Error),
 }
 
 /// What was odd about a recording that can be replayed all the same.

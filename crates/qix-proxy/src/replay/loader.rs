@@ -13,9 +13,10 @@ use super::{
     grouping::Sessions,
     index::CallId,
     key::KnownParams,
-    line::{self, Line},
+    line::Line,
     lines::{Lines, Taken},
     listener::{Cause, Listener},
+    pages::Pages,
     patches::Patches,
     path::SessionPath,
     tape::{PushPlace, Subject, Tape},
@@ -68,6 +69,7 @@ impl Loader {
 
     /// Reads all lines.
     pub(super) fn read(mut self, mut lines: Lines<'_>) -> Result<(Tapes, LoadReport), LoadError> {
+        self.tapes.pages = Pages::new(lines.upstream(), &self.tapes.redaction);
         while let Some(taken) = lines.next(&mut self.tapes.texts)? {
             self.line(&taken)?;
             lines.recycle(taken.line);
@@ -77,7 +79,7 @@ impl Loader {
     }
 
     fn finish(mut self) -> Result<(Tapes, LoadReport), LoadError> {
-        if self.tapes.tapes.is_empty() {
+        if self.tapes.tapes.is_empty() && self.tapes.pages.exchanges() == 0 {
             return Err(LoadError::NoConnection);
         }
         self.put_back();
@@ -117,10 +119,8 @@ impl Loader {
             }
         }
         self.put_back();
-        if line::is_http(&taken.line) {
-            return Ok(());
-        }
         let entry = taken.entry(&self.tapes.texts)?;
+        self.tapes.pages.entry(&entry.kind).map_err(LoadError::Pages)?;
         self.entry(taken, entry)
     }
 

@@ -14,20 +14,24 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use super::{
-    Miss, ReplayHandle, ReplaySettings, ReplaySummary, Tapes, conversation::Conversation, path::SessionPath,
-    sessions::Visitor, stage::Stage, wire,
+    Miss, PageMiss, ReplayHandle, ReplaySettings, ReplaySummary, Tapes, conversation::Conversation,
+    pages::PageFront, path::SessionPath, sessions::Visitor, stage::Stage, wire,
 };
 use crate::front::{self, ResponseBody};
-use crate::listen::{Came, Io, ListenError, ListenOn, Listening};
+use crate::listen::{Came, FrontTls, FrontTlsError, Guard, Io, ListenError, ListenOn, Listening};
 
 /// A server that answers from tapes, for any number of clients.
 ///
 /// A new session plays the recorded session with the same path that was played least so far, in recorded order; if none has its
 /// path, one whose path differs by identity and time to live only, then one with the same app, then any. Each further socket of
 /// the session plays the next connection of the recorded one.
+///
+/// Plain HTTP on the same port is answered as it was recorded.
 #[derive(Debug)]
 pub struct ReplayServer {
     listening: Listening,
+    guard: Option<Arc<Guard>>,
+    pages: PageFront,
     stage: Arc<Stage>,
     misses: mpsc::UnboundedReceiver<Miss>,
 }
@@ -78,7 +82,37 @@ impl ReplayServer {
         // An error means that the server is being stopped.
         let on_miss = move |miss| _ = sender.send(miss);
         let stage = Arc::new(Stage::new(Arc::new(tapes), settings, on_miss));
-        Ok(Self { listening, stage, misses })
+        Ok(Self { listening, guard: None, pages: PageFront::default(), stage, misses })
+    }
+
+    /// Speaks TLS with all clients but those of Unix sockets. Default: with none.
+    ///
+    /// # Errors
+    ///
+    /// [`FrontTlsError`] if no certificate can be made.
+    pub fn front_tls(mut self, tls: &FrontTls) -> Result<Self, FrontTlsError> {
+        self.guard = Some(Arc::new(tls.guard(&self.listening.places())?));
+        Ok(self)
+    }
+
+    /// Lets pages of these origins, such as `https://intranet.example.com`, read the recording, and answers to their hosts' names.
+    /// Default: pages of this machine, and those that come from here.
+    #[must_use]
+    pub fn allowed_origins(mut self, origins: Vec<String>) -> Self {
+        self.pages.allow(origins);
+        self
+    }
+
+    /// Has `on_miss` told of each request of plain HTTP that is not in the recording, at once.
+    #[must_use]
+    pub fn on_page_miss(mut self, on_miss: impl Fn(PageMiss) + Send + Sync + 'static) -> Self {
+        self.pages.tell(Box::new(on_miss));
+        self
+    }
+
+    /// Returns the SHA-256 of the certificate that clients are shown, if nobody vouches for it.
+    pub fn fingerprint(&self) -> Option<&str> {
+        self.guard.as_ref()?.fingerprint.as_deref()
     }
 
     /// Returns what ends live sockets while the server runs.
@@ -113,17 +147,28 @@ impl ReplayServer {
         mut on_miss: impl FnMut(Miss),
     ) -> ReplaySummary {
         let mut connections = JoinSet::new();
+        let pages = Arc::new(self.pages);
         let mut shutdown = std::pin::pin!(shutdown);
         loop {
             tokio::select! {
                 () = &mut shutdown => break,
                 came = self.listening.accept() => match came {
-                    Came::Tcp(stream, _) => {
-                        connections.spawn(serve(stream, self.stage.clone()));
-                    }
+                    Came::Tcp(stream, _) => match &self.guard {
+                        None => {
+                            connections.spawn(serve(stream, false, pages.clone(), self.stage.clone()));
+                        }
+                        Some(guard) => {
+                            let (guard, pages, stage) = (guard.clone(), pages.clone(), self.stage.clone());
+                            connections.spawn(async move {
+                                if let Some(stream) = guard.enter(stream, HEAD_TIMEOUT).await {
+                                    serve(stream, true, pages, stage).await;
+                                }
+                            });
+                        }
+                    },
                     #[cfg(unix)]
                     Came::Unix(stream) => {
-                        connections.spawn(serve(stream, self.stage.clone()));
+                        connections.spawn(serve(stream, false, pages.clone(), self.stage.clone()));
                     }
                 },
                 Some(miss) = self.misses.recv() => on_miss(miss),
@@ -134,7 +179,9 @@ impl ReplayServer {
         while let Ok(miss) = self.misses.try_recv() {
             on_miss(miss);
         }
-        self.stage.summary()
+        let summary = self.stage.summary();
+        let (exchanges, missed) = pages.counts();
+        ReplaySummary { exchanges, missed: summary.missed + missed, ..summary }
     }
 }
 
@@ -145,11 +192,14 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 type Upgrading = Arc<Mutex<Option<(Visitor, OnUpgrade)>>>;
 
 /// Serves one connection from its first byte to its last.
-async fn serve(stream: impl Io + 'static, stage: Arc<Stage>) {
+async fn serve(stream: impl Io + 'static, secure: bool, pages: Arc<PageFront>, stage: Arc<Stage>) {
     let upgrading = Upgrading::default();
     let service = hyper::service::service_fn(|request| {
-        let answer = upgrade(request, &upgrading);
-        async { Ok::<_, Infallible>(answer) }
+        let (pages, stage, upgrading) = (&pages, &stage, &upgrading);
+        async move {
+            let answered = pages.answer(request, secure, stage.matcher.tapes()).await;
+            Ok::<_, Infallible>(answered.unwrap_or_else(|request| upgrade(request, upgrading)))
+        }
     });
     let served = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -157,8 +207,13 @@ async fn serve(stream: impl Io + 'static, stage: Arc<Stage>) {
         .serve_connection(TokioIo::new(stream), service)
         .with_upgrades()
         .await;
-    if let Err(error) = served {
-        tracing::warn!("something on this port spoke no HTTP ({error}); only Qlik clients belong here");
+    match served {
+        Ok(()) => {}
+        // Browsers keep connections, and open some, for requests that never come.
+        Err(error) if error.is_timeout() => tracing::debug!("a client asked for nothing more: {error}"),
+        Err(error) => tracing::warn!(
+            "something on this port spoke no HTTP ({error}); only Qlik clients and browsers belong here"
+        ),
     }
     let upgraded = upgrading.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some((visitor, upgraded)) = upgraded else { return };
@@ -171,12 +226,9 @@ async fn serve(stream: impl Io + 'static, stage: Arc<Stage>) {
     }
 }
 
-/// What plain HTTP is told.
-const OTHER: &str = "this port replays recorded WebSocket traffic: connect a Qlik client to it\n";
-
 fn upgrade(request: Request<Incoming>, upgrading: &Upgrading) -> Response<ResponseBody> {
     let (head, body) = request.into_parts();
-    let key = match front::client_key(&head, OTHER) {
+    let key = match front::client_key(&head, "") {
         Ok(key) => key,
         Err((status, sentence)) => return front::said(status, sentence),
     };

@@ -16,7 +16,9 @@ pub struct ReplaySummary {
     pub connections: u64,
     /// Requests answered from the recording.
     pub answered: u64,
-    /// Requests that are not in the recording.
+    /// Requests of plain HTTP answered from the recording.
+    pub exchanges: u64,
+    /// Requests that are not in the recording, those of plain HTTP among them.
     pub missed: u64,
 }
 
@@ -58,6 +60,7 @@ impl Stage {
         ReplaySummary {
             connections: self.connections.load(Ordering::Relaxed),
             answered: self.answered.load(Ordering::Relaxed),
+            exchanges: 0,
             missed: self.missed.load(Ordering::Relaxed),
         }
     }

@@ -20,6 +20,7 @@ use super::{
     history::History,
     index::{AnswerPlace, CallId, Index},
     masks::Masks,
+    pages::Pages,
     texts::{Place, Texts},
     volatile::Ignore,
 };
@@ -55,6 +56,8 @@ pub struct Tapes {
     pub(super) ignored: Vec<Ignore>,
     /// Replaces the values that clients name, if the recording was anonymized.
     pub(super) anonymizer: Option<Anonymizer>,
+    /// Plain HTTP, and upgrades that were refused.
+    pub(super) pages: Pages,
     /// Which calls were taken by anybody, one bit each.
     pub(super) used: Vec<AtomicU64>,
     pub(super) cache: Mutex<Cache>,
@@ -134,6 +137,11 @@ impl Tapes {
     /// Returns how many connections were recorded.
     pub fn connections(&self) -> usize {
         self.tapes.len()
+    }
+
+    /// Returns how many exchanges of plain HTTP were recorded.
+    pub fn exchanges(&self) -> usize {
+        self.pages.exchanges()
     }
 
     /// Returns how many requests were recorded.

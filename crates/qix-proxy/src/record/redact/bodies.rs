@@ -9,7 +9,7 @@ use qix_transport::{is_secret_parameter, redact_url_where};
 
 use super::{
     MASK, Redacted, Redaction, Redactor, names,
-    texts::{self, masked},
+    texts::{self, Kind, masked},
 };
 
 impl Redactor<'_> {
@@ -123,7 +123,12 @@ impl Redaction {
         }
         let first = masked(text, &edits);
         let query = |name: &str| self.is_query(name);
-        let clean = |text| texts::clean(text, &query, &self.0.rules.texts, true).map(Cow::into_owned);
+        let is = match kind {
+            kind if kind.contains("script") || kind.contains("css") => Kind::Script,
+            kind if kind.contains("html") => Kind::Page,
+            _ => Kind::Loose,
+        };
+        let clean = |text| texts::clean(text, &query, &self.0.rules.texts, is).map(Cow::into_owned);
         let then = if is_suspect { clean(first.as_deref().unwrap_or(text)) } else { None };
         let text = then.or(first)?;
         Some(Redacted { text: text.into(), redacted: vec!["text".to_owned()] })
@@ -277,6 +282,23 @@ mod tests {
         }
         let script = r#"define(["OpenDoc","qUserName"],function(a){return a.password})"#;
         clean("application/javascript", script, script);
+    }
+
+    #[test]
+    fn scripts_stay_programs_and_lose_the_secrets_in_their_strings_and_comments() {
+        for (script, expected) in [
+            ("a={email:!0,password:!0,number:!0}", "a={email:!0,password:!0,number:!0}"),
+            ("E={NO_TOKEN:5009,X:6e3};t.token=e.token;", "E={NO_TOKEN:5009,X:6e3};t.token=e.token;"),
+            (r#"c({password:"s3cret",token:'s3cret'})"#, r#"c({password:"***",token:'***'})"#),
+            (r#"c("Server=x;PWD=s3cret",y)"#, r#"c("Server=x;PWD=***",y)"#),
+            ("c(`PWD=s3cret`)//password=s3cret", "c(`PWD=***`)//password=***"),
+            ("/*password:s3cret*/d", "/*password:****/d"),
+        ] {
+            clean("text/javascript; charset=utf-8", script, expected);
+            let page = |script: &str| format!("<p>password: s3cret</p><SCRIPT async>{script}</script>");
+            let outside = |script: &str| page(script).replacen("s3cret", "***", 1);
+            clean("text/html", &page(script), &outside(expected));
+        }
     }
 
     #[test]

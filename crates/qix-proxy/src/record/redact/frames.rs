@@ -7,7 +7,7 @@ use qix_protocol::frame::{Raw, elements, members};
 use super::{
     MASK, Redacted, Redaction, names,
     rules::{Part, PathRule},
-    texts,
+    texts::{self, Kind},
 };
 use crate::record::walk::{Level, Step, Visitor, string, walk};
 
@@ -54,7 +54,8 @@ impl Redaction {
             (text != MASK.as_bytes()).then(|| MASK.to_owned())
         } else {
             let text = String::from_utf8_lossy(text);
-            texts::clean(&text, &|name| self.is_query(name), &self.0.rules.texts, true).map(Cow::into_owned)
+            texts::clean(&text, &|name| self.is_query(name), &self.0.rules.texts, Kind::Loose)
+                .map(Cow::into_owned)
         };
         clean.map(|text| Redacted { text: text.into(), redacted: vec!["text".to_owned()] })
     }
@@ -175,7 +176,7 @@ impl<'t> Cleaner<'_, 't> {
             return Some(String::from_utf8_lossy(&clean.text).into_owned());
         }
         let query = |name: &str| self.redaction.is_query(name);
-        texts::clean(text, &query, &self.redaction.0.rules.texts, false).map(Cow::into_owned)
+        texts::clean(text, &query, &self.redaction.0.rules.texts, Kind::Value).map(Cow::into_owned)
     }
 
     fn is_ruled(&self, levels: &[Level<'t>]) -> bool {

@@ -3,6 +3,7 @@
 mod bodies;
 mod frames;
 mod headers;
+mod literals;
 mod names;
 mod rules;
 mod search;
@@ -143,7 +144,8 @@ impl Redaction {
         }
     }
 
-    fn is_query(&self, name: &str) -> bool {
+    /// Returns whether the rules of one's own say that the value of this query parameter is a secret.
+    pub(crate) fn is_query(&self, name: &str) -> bool {
         self.0.rules.query.iter().any(|own| own.eq_ignore_ascii_case(name))
     }
 

@@ -10,18 +10,30 @@ use base64::{
 use qix_transport::redact_url_where;
 use regex::Regex;
 
-use super::{MASK, names};
+use super::{MASK, literals::Programs, names};
 
 /// The longest header of a token that is decoded, in bytes.
 const LONGEST_HEADER: usize = 16 << 10;
 
-/// Returns `text` without its secrets, or nothing if there are none. `loose` texts are no values of a frame but logs, pages and
-/// broken frames, in which `name: value` counts too.
+/// What a text is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Kind {
+    /// A value of a frame.
+    Value,
+    /// A log, a broken frame: `name: value` counts too.
+    Loose,
+    /// A page, with programs in it.
+    Page,
+    /// A program, which `name: value` is part of unless it stands in a string or comment.
+    Script,
+}
+
+/// Returns `text` without its secrets, or nothing if there are none.
 pub(super) fn clean<'t>(
     text: &'t str,
     query: &dyn Fn(&str) -> bool,
     own: &[Regex],
-    loose: bool,
+    kind: Kind,
 ) -> Option<Cow<'t, str>> {
     let mut clean = Cow::Borrowed(text);
     if let Some(changed) = tokens(&clean) {
@@ -33,7 +45,7 @@ pub(super) fn clean<'t>(
     if let Some(changed) = urls(&clean, query) {
         clean = Cow::Owned(changed);
     }
-    if let Some(changed) = words(&clean, loose) {
+    if let Some(changed) = words(&clean, kind) {
         clean = Cow::Owned(changed);
     }
     for regex in own {
@@ -131,8 +143,9 @@ fn urls(text: &str, query: &dyn Fn(&str) -> bool) -> Option<String> {
 }
 
 /// Masks `name=value`, as in connection strings and cookies, and `password is value`, as in scripts.
-fn words(text: &str, loose: bool) -> Option<String> {
+fn words(text: &str, kind: Kind) -> Option<String> {
     let bytes = text.as_bytes();
+    let programs = Programs::of(kind, text);
     let mut edits: Vec<Range<usize>> = Vec::new();
     let mut at = 0;
     while let Some(found) = bytes[at..].iter().position(|byte| matches!(byte, b'=' | b':' | b' ')) {
@@ -141,7 +154,7 @@ fn words(text: &str, loose: bool) -> Option<String> {
         let (after, is) = match bytes[sign] {
             b' ' if starts_with_ignoring_case(&bytes[sign..], b" is ") => (sign + 4, true),
             b' ' => continue,
-            b':' if !loose => continue,
+            b':' if kind == Kind::Value => continue,
             _ => (sign + 1, false),
         };
         let before = text[..sign].trim_end_matches([' ', '"', '\'', '\\']);
@@ -158,7 +171,9 @@ fn words(text: &str, loose: bool) -> Option<String> {
         {
             continue;
         }
-        let Some(value) = value(text, start, quote, name) else { continue };
+        let Some(mut value) = value(text, start, quote, name) else { continue };
+        let Some(limit) = programs.limit(start, text.len()) else { continue };
+        value.end = value.end.min(limit);
         at = value.end;
         edits.push(value);
     }
@@ -218,9 +233,9 @@ mod tests {
     const JWT: &str = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJhZGEifQ.c2ln";
 
     fn check(text: &str, expected: &str) {
-        let found = clean(text, &|_| false, &[], true);
+        let found = clean(text, &|_| false, &[], Kind::Loose);
         assert_eq!(found.as_deref().unwrap_or(text), expected);
-        assert_eq!(clean(expected, &|_| false, &[], true), None, "cleaning twice changes nothing");
+        assert_eq!(clean(expected, &|_| false, &[], Kind::Loose), None, "cleaning twice changes nothing");
     }
 
     #[test]
@@ -257,7 +272,7 @@ mod tests {
         ] {
             check(text, expected);
         }
-        assert_eq!(clean("Ticket: open", &|_| false, &[], false), None);
+        assert_eq!(clean("Ticket: open", &|_| false, &[], Kind::Value), None);
     }
 
     #[test]
@@ -274,8 +289,8 @@ mod tests {
     #[test]
     fn own_expressions_are_masked_once() {
         let own = [Regex::new(r"SK-\d+|\*+").unwrap()];
-        let once = clean("key SK-12 SK-3", &|_| false, &own, false).unwrap();
+        let once = clean("key SK-12 SK-3", &|_| false, &own, Kind::Value).unwrap();
         assert_eq!(once, "key *** ***");
-        assert_eq!(clean(&once, &|_| false, &own, false), None);
+        assert_eq!(clean(&once, &|_| false, &own, Kind::Value), None);
     }
 }
