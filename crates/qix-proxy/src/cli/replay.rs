@@ -25,7 +25,7 @@ pub(crate) struct ReplayArgs {
     #[command(flatten)]
     listening: ListenArgs,
 
-    /// The origin of a page, such as https://intranet.example.com, that may read the recording besides pages of this machine, and whose
+    /// The origin of a page, with scheme and port, that may read the recording besides pages of this machine, and whose
     /// host is a name of this port; can be repeated
     #[arg(long, value_name = "ORIGIN", value_parser = origin)]
     allow_origin: Vec<String>,
