@@ -1,14 +1,10 @@
 //! Which recorded answer is next.
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{collections::HashMap, sync::Arc};
 
 use qix_protocol::Handle;
 
-use super::{
-    Key, Repeat, ReplaySettings, Tapes,
-    key::{guessed, shortened},
-    tape::CallId,
-};
+use super::{Key, Miss, Repeat, ReplaySettings, Tapes, key::guessed, tape::CallId};
 
 /// Finds recorded calls for requests. It keeps nothing: what a live session has taken so far is its [`Progress`].
 ///
@@ -33,17 +29,6 @@ pub(super) struct Found {
     pub(super) call: CallId,
     /// Whether the call was taken before, so that what followed it has been said already.
     pub(super) again: bool,
-}
-
-/// A request that the recording cannot answer.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Miss {
-    /// The request.
-    pub key: Key,
-    /// The recorded request that is most like it, if any is.
-    pub nearest: Option<Key>,
-    /// Whether the request itself was recorded, but not its answer.
-    pub lost: bool,
 }
 
 impl ReplayMatcher {
@@ -81,7 +66,7 @@ impl ReplayMatcher {
             return Ok(found);
         }
         let nearest = self.nearest(tape, &key).cloned();
-        Err(Miss { key, nearest, lost: false })
+        Err(Miss::new(key, nearest))
     }
 
     fn find(&self, progress: &mut Progress, own: usize, key: &Key) -> Option<Found> {
@@ -116,36 +101,5 @@ impl ReplayMatcher {
         let near = keys.filter(|other| other.method == key.method || other.lineage == key.lineage);
         // The first of equals, in recorded order.
         near.reduce(|best, next| if likeness(next) > likeness(best) { next } else { best })
-    }
-}
-
-impl fmt::Display for Miss {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.key)?;
-        match &self.nearest {
-            _ if self.lost => f.write_str("; it was recorded without its answer"),
-            None => f.write_str("; nothing like it was recorded"),
-            Some(nearest) if nearest.method != self.key.method => {
-                write!(f, "; the method was not recorded, only others of that object, such as {nearest}")
-            }
-            Some(nearest) if nearest.lineage != self.key.lineage => {
-                write!(f, "; nearest recorded call: {nearest}, another object")
-            }
-            Some(nearest) => {
-                write!(f, "; nearest recorded call: {nearest}")?;
-                let at =
-                    self.key.params.bytes().zip(nearest.params.bytes()).take_while(|(a, b)| a == b).count();
-                let tail = |params: &str| {
-                    let start = (0..=at).rev().find(|at| params.is_char_boundary(*at)).unwrap_or(0);
-                    shortened(&params[start..])
-                };
-                write!(
-                    f,
-                    ", whose parameters go on with {} instead of {}",
-                    tail(&nearest.params),
-                    tail(&self.key.params)
-                )
-            }
-        }
     }
 }

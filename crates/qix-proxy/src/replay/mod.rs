@@ -13,6 +13,7 @@ mod key;
 mod load;
 mod masks;
 mod matcher;
+mod miss;
 mod player;
 mod server;
 mod session;
@@ -25,7 +26,8 @@ mod tests;
 
 pub use key::Key;
 pub use load::{LoadError, LoadReport};
-pub use matcher::{Miss, Progress, ReplayMatcher};
+pub use matcher::{Progress, ReplayMatcher};
+pub use miss::{Difference, Miss};
 pub use player::{Outgoing, Player};
 pub use server::{ReplayServer, ReplaySummary};
 pub use session::LiveSession;

@@ -16,10 +16,6 @@ use super::{
 };
 use crate::record::Redaction;
 
-/// The code of the error that a request without recorded answer gets. It lies in JSON-RPC's range for servers, in which no
-/// engine has a code.
-const MISS: i32 = -32099;
-
 /// One live connection that is answered from a recording.
 ///
 /// It plays one recorded connection: says what that one heard first, and answers what it was asked.
@@ -132,7 +128,7 @@ impl Player {
                 match tapes.outcome(call) {
                     Outcome::Answer(answer) => self.answer(request.as_ref(), &answer),
                     Outcome::Lost => {
-                        let miss = Miss { key: tapes.key(call), nearest: None, lost: true };
+                        let miss = Miss::lost(tapes.key(call));
                         self.miss(text, &miss);
                         self.out.push(Outgoing::Missed(miss));
                     }
@@ -249,7 +245,7 @@ impl Player {
         text.extend_from_slice(id.as_bytes());
         text.extend_from_slice(br#","error":"#);
         let error = serde_json::json!({
-            "code": MISS,
+            "code": Miss::CODE,
             "parameter": miss.to_string(),
             "message": "Not in the recording",
         });
