@@ -32,6 +32,7 @@ fn opening(url: &str, status: u16, request: &[(&str, &str)], response: &[(&str, 
         request: pairs(request),
         response: pairs(response),
         continued: false,
+        added: false,
     }
 }
 

@@ -2,6 +2,8 @@
 
 mod browser;
 mod clients;
+mod matrix;
+mod misses;
 mod proxy;
 
 use std::{
@@ -30,7 +32,7 @@ struct Args {
     /// Use what was installed before
     #[arg(long)]
     offline: bool,
-    /// Run the clients with this in their name, such as `python` or `browser`
+    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix` or `misses`
     #[arg(long, value_name = "PART", default_value = "")]
     only: String,
     /// Keep the recordings in this folder
@@ -52,14 +54,15 @@ async fn main() -> ExitCode {
 async fn run(args: Args) -> Outcome {
     let clients = clients::named(&args.only);
     let visits = browser::named(&args.only);
-    if clients.is_empty() && visits.is_empty() {
+    let (matrix, misses) = (matrix::is_named(&args.only), misses::is_named(&args.only));
+    if clients.is_empty() && visits.is_empty() && !matrix && !misses {
         return Err(format!("no client has '{}' in its name", args.only).into());
     }
     if !args.offline {
-        if !visits.is_empty() || clients.iter().any(|client| !client.is_python()) {
+        if matrix || !visits.is_empty() || clients.iter().any(|client| !client.is_python()) {
             install_node()?;
         }
-        if clients.iter().any(|client| client.is_python()) {
+        if matrix || clients.iter().any(|client| client.is_python()) {
             clients::install_python()?;
         }
     }
@@ -71,6 +74,12 @@ async fn run(args: Args) -> Outcome {
     std::fs::create_dir_all(recordings)?;
     if !clients.is_empty() {
         clients::run(&clients, recordings, results.path()).await?;
+    }
+    if matrix {
+        matrix::run(recordings, results.path()).await?;
+    }
+    if misses {
+        misses::run(recordings).await?;
     }
     if !visits.is_empty() {
         browser::run(&visits, recordings, results.path()).await?;

@@ -1,9 +1,13 @@
 //! `qix-proxy replay`: answer a client from a recording.
 
+mod missing;
+
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     path::PathBuf,
 };
+
+use missing::MissArgs;
 
 use super::{
     exit::{CliError, Outcome, count},
@@ -12,7 +16,10 @@ use super::{
 };
 use crate::ListenOn;
 use crate::chain::chain;
-use crate::replay::{LoadError, LoadReport, ReplayServer, ReplaySummary, Tapes};
+use crate::live::wants_colour;
+use crate::replay::{
+    LoadError, LoadReport, OnMiss, ReplayServer, ReplaySettings, ReplaySummary, Report, Tapes,
+};
 use crate::scrub::Anonymizer;
 
 /// Arguments of `qix-proxy replay`.
@@ -27,16 +34,29 @@ pub(crate) struct ReplayArgs {
     listen: Vec<ListenOn>,
 
     /// What stands for which value, as `scrub --anonymise-map` wrote it, so that a client may name the values themselves
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", conflicts_with = "upstream")]
     anonymise_map: Option<PathBuf>,
+
+    /// Fail, with exit code 1, if calls were recorded that nobody has made
+    #[arg(long)]
+    strict: bool,
+
+    /// Write at the end what was missing in the recording, and what nobody asked for, as JSON
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
 
     #[command(flatten)]
     redaction: RedactionArgs,
+
+    #[command(flatten)]
+    missing: MissArgs,
 }
 
 impl ReplayArgs {
     /// Serves the recording until Ctrl-C or SIGTERM.
     pub(crate) async fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
+        // What was typed wrongly is said before files are read.
+        let way = self.missing.way()?;
         let redaction = self.redaction.redaction()?;
         let (tapes, report) = Tapes::open_parts(&self.files, &redaction).map_err(|error| match error {
             LoadError::NoConnection => CliError::recording(format!("{}: {error}", self.name())),
@@ -50,7 +70,9 @@ impl ReplayArgs {
             }
         };
         let (connections, calls) = (tapes.connections(), tapes.calls());
-        let server = ReplayServer::bind_all(tapes, &self.listen)
+        let on_miss = way.on_miss(&self.files, &redaction)?;
+        let settings = ReplaySettings::default().on_miss(on_miss.clone());
+        let server = ReplayServer::bind_with(tapes, &self.listen, &settings)
             .await
             .map_err(|error| CliError::network(format!("{} (--listen names it)", chain(&error))))?;
         let places = server.local_addrs();
@@ -70,18 +92,47 @@ impl ReplayArgs {
             shown(&places, "ws")
         )?;
         out.flush()?;
+        let (tapes, mut report) = (server.tapes(), Report::default());
+        let colour = io::stderr().is_terminal() && wants_colour();
         let summary = server
             .run(shutdown, |miss| {
-                // The terminal may be gone; the exit code tells all the same.
-                let _ = writeln!(io::stderr(), "not in the recording: {miss}");
+                let block = miss.block(colour);
+                if report.add(miss) {
+                    // The terminal may be gone; the exit code tells all the same.
+                    let _ = io::stderr().write_all(block.as_bytes());
+                }
             })
             .await;
-        let ReplaySummary { connections, answered, missed } = summary;
+        let added = match &on_miss {
+            OnMiss::Upstream(upstream) => upstream.finish().await,
+            _ => Ok(0),
+        };
+        let unused = tapes.unused();
+        let ReplaySummary { connections, answered, missed, upstream } = summary;
+        // What happened decides the exit code, whether somebody still reads the rest or not.
+        let _ = io::stderr().write_all(report.missed_text().as_bytes());
+        if connections > 0 || self.strict {
+            let _ = out.write_all(Report::unused_text(&unused).as_bytes());
+        }
+        let asked = match upstream {
+            0 => String::new(),
+            asked => format!(", {asked} answered by the upstream"),
+        };
         let connections = count(connections, "connection");
         let answered = count(answered, "request");
-        // What happened decides the exit code, whether somebody still reads the summary or not.
-        let _ = writeln!(out, "replayed {connections}, answered {answered}, {missed} not in the recording");
-        Ok(if missed == 0 { Outcome::Clean } else { Outcome::Mismatch })
+        let _ = writeln!(
+            out,
+            "replayed {connections}, answered {answered}{asked}, {missed} not in the recording"
+        );
+        if let Some(file) = &self.report {
+            let text = format!("{:#}\n", report.json(&summary, &unused));
+            std::fs::write(file, text).map_err(|error| {
+                CliError::network(format!("cannot write {}: {error} (--report names it)", file.display()))
+            })?;
+        }
+        added.map_err(|error| CliError::network(chain(&error)))?;
+        let is_clean = missed == 0 && !(self.strict && !unused.is_empty());
+        Ok(if is_clean { Outcome::Clean } else { Outcome::Mismatch })
     }
 }
 

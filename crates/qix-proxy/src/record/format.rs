@@ -80,6 +80,8 @@ pub struct Opening {
     /// Whether the connection was open before, and this only says so again, at the beginning of a file or after a gap; headers are
     /// empty then.
     pub continued: bool,
+    /// Whether a replay has added the connection, because it needed answers that the recording did not have.
+    pub added: bool,
 }
 
 /// A request of plain HTTP and its answer.

@@ -119,6 +119,7 @@ fn opening<'a>(mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Opening {
         url: take("url").and_then(|url| url.decode().ok()).unwrap_or_default(),
         status: take("status").and_then(|status| status.as_integer()).unwrap_or_default(),
         continued: take("continued").is_some_and(|continued| continued.as_bytes() == b"true"),
+        added: take("added").is_some_and(|added| added.as_bytes() == b"true"),
     }
 }
 

@@ -52,7 +52,7 @@ pub(super) fn guessed(handle: Handle) -> Lineage {
 }
 
 /// Methods whose first parameter is the id of another request.
-fn names_a_request(method: &str) -> bool {
+pub(super) fn names_a_request(method: &str) -> bool {
     matches!(method, "CancelRequest" | "AbortRequest" | "GetProgress" | "GetInteract" | "InteractDone")
 }
 

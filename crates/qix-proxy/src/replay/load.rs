@@ -1,6 +1,11 @@
 //! Reads a recording into tapes.
 
-use std::{collections::HashMap, io::BufRead, path::Path, sync::Arc};
+use std::{
+    collections::HashMap,
+    io::BufRead,
+    path::Path,
+    sync::{Arc, atomic::AtomicBool},
+};
 
 use bytes::Bytes;
 use qix_protocol::{
@@ -186,7 +191,7 @@ impl Loader {
             EntryKind::Open(opening) => {
                 let path = opening.url.split('?').next().unwrap_or_default().to_owned();
                 let tape = self.tapes.len();
-                self.tapes.push(Tape { path, ..Tape::default() });
+                self.tapes.push(Tape { path, added: opening.added, ..Tape::default() });
                 self.live.insert(conn, Listener::new(tape));
             }
             EntryKind::Frame { from, text } => {
@@ -270,6 +275,7 @@ impl Loader {
             lost: false,
             before: Vec::new(),
             after: Vec::new(),
+            used: AtomicBool::new(false),
         });
         listener.latest = Some(Cause::Request(listener.tape, call));
         self.latest.extend(listener.latest.map(|cause| (tape.path.clone(), cause)));

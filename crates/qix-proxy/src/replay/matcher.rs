@@ -86,7 +86,9 @@ impl ReplayMatcher {
             Repeat::Cycle => calls.get(*taken % calls.len()),
         };
         *taken += 1;
-        call.map(|call| Found { call: CallId { tape, call: *call }, again })
+        let call = CallId { tape, call: *call? };
+        self.tapes.use_up(call);
+        Some(Found { call, again })
     }
 
     /// The recorded key that shares most with `key`: first the method, then the object, then the beginning of the parameters.

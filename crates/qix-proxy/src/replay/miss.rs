@@ -16,6 +16,8 @@ pub struct Miss {
     pub nearest: Option<Key>,
     /// How the two differ.
     pub difference: Difference,
+    /// What came of asking an upstream; nothing if none was asked.
+    pub upstream: Option<Result<(), String>>,
 }
 
 /// How a request differs from the recorded one that is most like it.
@@ -58,14 +60,14 @@ impl Miss {
 
     /// A request that was recorded without its answer.
     pub(super) fn lost(key: Key) -> Self {
-        Self { key, nearest: None, difference: Difference::Lost }
+        Self { key, nearest: None, difference: Difference::Lost, upstream: None }
     }
 
     /// A request that is not in the recording.
     pub(super) fn new(key: Key, nearest: Option<Key>) -> Self {
         let difference =
             nearest.as_ref().map_or(Difference::Nothing, |nearest| Difference::between(nearest, &key));
-        Self { key, nearest, difference }
+        Self { key, nearest, difference, upstream: None }
     }
 }
 
@@ -148,36 +150,47 @@ pub(super) fn or_nothing(value: &str) -> &str {
     if value.is_empty() { "nothing" } else { value }
 }
 
+impl Miss {
+    /// Says why there is no answer, as far as that needs no other call.
+    pub(super) fn why(&self) -> String {
+        let text = match &self.difference {
+            Difference::Lost => "it was recorded without its answer",
+            Difference::Repeated { recorded: 1 } => "it was recorded once, and has been answered as often",
+            Difference::Repeated { recorded } => {
+                return format!("it was recorded {recorded} times, and has been answered as often");
+            }
+            Difference::State { recorded } => {
+                return format!("it was recorded in another state, after {recorded}");
+            }
+            Difference::Method => "the method was not recorded, only others of that object",
+            _ => "nothing like it was recorded",
+        };
+        text.to_owned()
+    }
+}
+
 /// One line, without the request's secrets.
 impl fmt::Display for Miss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}; ", self.key)?;
         match (&self.difference, &self.nearest) {
-            (Difference::Lost, _) => f.write_str("it was recorded without its answer"),
-            (Difference::Repeated { recorded: 1 }, _) => {
-                f.write_str("it was recorded once, and has been answered as often")
-            }
-            (Difference::Repeated { recorded }, _) => {
-                write!(f, "it was recorded {recorded} times, and has been answered as often")
-            }
-            (Difference::State { recorded }, _) => {
-                write!(f, "it was recorded in another state, after {recorded}")
-            }
-            (Difference::Nothing, _) | (_, None) => f.write_str("nothing like it was recorded"),
-            (Difference::Method, Some(nearest)) => {
-                write!(f, "the method was not recorded, only others of that object, such as {nearest}")
-            }
+            (Difference::Method, Some(nearest)) => write!(f, "{}, such as {nearest}", self.why())?,
             (Difference::Object, Some(nearest)) => {
-                write!(f, "nearest recorded call: {nearest}, another object")
+                write!(f, "nearest recorded call: {nearest}, another object")?;
             }
             (Difference::Parameter { path, recorded, live }, Some(nearest)) => {
                 write!(f, "nearest recorded call: {nearest}, ")?;
                 let (recorded, live) = (or_nothing(recorded), or_nothing(live));
                 match path.as_str() {
-                    "" => write!(f, "whose parameters go on with {recorded} instead of {live}"),
-                    path => write!(f, "with {recorded} instead of {live} at {path}"),
+                    "" => write!(f, "whose parameters go on with {recorded} instead of {live}")?,
+                    path => write!(f, "with {recorded} instead of {live} at {path}")?,
                 }
             }
+            _ => f.write_str(&self.why())?,
+        }
+        match &self.upstream {
+            Some(Err(error)) => write!(f, "; upstream: {error}"),
+            _ => Ok(()),
         }
     }
 }
@@ -232,8 +245,7 @@ mod tests {
 
     #[test]
     fn each_difference_reads_as_a_sentence() {
-        let miss =
-            |difference| Miss { key: key("GetObject", r#"["b"]"#), nearest: None, difference }.to_string();
+        let miss = |difference| Miss { difference, ..Miss::lost(key("GetObject", r#"["b"]"#)) }.to_string();
         for (difference, says) in [
             (Difference::Nothing, "nothing like it was recorded"),
             (Difference::Lost, "it was recorded without its answer"),

@@ -1,15 +1,14 @@
 //! One live connection that is answered from tapes. Pure: texts in, texts out.
 
+mod missing;
+
 use std::{collections::HashMap, sync::Arc};
 
 use bytes::Bytes;
-use qix_protocol::{
-    Handle, Lineage,
-    frame::{Raw, client::Request, members},
-};
+use qix_protocol::{Handle, Lineage, frame::client::Request};
 
 use super::{
-    Key, LiveSession, Miss, ReplayMatcher,
+    Ask, Difference, Key, LiveSession, Miss, OnMiss, ReplayMatcher,
     key::{RecentRequests, guessed},
     matcher::Found,
     tape::{Body, CallId, Lists, Moment, Outcome, Push, Pushed, RecordedAnswer},
@@ -29,6 +28,9 @@ pub struct Player {
     handles: HashMap<Lineage, Handle>,
     lineages: HashMap<Handle, Lineage>,
     last_handle: i32,
+    on_miss: OnMiss,
+    /// The objects in the answer that is being made, if somebody wants to know.
+    opened: Vec<Lineage>,
     out: Vec<Outgoing>,
 }
 
@@ -46,8 +48,10 @@ pub enum Outgoing {
     Drop,
     /// Let whoever plays another connection say what it heard at this point.
     Elsewhere(ElsewherePush),
-    /// The request just handled has no recorded answer. The client was told so.
+    /// The request just handled has no recorded answer. The client was told so, or has got the upstream's.
     Missed(Miss),
+    /// The request just handled has no recorded answer: ask the upstream, and give its answer to [`Player::told`].
+    Ask(Box<Ask>),
     /// The request just handled was recorded without an answer, and gets none.
     Unanswered(Key),
 }
@@ -85,8 +89,17 @@ impl Player {
             handles: HashMap::new(),
             lineages: HashMap::new(),
             last_handle: 0,
+            on_miss: OnMiss::Error,
+            opened: Vec::new(),
             out: Vec::new(),
         }
+    }
+
+    /// Sets what happens to a request that is not in the recording. Default: [`OnMiss::Error`].
+    #[must_use]
+    pub fn on_miss(mut self, what: OnMiss) -> Self {
+        self.on_miss = what;
+        self
     }
 
     /// Returns what the engine said before it was asked anything.
@@ -102,6 +115,7 @@ impl Player {
     ///
     /// Secrets are replaced as the recorder replaced them, so that they neither matter nor show.
     pub fn handle_text(&mut self, text: &[u8]) -> Vec<Outgoing> {
+        let original = text;
         let clean = self.redaction.frame(text);
         let text = clean.as_ref().map_or(text, |clean| &clean.text);
         let tapes = self.matcher.tapes().clone();
@@ -118,6 +132,12 @@ impl Player {
             }
             None => Key::of_text(text),
         };
+        if self.asks() && self.session.journal().has_departed(&key.lineage) {
+            let recorded = "selections or properties that an upstream has changed since".to_owned();
+            let miss = Miss { difference: Difference::State { recorded }, ..Miss::new(key, None) };
+            self.missed(original, miss);
+            return std::mem::take(&mut self.out);
+        }
         // Taken before the answer is made, so that no other socket waits for that.
         let taken = self.matcher.take(&mut self.session.progress(), self.tape, key, handle);
         match taken {
@@ -126,12 +146,14 @@ impl Player {
                     self.follow(call, Moment::Before);
                 }
                 match tapes.outcome(call) {
-                    Outcome::Answer(answer) => self.answer(request.as_ref(), &answer),
-                    Outcome::Lost => {
-                        let miss = Miss::lost(tapes.key(call));
-                        self.miss(text, &miss);
-                        self.out.push(Outgoing::Missed(miss));
+                    Outcome::Answer(answer) => {
+                        self.opened.clear();
+                        self.answer(request.as_ref(), &answer);
+                        if self.asks() && !matches!(answer.body, Body::Error(_)) {
+                            self.note(original);
+                        }
                     }
+                    Outcome::Lost => self.missed(original, Miss::lost(tapes.key(call))),
                     // Text that is no request expects none.
                     Outcome::Unanswered if request.as_ref().is_some_and(|request| request.id.is_some()) => {
                         self.out.push(Outgoing::Unanswered(tapes.key(call)));
@@ -142,10 +164,7 @@ impl Player {
                     self.follow(call, Moment::After);
                 }
             }
-            Err(miss) => {
-                self.miss(text, &miss);
-                self.out.push(Outgoing::Missed(miss));
-            }
+            Err(miss) => self.missed(original, miss),
         }
         std::mem::take(&mut self.out)
     }
@@ -237,24 +256,7 @@ impl Player {
         self.out.push(Outgoing::Text(text.into()));
     }
 
-    /// Tells the client, if what it said has an id, be it a proper request or not.
-    fn miss(&mut self, request: &[u8], miss: &Miss) {
-        let Ok(request) = Raw::new(request) else { return };
-        let Some((_, id)) = members(request).filter(|(name, _)| name == "id").last() else { return };
-        let mut text = br#"{"jsonrpc":"2.0","id":"#.to_vec();
-        text.extend_from_slice(id.as_bytes());
-        text.extend_from_slice(br#","error":"#);
-        let error = serde_json::json!({
-            "code": Miss::CODE,
-            "parameter": miss.to_string(),
-            "message": "Not in the recording",
-        });
-        text.extend_from_slice(error.to_string().as_bytes());
-        text.push(b'}');
-        self.out.push(Outgoing::Text(text.into()));
-    }
-
-    fn write_lists(&mut self, text: &mut Vec<u8>, lists: &Lists) {
+    pub(super) fn write_lists(&mut self, text: &mut Vec<u8>, lists: &Lists) {
         for (name, objects) in
             [("change", &lists.changed), ("close", &lists.closed), ("suspend", &lists.suspended)]
         {
@@ -278,7 +280,7 @@ impl Player {
         }
     }
 
-    fn lineage_of(&self, handle: Handle) -> Lineage {
+    pub(super) fn lineage_of(&self, handle: Handle) -> Lineage {
         if handle == Handle::GLOBAL {
             return Lineage::GLOBAL;
         }
@@ -293,7 +295,10 @@ impl Player {
     }
 
     /// Returns the live handle of a recorded object, a new one if it is not open here yet.
-    fn open_handle(&mut self, lineage: &Lineage) -> Handle {
+    pub(super) fn open_handle(&mut self, lineage: &Lineage) -> Handle {
+        if self.asks() {
+            self.opened.push(lineage.clone());
+        }
         if let Some(handle) = self.handle_of(lineage) {
             return handle;
         }

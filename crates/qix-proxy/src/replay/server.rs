@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
-use http::{Request, Response, StatusCode};
+use http::{Request, Response, StatusCode, Uri};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -22,7 +22,10 @@ use tokio_tungstenite::{
     },
 };
 
-use super::{Miss, Outgoing, Player, ReplayMatcher, ReplaySettings, Tapes, player::ElsewherePush};
+use super::{
+    LiveSession, Miss, OnMiss, Outgoing, Player, ReplayMatcher, ReplaySettings, Tapes, player::ElsewherePush,
+    upstream::Answered,
+};
 use crate::front::{self, ResponseBody};
 use crate::listen::{Came, Io, ListenError, ListenOn, Listening};
 
@@ -44,13 +47,16 @@ pub struct ReplaySummary {
     pub connections: u64,
     /// Requests answered from the recording.
     pub answered: u64,
-    /// Requests that are not in the recording.
+    /// Requests that are not in the recording and got an error.
     pub missed: u64,
+    /// Requests that are not in the recording and that an upstream has answered.
+    pub upstream: u64,
 }
 
 #[derive(Debug)]
 struct Shared {
     matcher: ReplayMatcher,
+    on_miss: OnMiss,
     state: Mutex<State>,
     misses: mpsc::UnboundedSender<Miss>,
 }
@@ -89,6 +95,23 @@ impl ReplayServer {
     ///
     /// Safe: nothing stays open.
     pub async fn bind_all(tapes: Tapes, places: &[ListenOn]) -> Result<Self, ListenError> {
+        Self::bind_with(tapes, places, &ReplaySettings::default()).await
+    }
+
+    /// Listens on all of `places`, or on none of them, and behaves as `settings` say.
+    ///
+    /// # Errors
+    ///
+    /// The first that cannot be had, and why.
+    ///
+    /// # Cancellation
+    ///
+    /// Safe: nothing stays open.
+    pub async fn bind_with(
+        tapes: Tapes,
+        places: &[ListenOn],
+        settings: &ReplaySettings,
+    ) -> Result<Self, ListenError> {
         let listening = Listening::bind(places).await?;
         let (miss_sender, misses) = mpsc::unbounded_channel();
         let state = State {
@@ -97,7 +120,8 @@ impl ReplayServer {
             playing: HashMap::new(),
         };
         let shared = Shared {
-            matcher: ReplayMatcher::new(Arc::new(tapes), &ReplaySettings::default()),
+            matcher: ReplayMatcher::new(Arc::new(tapes), settings),
+            on_miss: settings.on_miss.clone(),
             state: Mutex::new(state),
             misses: miss_sender,
         };
@@ -117,6 +141,11 @@ impl ReplayServer {
     /// Returns all it listens on.
     pub fn local_addrs(&self) -> Vec<ListenOn> {
         self.listening.places()
+    }
+
+    /// Returns what it answers from, to be asked at the end what nobody wanted of it.
+    pub fn tapes(&self) -> Arc<Tapes> {
+        self.shared.matcher.tapes().clone()
     }
 
     /// Serves until `shutdown` is done, and returns what was done. `on_miss` is told of each request that is not in the
@@ -167,7 +196,11 @@ impl Shared {
         let (sender, receiver) = mpsc::unbounded_channel();
         let tapes = self.matcher.tapes();
         let mut state = self.state();
-        let rank = |tape: &usize| (tapes.tapes[*tape].path != path, state.played[*tape], *tape);
+        let rank = |at: &usize| {
+            let tape = &tapes.tapes[*at];
+            // What an upstream has added is looked up, and played by nobody who could play what a client has recorded.
+            (tape.path != path, tape.added, state.played[*at], *at)
+        };
         let tape = (0..tapes.tapes.len()).min_by_key(rank).unwrap_or_default();
         state.played[tape] += 1;
         let round = state.played[tape];
@@ -180,8 +213,8 @@ impl Shared {
 /// How long a client may take for the head of its request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// A client whose upgrade was answered: its path, and its stream once hyper lets go of it.
-type Upgrading = Arc<Mutex<Option<(String, OnUpgrade)>>>;
+/// A client whose upgrade was answered: what it asked for, and its stream once hyper lets go of it.
+type Upgrading = Arc<Mutex<Option<(Uri, OnUpgrade)>>>;
 
 /// Serves one connection from its first byte to its last.
 async fn serve(stream: impl Io + 'static, shared: Arc<Shared>) {
@@ -200,9 +233,9 @@ async fn serve(stream: impl Io + 'static, shared: Arc<Shared>) {
         tracing::warn!("something on this port spoke no HTTP ({error}); only Qlik clients belong here");
     }
     let upgraded = upgrading.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let Some((path, upgraded)) = upgraded else { return };
+    let Some((uri, upgraded)) = upgraded else { return };
     match upgraded.await {
-        Ok(upgraded) => play(TokioIo::new(upgraded), &path, &shared).await,
+        Ok(upgraded) => play(TokioIo::new(upgraded), &uri, &shared).await,
         Err(error) => tracing::debug!(%error, "a client left before its upgrade was done"),
     }
 }
@@ -216,9 +249,9 @@ fn upgrade(request: Request<Incoming>, upgrading: &Upgrading) -> Response<Respon
         Ok(key) => key,
         Err((status, sentence)) => return front::said(status, sentence),
     };
-    let path = head.uri.path().to_owned();
+    let uri = head.uri.clone();
     let upgraded = hyper::upgrade::on(Request::from_parts(head, body));
-    *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((path, upgraded));
+    *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((uri, upgraded));
     let mut response = Response::new(front::text(""));
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     front::accept(response.headers_mut(), &key);
@@ -227,17 +260,20 @@ fn upgrade(request: Request<Incoming>, upgrading: &Upgrading) -> Response<Respon
 
 type Socket = WebSocketStream<TokioIo<hyper::upgrade::Upgraded>>;
 
-async fn play(stream: TokioIo<hyper::upgrade::Upgraded>, path: &str, shared: &Shared) {
+async fn play(stream: TokioIo<hyper::upgrade::Upgraded>, uri: &Uri, shared: &Shared) {
     let limit = Some(256 << 20);
     let config =
         WebSocketConfig::default().read_buffer_size(8 << 10).max_message_size(limit).max_frame_size(limit);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
-    let (tape, round, mut pushes) = shared.choose(path);
-    let shared = &Round { shared, round };
-    let mut player = Player::new(shared.matcher.clone(), Arc::default(), tape);
+    let (tape, round, mut pushes) = shared.choose(uri.path());
+    let session = Arc::<LiveSession>::default();
+    let (back, mut answers) = mpsc::unbounded_channel();
+    let path = uri.path_and_query().map_or("/", |path| path.as_str()).to_owned();
+    let shared = &Round { shared, round, session: session.clone(), path, back };
+    let mut player = Player::new(shared.matcher.clone(), session, tape).on_miss(shared.on_miss.clone());
     let opening = player.open();
     // An error means that the client is gone, and with it all that is left to do.
-    let _ = converse(&mut socket, &mut player, &mut pushes, opening, shared).await;
+    let _ = converse(&mut socket, &mut player, (&mut pushes, &mut answers), opening, shared).await;
     shared.state().playing.remove(&(tape, round));
 }
 
@@ -245,6 +281,11 @@ async fn play(stream: TokioIo<hyper::upgrade::Upgraded>, path: &str, shared: &Sh
 struct Round<'a> {
     shared: &'a Shared,
     round: u64,
+    session: Arc<LiveSession>,
+    /// Path and query that the client asked for.
+    path: String,
+    /// Where the answers of an upstream go.
+    back: mpsc::UnboundedSender<Answered>,
 }
 
 impl std::ops::Deref for Round<'_> {
@@ -268,7 +309,7 @@ impl From<tokio_tungstenite::tungstenite::Error> for Over {
 async fn converse(
     socket: &mut Socket,
     player: &mut Player,
-    pushes: &mut mpsc::UnboundedReceiver<ElsewherePush>,
+    (pushes, answers): (&mut mpsc::UnboundedReceiver<ElsewherePush>, &mut mpsc::UnboundedReceiver<Answered>),
     opening: Vec<Outgoing>,
     shared: &Round<'_>,
 ) -> Result<(), Over> {
@@ -294,6 +335,10 @@ async fn converse(
             }
             Some(push) = pushes.recv() => {
                 let outgoing = player.hear(push);
+                perform(socket, outgoing, shared).await?;
+            }
+            Some((ask, told)) = answers.recv() => {
+                let outgoing = player.told(ask, told);
                 perform(socket, outgoing, shared).await?;
             }
         }
@@ -333,9 +378,21 @@ async fn perform(socket: &mut Socket, outgoing: Vec<Outgoing>, shared: &Round<'_
                 }
             }
             Outgoing::Missed(miss) => {
-                shared.state().summary.missed += 1;
+                {
+                    let summary = &mut shared.state().summary;
+                    match &miss.upstream {
+                        Some(Ok(())) => summary.upstream += 1,
+                        _ => summary.missed += 1,
+                    }
+                }
                 // An error means that the server is being stopped.
                 let _ = shared.misses.send(miss);
+            }
+            Outgoing::Ask(ask) => {
+                if let OnMiss::Upstream(upstream) = &shared.on_miss {
+                    let link = shared.session.link(|journal| upstream.link(&shared.path, journal));
+                    link.ask(ask, shared.back.clone());
+                }
             }
             Outgoing::Unanswered(key) => {
                 tracing::warn!(%key, "recorded without an answer, and not answered now")

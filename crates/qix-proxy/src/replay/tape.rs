@@ -1,11 +1,17 @@
 //! What was said in a recording, ready to be said again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use qix_protocol::Lineage;
 
-use super::{Key, masks::Masks, template::Template};
+use super::{Key, UnusedCalls, masks::Masks, template::Template};
 use crate::{record::Redaction, scrub::Anonymizer};
 
 /// All that a recording can answer.
@@ -51,6 +57,8 @@ pub(super) enum Outcome {
 pub(super) struct Tape {
     /// Path of the upgrade request, without query.
     pub(super) path: String,
+    /// Whether a replay has added the connection, because it needed answers that the recording did not have.
+    pub(super) added: bool,
     /// What the engine said before the client said anything.
     pub(super) greeting: Vec<Push>,
     pub(super) calls: Vec<RecordedCall>,
@@ -69,6 +77,8 @@ pub(super) struct RecordedCall {
     pub(super) before: Vec<Push>,
     /// What the engine said between this answer and the next thing that was said.
     pub(super) after: Vec<Push>,
+    /// Whether somebody has asked for it.
+    pub(super) used: AtomicBool,
 }
 
 /// A recorded answer, its patches applied.
@@ -155,6 +165,24 @@ impl Tapes {
     /// Returns what makes requests equal to this call.
     pub(super) fn key(&self, id: CallId) -> Key {
         self.call(id).key.clone()
+    }
+
+    /// Notes that somebody has asked for a call.
+    pub(super) fn use_up(&self, id: CallId) {
+        self.call(id).used.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns the recorded calls that nobody has asked for so far, in recorded order. What an upstream has added to the
+    /// recording counts only if no equal call was asked for.
+    pub fn unused(&self) -> Vec<UnusedCalls> {
+        let calls = || self.tapes.iter().flat_map(|tape| tape.calls.iter().map(move |call| (tape, call)));
+        let is_used = |call: &RecordedCall| call.used.load(Ordering::Relaxed);
+        let used: HashSet<&Key> =
+            calls().filter(|(_, call)| is_used(call)).map(|(_, call)| &call.key).collect();
+        let unused = calls()
+            .filter(|(tape, call)| !is_used(call) && !(tape.added && used.contains(&call.key)))
+            .map(|(_, call)| call.key.clone());
+        UnusedCalls::grouped(unused)
     }
 
     fn call(&self, id: CallId) -> &RecordedCall {

@@ -1,0 +1,159 @@
+//! What a player does about requests that the recording cannot answer.
+
+use qix_protocol::{
+    Lineage,
+    frame::{Raw, client::Request, members},
+};
+
+use super::{Outgoing, Player};
+use crate::replay::{
+    Ask, Miss, OnMiss,
+    journal::Deed,
+    key::names_a_request,
+    tape::Lists,
+    upstream::{Body, Told},
+};
+
+/// The close code for clients that are to be turned away: "bad request".
+const BAD_REQUEST: u16 = 4202;
+/// The longest reason that a close frame has room for, in bytes.
+const LONGEST_REASON: usize = 123;
+
+impl Player {
+    /// Takes in what the upstream has said to a question, or why it has not, in words. Returns what the client gets.
+    pub(in super::super) fn told(&mut self, ask: Box<Ask>, told: Result<Told, String>) -> Vec<Outgoing> {
+        let mut miss = ask.miss.clone();
+        match told {
+            Ok(told) => {
+                self.pass_on(&ask, told);
+                miss.upstream = Some(Ok(()));
+            }
+            Err(error) => {
+                miss.upstream = Some(Err(error));
+                self.refuse(ask.id.as_deref(), &miss);
+            }
+        }
+        self.out.push(Outgoing::Missed(miss));
+        std::mem::take(&mut self.out)
+    }
+
+    /// Returns whether an upstream is asked for what is not in the recording.
+    pub(super) fn asks(&self) -> bool {
+        matches!(self.on_miss, OnMiss::Upstream(_))
+    }
+
+    /// Does about a request what is to be done about those that the recording cannot answer. `original` is what the client said.
+    pub(super) fn missed(&mut self, original: &[u8], miss: Miss) {
+        if self.asks()
+            && let Some(ask) = self.ask(original, &miss)
+        {
+            return self.out.push(Outgoing::Ask(Box::new(ask)));
+        }
+        // An id is answered, be it that of a proper request or not.
+        let whole = Raw::new(original).ok();
+        let id = whole.and_then(|whole| members(whole).filter(|(name, _)| name == "id").last());
+        self.refuse(id.map(|(_, id)| id.as_bytes()), &miss);
+        let reason = format!("not in the recording: {}", miss.key);
+        self.out.push(Outgoing::Missed(miss));
+        if matches!(self.on_miss, OnMiss::Close) {
+            let end = (0..=LONGEST_REASON.min(reason.len())).rev().find(|end| reason.is_char_boundary(*end));
+            let reason = reason[..end.unwrap_or_default()].to_owned();
+            self.out.push(Outgoing::Close(Some(BAD_REQUEST), reason));
+        }
+    }
+
+    /// Makes the question for the upstream, if the request is one that means something there.
+    fn ask(&self, original: &[u8], miss: &Miss) -> Option<Ask> {
+        let request = Request::parse(original).ok()?;
+        if names_a_request(&request.method) {
+            return None;
+        }
+        Some(Ask {
+            miss: miss.clone(),
+            on: self.lineage_of(request.handle),
+            id: request.id.map(|id| id.as_bytes().to_vec().into()),
+            delta: request.delta,
+            params: request.params.map(|params| params.as_bytes().to_vec().into()),
+            after: self.session.journal().length(),
+            method: request.method.into(),
+        })
+    }
+
+    /// Notes a call that was answered from the recording, so that an upstream can be brought to the same state.
+    pub(super) fn note(&mut self, original: &[u8]) {
+        let opens = std::mem::take(&mut self.opened);
+        let Ok(request) = Request::parse(original) else { return };
+        let on = self.lineage_of(request.handle);
+        let params = request.params.map(|params| params.as_bytes().to_vec().into());
+        self.session.journal().note(Deed { on, method: request.method.into(), params, opens });
+    }
+
+    fn refuse(&mut self, id: Option<&[u8]>, miss: &Miss) {
+        let Some(id) = id else { return };
+        let mut text = br#"{"jsonrpc":"2.0","id":"#.to_vec();
+        text.extend_from_slice(id);
+        text.extend_from_slice(br#","error":"#);
+        let error = serde_json::json!({
+            "code": Miss::CODE,
+            "parameter": miss.to_string(),
+            "message": "Not in the recording",
+        });
+        text.extend_from_slice(error.to_string().as_bytes());
+        text.push(b'}');
+        self.out.push(Outgoing::Text(text.into()));
+    }
+
+    /// Says what the upstream has said, in the client's dialect and with the handles of this connection.
+    fn pass_on(&mut self, ask: &Ask, told: Told) {
+        let mut text = br#"{"jsonrpc":"2.0""#.to_vec();
+        if let Some(id) = ask.id.as_ref().or(told.id.as_ref()) {
+            text.extend_from_slice(br#","id":"#);
+            text.extend_from_slice(id);
+        }
+        match &told.body {
+            Body::Result(members) => {
+                // A patch of the whole document is right whatever the client had before.
+                let (head, before, after): (&[u8], &[u8], &[u8]) = if ask.delta {
+                    (br#","delta":true,"result":{"#, br#":[{"op":"add","path":"/","value":"#, b"}]")
+                } else {
+                    (br#","result":{"#, b":", b"")
+                };
+                text.extend_from_slice(head);
+                for (index, (name, value, hole)) in members.iter().enumerate() {
+                    text.extend_from_slice(if index > 0 { b"," } else { b"" });
+                    text.extend_from_slice(name);
+                    text.extend_from_slice(before);
+                    match hole {
+                        None => text.extend_from_slice(value),
+                        Some((place, lineage)) => {
+                            let handle = self.open_handle(lineage);
+                            text.extend_from_slice(&value[..place.start]);
+                            text.extend_from_slice(itoa::Buffer::new().format(handle.get()).as_bytes());
+                            text.extend_from_slice(&value[place.end..]);
+                        }
+                    }
+                    text.extend_from_slice(after);
+                }
+                text.push(b'}');
+            }
+            Body::Odd(Some(result)) => {
+                text.extend_from_slice(br#","result":"#);
+                text.extend_from_slice(result);
+            }
+            Body::Odd(None) => {}
+            Body::Error(error) => {
+                text.extend_from_slice(br#","error":"#);
+                text.extend_from_slice(error);
+            }
+        }
+        let [mut changed, closed, suspended] = told.lists;
+        if told.moved {
+            let others: Vec<Lineage> =
+                self.handles.keys().filter(|lineage| !changed.contains(lineage)).cloned().collect();
+            changed.extend(others);
+        }
+        self.write_lists(&mut text, &Lists { changed, closed, suspended });
+        text.push(b'}');
+        self.out.push(Outgoing::Text(text.into()));
+    }
+}
