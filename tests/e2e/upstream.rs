@@ -68,7 +68,7 @@ async fn new_part(session: &Session) -> Vec<Value> {
     let list = bounded(doc.get_object("LB01")).await.unwrap();
     seen.push(bounded(list.call::<Value>("GetProperties", &[(); 0]).into_future()).await.unwrap());
     let chart = bounded(doc.create_session_object(&cube("new"))).await.unwrap();
-    seen.push(json!(rows(&bounded(chart.get_layout()).await.unwrap())));
+    seen.push(json!(rows(&bounded(chart.get_layout::<Value>()).await.unwrap())));
     let error = bounded(doc.get_object("nowhere")).await.unwrap_err();
     seen.push(json!(format!("{:?}", error.kind())));
     seen
@@ -155,7 +155,7 @@ async fn change_that_the_recording_does_not_know_makes_the_upstream_answer_what_
     let mut changes = list.changes();
     bounded(list.select_list_object_values("/qListObjectDef", &[2], false)).await.unwrap();
     assert_eq!(bounded(changes.next()).await, Some(()), "the client is told that what it has is old");
-    let other = bounded(list.get_layout()).await.unwrap();
+    let other: Value = bounded(list.get_layout()).await.unwrap();
     assert_ne!(other["qListObject"]["qDataPages"], recorded["qListObject"]["qDataPages"]);
     bounded(live.close()).await;
     let (summary, ..) = asking.finish().await;
@@ -215,7 +215,10 @@ async fn failure_of_the_upstream_is_told_by_the_step_that_failed() {
     let live = session(&asking.url).await;
     let doc = sales(&live).await;
     let error = evaluate(&doc, "1+1").await.unwrap_err();
-    assert!(error.engine().unwrap().parameter.contains("; upstream: cannot connect to "), "{error:?}");
+    assert!(
+        error.engine().unwrap().parameter.contains("; upstream: cannot open a connection to "),
+        "{error:?}"
+    );
     bounded(live.close()).await;
     let (_, misses, added) = asking.finish().await;
     assert!(added == 0 && matches!(misses[0].upstream, Some(Err(_))));

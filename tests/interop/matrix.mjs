@@ -84,8 +84,8 @@ async function work({ global, doc }) {
   await changed;
   await look('all again');
   values.properties = (await cube.getProperties()).qHyperCubeDef.qMeasures[0].qDef.qDef;
-  values.variable = (await (await doc.getVariableByName('vFactor')).getLayout()).qText;
-  values.error = (await failure(doc.evaluate('Error(7009)'))).code;
+  values.variable = (await doc.getVariableByName('vFactor')).id;
+  values.error = (await failure(doc.evaluate('Error(7009)'))).message;
   values.destroyed = await doc.destroySessionObject('cube');
   return values;
 }

@@ -59,12 +59,11 @@ def work(session):
     changes(lambda: send("ClearAll", app, qLockedAlso=False))
     look("all again")
     values["properties"] = send("GetProperties", cube)["qProp"]["qHyperCubeDef"]["qMeasures"][0]["qDef"]["qDef"]
-    variable = handle(send("GetVariableByName", app, qName="vFactor"))
-    values["variable"] = send("GetLayout", variable)["qLayout"]["qText"]
+    values["variable"] = send("GetVariableByName", app, qName="vFactor")["qReturn"]["qGenericId"]
     try:
         send("Evaluate", app, "Error(7009)")
     except Exception as error:
-        values["error"] = 7009 if "7009" in f"{error} {vars(error)}" else str(error)
+        values["error"] = str(error)
     values["destroyed"] = send("DestroySessionObject", app, "cube")["qSuccess"]
     return values
 

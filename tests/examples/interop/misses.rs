@@ -46,7 +46,6 @@ pub(super) async fn run(recordings: &Path) -> Outcome {
     engine.shutdown().await;
 
     let mut command = proxy::command("replay");
-    // As on a terminal.
     command.arg(&file);
     let proxy = Proxy::start_quietly(command).await?;
     let mut socket = connect(&proxy)?.connect().await?;
@@ -84,7 +83,10 @@ pub(super) async fn run(recordings: &Path) -> Outcome {
         }
         if is_miss {
             slowest = slowest.max(took);
-            say(&format!("{kind}: answered in {took:.2} ms: {}", answer["error"]["parameter"].as_str().unwrap_or_default()));
+            say(&format!(
+                "{kind}: answered in {took:.2} ms: {}",
+                answer["error"]["parameter"].as_str().unwrap_or_default()
+            ));
         }
     }
     socket.close(CloseCode::NORMAL, "").await;

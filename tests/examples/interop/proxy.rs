@@ -34,7 +34,8 @@ impl Proxy {
     }
 
     /// Starts a command that listens, and shows none of its summary.
-    pub(super) async fn start_quietly(command: Command) -> Outcome<Self> {
+    pub(super) async fn start_quietly(mut command: Command) -> Outcome<Self> {
+        command.args(["--log", "error"]);
         Self::begin(command, false).await
     }
 

@@ -65,6 +65,8 @@ impl Miss {
 
     /// A request that is not in the recording.
     pub(super) fn new(key: Key, nearest: Option<Key>) -> Self {
+        // A request is not like a text that is none.
+        let nearest = nearest.filter(|nearest| nearest.method.is_empty() == key.method.is_empty());
         let difference =
             nearest.as_ref().map_or(Difference::Nothing, |nearest| Difference::between(nearest, &key));
         Self { key, nearest, difference, upstream: None }
