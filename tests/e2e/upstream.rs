@@ -1,6 +1,6 @@
 //! What is not in a recording comes from an engine, and is in the recording from then on.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use qix_client::{
     Session,
@@ -27,12 +27,16 @@ struct Asking {
 
 impl Asking {
     async fn start(path: &Path, engine: &str) -> Self {
+        Self::with(path, engine, Duration::from_secs(30)).await
+    }
+
+    async fn with(path: &Path, engine: &str, patience: Duration) -> Self {
         let engine = Endpoint::parse(engine).unwrap();
         let connect = move |path: &str| {
             WsConnect::builder(engine.with_path(path).unwrap()).build().map_err(|error| error.to_string())
         };
         let appender = Appender::open([path], &Redaction::standard()).unwrap();
-        let upstream = Upstream::new(connect).append_to(appender);
+        let upstream = Upstream::new(connect).append_to(appender).patience(patience);
         let (tapes, _) = Tapes::open(path).unwrap();
         let settings = ReplaySettings::default().on_miss(OnMiss::Upstream(upstream.clone()));
         let server = ReplayServer::bind_with(tapes, &[ListenOn::Tcp(ANY_PORT)], &settings).await.unwrap();
@@ -223,6 +227,26 @@ async fn failure_of_the_upstream_is_told_by_the_step_that_failed() {
     let (_, misses, added) = asking.finish().await;
     assert!(added == 0 && matches!(misses[0].upstream, Some(Err(_))));
     assert!(std::fs::read(&recording.path).unwrap() == before, "nothing is added where nothing was said");
+}
+
+#[tokio::test]
+async fn engine_that_does_not_answer_costs_one_question_and_not_the_session() {
+    let engine = engine().await;
+    let recording = recording(&engine).await;
+    let asking = Asking::with(&recording.path, &engine.base_url(), Duration::from_millis(300)).await;
+    let live = session(&asking.url).await;
+    let doc = sales(&live).await;
+    let error = evaluate(&doc, "Hang()").await.unwrap_err();
+    let parameter = &error.engine().unwrap().parameter;
+    assert!(parameter.ends_with("; upstream: it did not answer within 300ms"), "{parameter}");
+    assert_eq!(evaluate(&doc, "4*4").await.unwrap(), "16");
+    let error = evaluate(&doc, "Close(4003)").await.unwrap_err();
+    assert!(error.engine().unwrap().parameter.contains("; upstream: it hung up: "), "{error:?}");
+    assert_eq!(evaluate(&doc, "5*5").await.unwrap(), "25");
+    bounded(live.close()).await;
+    let (summary, _, added) = asking.finish().await;
+    assert_eq!((summary.missed, summary.upstream, added), (2, 2, 3));
+    assert!(check(&recording.path).unwrap().is_whole());
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fs::{File, OpenOptions},
     io::{self, Read, Seek, SeekFrom},
+    ops::Range,
     path::{Path, PathBuf},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Instant,
@@ -37,8 +38,8 @@ pub struct Appender {
 #[derive(Debug)]
 struct State {
     writer: Writer<File>,
-    /// Where the `end` line begins, until it is taken back.
-    end: Option<u64>,
+    /// Where the `end` line lies, until it is taken back.
+    end: Option<Range<u64>>,
     conn: u64,
     added: u64,
     open: BTreeSet<u64>,
@@ -131,7 +132,7 @@ impl Appender {
         let mut file = OpenOptions::new().read(true).append(true).open(&path).map_err(failed)?;
         let (end, zip) = find_end(&mut file).map_err(failed)?;
         let writer = Writer {
-            output: Output::behind(file, zip, end),
+            output: Output::behind(file, zip, end.start),
             seq: scan.seq,
             connections: scan.repair.connections,
             frames: scan.repair.frames,
@@ -164,8 +165,13 @@ impl Appender {
         if state.sealed {
             return Err(self.failed(io::Error::other("it was sealed")));
         }
-        if let Some(end) = state.end {
-            state.writer.output.medium().set_len(end).map_err(|error| self.failed(error))?;
+        if let Some(end) = &state.end {
+            let file = state.writer.output.medium();
+            let is_same = file.metadata().map_err(|error| self.failed(error))?.len() == end.end;
+            if !is_same {
+                return Err(self.failed(io::Error::other("another program has changed it since it was read")));
+            }
+            file.set_len(end.start).map_err(|error| self.failed(error))?;
             state.end = None;
         }
         state.conn += 1;
@@ -222,9 +228,10 @@ impl Appender {
             state.writer.close(conn, t, &Ending::default());
         }
         state.writer.end(t, None);
-        match state.writer.output.resume() {
-            Some(error) => Err(self.failed(error)),
-            None => Ok(state.added),
+        let synced = state.writer.output.medium().sync_all();
+        match state.writer.output.resume().map_or(synced, Err) {
+            Err(error) => Err(self.failed(error)),
+            Ok(()) => Ok(state.added),
         }
     }
 
@@ -238,8 +245,8 @@ impl Appender {
     }
 }
 
-/// Returns where the `end` line of a whole recording begins, or the compressed frame that holds it and nothing else.
-fn find_end(file: &mut File) -> io::Result<(u64, Option<Zip>)> {
+/// Returns where the `end` line of a whole recording lies, or the compressed frame that holds it and nothing else.
+fn find_end(file: &mut File) -> io::Result<(Range<u64>, Option<Zip>)> {
     /// An `end` line has numbers and at most one name of a file.
     const LONGEST: u64 = 16 << 10;
     const MAGIC: [u8; 4] = zstd::zstd_safe::MAGICNUMBER.to_le_bytes();
@@ -268,7 +275,7 @@ fn find_end(file: &mut File) -> io::Result<(u64, Option<Zip>)> {
         Some(memchr::memrchr(b'\n', before).map_or(0, |at| at + 1)).filter(|at| is_end(&tail[*at..]))
     };
     let at = found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its last line is no `end`"))?;
-    Ok((start + at as u64, if is_zipped { Some(Zip::new()?) } else { None }))
+    Ok((start + at as u64..size, if is_zipped { Some(Zip::new()?) } else { None }))
 }
 
 #[cfg(test)]
@@ -276,6 +283,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::chain::chain;
     use crate::record::{Entry, RecordingParts, check};
 
     const BUNDLED: &[u8] = include_bytes!("../../assets/demo.qixrec");
@@ -347,6 +355,20 @@ mod tests {
         assert_eq!(appender.seal().unwrap(), 0);
         assert!(appender.connection("/").is_err(), "it was sealed");
         assert!(fs::read(&path).unwrap() == BUNDLED);
+    }
+
+    #[test]
+    fn file_that_another_program_has_changed_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.qixrec");
+        fs::write(&path, BUNDLED).unwrap();
+        let late = Appender::open([&path], &Redaction::standard()).unwrap();
+        add(&path);
+        let before = fs::read(&path).unwrap();
+        let error = chain(&late.connection("/").unwrap_err());
+        assert!(error.ends_with("another program has changed it since it was read"), "{error}");
+        assert_eq!(late.seal().unwrap(), 0);
+        assert!(fs::read(&path).unwrap() == before);
     }
 
     #[test]

@@ -133,7 +133,7 @@ impl Player {
             None => Key::of_text(text),
         };
         if self.asks() && self.session.journal().has_departed(&key.lineage) {
-            let recorded = "selections or properties that an upstream has changed since".to_owned();
+            let recorded = "other selections or properties than the upstream has now".to_owned();
             let miss = Miss { difference: Difference::State { recorded }, ..Miss::new(key, None) };
             self.missed(original, miss);
             return std::mem::take(&mut self.out);

@@ -9,6 +9,8 @@ use super::{Difference, Key, Miss, ReplaySummary, key::shortened, miss::or_nothi
 
 /// How many different misses are kept; further ones are counted.
 const MOST_MISSES: usize = 10_000;
+/// How many bytes of requests are kept, for a request may be as large as a message.
+const MOST_BYTES: usize = 32 << 20;
 /// How many lines a list for people has.
 const MOST_LINES: usize = 20;
 
@@ -18,6 +20,7 @@ pub struct Report {
     misses: Vec<(Miss, u64)>,
     /// Where in `misses` a request is.
     places: HashMap<(Key, bool), usize>,
+    bytes: usize,
     /// Misses that were too many to be kept.
     beyond: u64,
 }
@@ -63,10 +66,14 @@ impl Report {
             self.misses[*at].1 += 1;
             return false;
         }
-        if self.misses.len() == MOST_MISSES {
+        // Once to be found, and once to be shown.
+        let bytes =
+            2 * miss.key.params.len() + miss.nearest.as_ref().map_or(0, |nearest| nearest.params.len());
+        if self.misses.len() == MOST_MISSES || self.bytes + bytes > MOST_BYTES {
             self.beyond += 1;
             return false;
         }
+        self.bytes += bytes;
         self.places.insert(place, self.misses.len());
         self.misses.push((miss, 1));
         true

@@ -2,6 +2,7 @@
 
 use std::{fs, net::TcpListener, path::PathBuf};
 
+use qix_tests::fake_engine::{FakeEngine, FakeEngineConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -201,6 +202,44 @@ async fn closing_on_a_miss_tells_first_and_uses_a_code_after_which_nobody_comes_
     assert_eq!(code, 4202);
     assert_eq!(reason, r#"not in the recording: OpenDoc("Other.qvf") on Global"#);
     assert_eq!(server.terminate().await.code, 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn upstream_fills_the_recording_compressed_or_not_and_a_further_replay_needs_none() {
+    let engine = bounded(FakeEngine::start(FakeEngineConfig::default())).await.unwrap();
+    let url = engine.base_url();
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["a.qixrec", "a.qixrec.zst"] {
+        let path = dir.path().join(name);
+        let (_dir, cut) = changed("cut.qixrec", |text| text[..text.trim_end().len() - 5].to_owned());
+        let made = run(&["repair", cut.to_str().unwrap(), "--out", path.to_str().unwrap()]).await;
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        let ask = async |more: &[&str]| -> Ended {
+            let args = [&["replay", "--listen", "127.0.0.1:0", path.to_str().unwrap()], more].concat();
+            let mut command = command(&args);
+            command.env_remove("CI");
+            let server = Server::spawn(command).await;
+            let session = server.session().await;
+            let doc = bounded(session.global().open_doc("Sales.qvf")).await.unwrap();
+            let answer = doc.call::<Value>("Evaluate", &["6*7"]);
+            assert_eq!(bounded(answer.into_future()).await.unwrap()["qReturn"], "42");
+            bounded(session.close()).await;
+            server.terminate().await
+        };
+        let ended = ask(&["--upstream", &url]).await;
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let shown =
+            "not in the recording, answered by the upstream: Evaluate(\"6*7\") on OpenDoc(\"Sales.qvf\")";
+        assert!(ended.stderr.starts_with(shown), "{}", ended.stderr);
+        let summary = ", 1 answered by the upstream, 0 not in the recording\n";
+        assert!(ended.stdout.ends_with(summary), "{}", ended.stdout);
+        let ended = ask(&[]).await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+        let checked = run(&["repair", path.to_str().unwrap()]).await;
+        assert!(checked.stdout.contains(" is whole, with 2 connections"), "{}", checked.stdout);
+    }
+    bounded(engine.shutdown()).await;
 }
 
 #[tokio::test]

@@ -68,12 +68,16 @@ impl Player {
         if names_a_request(&request.method) {
             return None;
         }
+        let params = |params: Raw<'_>| params.as_bytes().to_vec().into();
+        let redacted = self.redaction.frame(original);
+        let clean = redacted.as_ref().and_then(|redacted| Request::parse(&redacted.text).ok());
         Some(Ask {
             miss: miss.clone(),
             on: self.lineage_of(request.handle),
             id: request.id.map(|id| id.as_bytes().to_vec().into()),
             delta: request.delta,
-            params: request.params.map(|params| params.as_bytes().to_vec().into()),
+            params: request.params.map(params),
+            clean: clean.as_ref().unwrap_or(&request).params.map(params),
             after: self.session.journal().length(),
             method: request.method.into(),
         })

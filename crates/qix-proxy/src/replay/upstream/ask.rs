@@ -19,6 +19,8 @@ pub struct Ask {
     pub(in super::super) delta: bool,
     pub(in super::super) method: Box<str>,
     pub(in super::super) params: Option<Bytes>,
+    /// The parameters without their secrets, as the recording will have them.
+    pub(in super::super) clean: Option<Bytes>,
     /// How many deeds of the session come before it; `None` if they were too many to be kept.
     pub(in super::super) after: Option<usize>,
 }

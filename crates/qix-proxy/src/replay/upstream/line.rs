@@ -116,7 +116,8 @@ impl Line {
         let journal = self.journal.clone();
         let mut journal = journal.lock().unwrap_or_else(PoisonError::into_inner);
         let open = self.open.as_mut().ok_or_else(gone)?;
-        let params = ask.params.as_deref().and_then(|params| Raw::new(params).ok());
+        // What is opened is called as it will be in the recording, and shown.
+        let params = ask.clean.as_deref().and_then(|params| Raw::new(params).ok());
         let lists = std::mem::take(&mut open.lists);
         let mut told = open.mirror.tell(answer, &lists, |mirror, reference| {
             mirror.name(reference, &ask.on, &ask.method, params, |lineage| journal.opener(lineage).is_some())
