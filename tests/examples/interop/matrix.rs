@@ -98,7 +98,7 @@ impl Client {
         let file: PathBuf = results.join("matrix-values.json");
         let mut command = match self {
             Self::Ours => {
-                return Ok(timeout(LIMIT, ours(url)).await.map_err(|_| format!("{name}: hangs"))??);
+                return timeout(LIMIT, ours(url)).await.map_err(|_| format!("{name}: hangs"))?;
             }
             Self::Node(client) => {
                 let mut command = tokio::process::Command::new("node");

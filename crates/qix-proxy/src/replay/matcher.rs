@@ -45,6 +45,7 @@ impl ReplayMatcher {
     ///
     /// A client that asks before the answer which names its handle has guessed that handle, and is recorded so, even if it knows
     /// better now: such calls are found by `handle`.
+    #[expect(clippy::result_large_err, reason = "a miss is rare, and moved once")]
     pub(super) fn take(
         &self,
         progress: &mut Progress,

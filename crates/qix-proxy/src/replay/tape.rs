@@ -179,8 +179,9 @@ impl Tapes {
         let is_used = |call: &RecordedCall| call.used.load(Ordering::Relaxed);
         let used: HashSet<&Key> =
             calls().filter(|(_, call)| is_used(call)).map(|(_, call)| &call.key).collect();
+        let is_needless = |tape: &Tape, call: &RecordedCall| tape.added && used.contains(&call.key);
         let unused = calls()
-            .filter(|(tape, call)| !is_used(call) && !(tape.added && used.contains(&call.key)))
+            .filter(|(tape, call)| !is_used(call) && !is_needless(tape, call))
             .map(|(_, call)| call.key.clone());
         UnusedCalls::grouped(unused)
     }

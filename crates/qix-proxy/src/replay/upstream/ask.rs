@@ -51,10 +51,13 @@ impl Told {
     }
 }
 
+/// The place of a handle in a value, and whose it is.
+pub(in super::super) type Hole = (Range<usize>, Lineage);
+
 #[derive(Debug)]
 pub(in super::super) enum Body {
-    /// The out members: names as JSON, values, and in them the place of a handle and whose it is.
-    Result(Vec<(Bytes, Bytes, Option<(Range<usize>, Lineage)>)>),
+    /// The out members: names as JSON, values, and the handles in them.
+    Result(Vec<(Bytes, Bytes, Option<Hole>)>),
     /// A result that is no object, or none at all.
     Odd(Option<Bytes>),
     Error(Bytes),
