@@ -50,7 +50,7 @@ pub enum Outgoing {
     Elsewhere(ElsewherePush),
     /// The request just handled has no recorded answer. The client was told so, or has got the upstream's.
     Missed(Miss),
-    /// The request just handled has no recorded answer: ask the upstream, and give its answer to [`Player::told`].
+    /// The request just handled has no recorded answer: the upstream is to be asked, and the player told what it says.
     Ask(Box<Ask>),
     /// The request just handled was recorded without an answer, and gets none.
     Unanswered(Key),
