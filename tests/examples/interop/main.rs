@@ -5,6 +5,7 @@ mod clients;
 mod matrix;
 mod misses;
 mod proxy;
+mod sessions;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -32,7 +33,7 @@ struct Args {
     /// Use what was installed before
     #[arg(long)]
     offline: bool,
-    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix` or `misses`
+    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix`, `sessions` or `misses`
     #[arg(long, value_name = "PART", default_value = "")]
     only: String,
     /// Keep the recordings in this folder
@@ -55,11 +56,12 @@ async fn run(args: Args) -> Outcome {
     let clients = clients::named(&args.only);
     let visits = browser::named(&args.only);
     let (matrix, misses) = (matrix::is_named(&args.only), misses::is_named(&args.only));
-    if clients.is_empty() && visits.is_empty() && !matrix && !misses {
+    let sessions = sessions::is_named(&args.only);
+    if clients.is_empty() && visits.is_empty() && !matrix && !misses && !sessions {
         return Err(format!("no client has '{}' in its name", args.only).into());
     }
     if !args.offline {
-        if matrix || !visits.is_empty() || clients.iter().any(|client| !client.is_python()) {
+        if matrix || sessions || !visits.is_empty() || clients.iter().any(|client| !client.is_python()) {
             install_node()?;
         }
         if matrix || clients.iter().any(|client| client.is_python()) {
@@ -77,6 +79,9 @@ async fn run(args: Args) -> Outcome {
     }
     if matrix {
         matrix::run(recordings, results.path()).await?;
+    }
+    if sessions {
+        sessions::run(recordings, results.path()).await?;
     }
     if misses {
         misses::run(recordings).await?;
