@@ -33,6 +33,7 @@ fn opening(url: &str, status: u16, request: &[(&str, &str)], response: &[(&str, 
         response: pairs(response),
         continued: false,
         body: String::new(),
+        added: false,
     }
 }
 

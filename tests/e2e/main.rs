@@ -10,3 +10,4 @@ mod golden;
 mod record_replay;
 mod support;
 mod turned_away;
+mod upstream;

@@ -11,7 +11,7 @@ use qix_proxy::{
     record::{EntryKind, FrameText, Side},
     replay::{ReplaySummary, Tapes},
 };
-use qix_tests::fake_engine::Direction;
+use qix_tests::fake_engine::{AnswerOrder, Direction};
 use serde_json::{Value, json};
 
 use crate::support::*;
@@ -291,8 +291,59 @@ async fn question_that_was_not_recorded_gets_an_error_that_names_the_nearest_one
     let error = bounded(session.call::<Value>(doc.handle(), "NeverCalled", &json!([])).into_future()).await;
     assert!(error.unwrap_err().engine().unwrap().parameter.contains("the method was not recorded"));
     let (summary, misses) = replay.finish().await;
-    assert_eq!(summary, ReplaySummary { connections: 1, answered: 2, exchanges: 0, missed: 3 });
+    assert_eq!(summary, ReplaySummary { connections: 1, answered: 2, upstream: 0, exchanges: 0, missed: 3 });
     assert!(misses[0].starts_with(r#"Evaluate("Sum(Quantity)") on "#), "{misses:?}");
+}
+
+#[tokio::test]
+async fn pipelined_questions_find_answers_that_came_in_another_order_under_other_ids_and_handles() {
+    let engine = engine_with(|config| {
+        // A is answered behind C, and B behind both.
+        config.order = AnswerOrder::Overtaken { methods: vec!["GetLayout".to_owned()], by: 2 };
+    })
+    .await;
+    let recorder = Recorder::start(&engine).await;
+    let opened =
+        |id: u64, object: &str| json!({"id": id, "method": "GetObject", "handle": 1, "params": [object]});
+    let asked = |ids: [u64; 3], handles: [&Value; 3]| {
+        let [list, chart, sheet] = handles;
+        [
+            json!({"id": ids[0], "method": "GetLayout", "handle": list, "params": []}),
+            json!({"id": ids[1], "method": "GetLayout", "handle": chart, "params": []}),
+            json!({"id": ids[2], "method": "GetInfo", "handle": sheet, "params": []}),
+        ]
+    };
+    let run =
+        async |url: String, objects: [&str; 3], ids: [u64; 3]| -> (Vec<Value>, BTreeMap<String, Value>) {
+            let mut raw = Raw::greeted(&url).await;
+            raw.ask(json!({"id": 900, "method": "OpenDoc", "handle": -1, "params": ["Sales.qvf"]})).await;
+            let mut handles = BTreeMap::new();
+            for (id, object) in (901..).zip(objects) {
+                let answer = raw.ask(opened(id, object)).await;
+                handles.insert(object, answer["result"]["qReturn"]["qHandle"].clone());
+            }
+            let questions = asked(ids, ["LB01", "CH01", "SH01"].map(|object| &handles[object]));
+            for question in &questions {
+                raw.say(question.to_string()).await;
+            }
+            let (mut order, mut answers) = (Vec::new(), BTreeMap::new());
+            while order.len() < questions.len() {
+                let answer = raw.json().await;
+                if let Some(at) = ids.iter().position(|id| answer["id"] == *id) {
+                    order.push(json!(["A", "B", "C"][at]));
+                    answers.insert(["A", "B", "C"][at].to_owned(), answer["result"].clone());
+                }
+            }
+            raw.bye().await;
+            (order, answers)
+        };
+    let (order, recorded) = run(recorder.url("Sales.qvf"), ["LB01", "CH01", "SH01"], [1, 2, 3]).await;
+    assert_eq!(order[0], "C", "{order:?}");
+    let recording = recorder.finish().await;
+    let replay = recording.replay().await;
+    let (_, replayed) = run(replay.url("Sales.qvf"), ["SH01", "CH01", "LB01"], [71, 7, 13]).await;
+    assert_eq!(replayed, recorded);
+    replay.finish_without_miss().await;
 }
 
 /// Two clients of one session: the first selects, the second hears of it.

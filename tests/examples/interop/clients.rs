@@ -77,7 +77,7 @@ pub(super) fn install_python() -> Outcome {
     Ok(())
 }
 
-fn venv_python() -> PathBuf {
+pub(super) fn venv_python() -> PathBuf {
     scripts().join(".venv").join(if cfg!(windows) { "Scripts/python.exe" } else { "bin/python" })
 }
 

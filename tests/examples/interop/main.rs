@@ -3,7 +3,10 @@
 mod browser;
 mod clients;
 mod documented;
+mod matrix;
+mod misses;
 mod proxy;
+mod sessions;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -31,7 +34,7 @@ struct Args {
     /// Use what was installed before
     #[arg(long)]
     offline: bool,
-    /// Run the clients with this in their name, such as `python` or `browser`
+    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix`, `sessions` or `misses`
     #[arg(long, value_name = "PART", default_value = "")]
     only: String,
     /// Keep the recordings in this folder
@@ -54,14 +57,18 @@ async fn run(args: Args) -> Outcome {
     let clients = clients::named(&args.only);
     let visits = browser::named(&args.only);
     let documented = documented::named(&args.only);
-    if clients.is_empty() && visits.is_empty() && documented.is_empty() {
+    let (matrix, misses) = (matrix::is_named(&args.only), misses::is_named(&args.only));
+    let sessions = sessions::is_named(&args.only);
+    let none = clients.is_empty() && visits.is_empty() && documented.is_empty();
+    if none && !matrix && !misses && !sessions {
         return Err(format!("no client has '{}' in its name", args.only).into());
     }
     if !args.offline {
-        if !visits.is_empty() || !documented.is_empty() || clients.iter().any(|client| !client.is_python()) {
+        let with_node = matrix || sessions || !visits.is_empty() || !documented.is_empty();
+        if with_node || clients.iter().any(|client| !client.is_python()) {
             install_node()?;
         }
-        if clients.iter().any(|client| client.is_python()) {
+        if matrix || clients.iter().any(|client| client.is_python()) {
             clients::install_python()?;
         }
     }
@@ -73,6 +80,15 @@ async fn run(args: Args) -> Outcome {
     std::fs::create_dir_all(recordings)?;
     if !clients.is_empty() {
         clients::run(&clients, recordings, results.path()).await?;
+    }
+    if matrix {
+        matrix::run(recordings, results.path()).await?;
+    }
+    if sessions {
+        sessions::run(recordings, results.path()).await?;
+    }
+    if misses {
+        misses::run(recordings).await?;
     }
     if !visits.is_empty() {
         browser::run(&visits, recordings, results.path()).await?;

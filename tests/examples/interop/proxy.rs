@@ -29,7 +29,17 @@ pub(super) fn command(name: &str) -> Command {
 
 impl Proxy {
     /// Starts a command that listens, and waits until it does.
-    pub(super) async fn start(mut command: Command) -> Outcome<Self> {
+    pub(super) async fn start(command: Command) -> Outcome<Self> {
+        Self::begin(command, true).await
+    }
+
+    /// Starts a command that listens, and shows none of its summary.
+    pub(super) async fn start_quietly(mut command: Command) -> Outcome<Self> {
+        command.args(["--log", "error"]);
+        Self::begin(command, false).await
+    }
+
+    async fn begin(mut command: Command, shows: bool) -> Outcome<Self> {
         let mut child =
             command.args(["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
         let stdout = child.stdout.take().ok_or("no output")?;
@@ -46,7 +56,7 @@ impl Proxy {
         // What it prints later is the summary.
         tokio::spawn(async move {
             let mut rest = String::new();
-            if lines.read_to_string(&mut rest).await.is_ok() {
+            if lines.read_to_string(&mut rest).await.is_ok() && shows {
                 say(rest.trim_end());
             }
         });
@@ -58,11 +68,18 @@ impl Proxy {
     }
 
     /// Asks it to stop, and fails unless it ends well.
-    pub(super) async fn stop(mut self) -> Outcome {
+    pub(super) async fn stop(self) -> Outcome {
+        match self.end().await? {
+            Some(0) => Ok(()),
+            code => Err(format!("qix-proxy ends with {code:?}").into()),
+        }
+    }
+
+    /// Asks it to stop, and returns its exit code.
+    pub(super) async fn end(mut self) -> Outcome<Option<i32>> {
         let pid = self.child.id().ok_or("it has ended by itself")?;
         succeed(std::process::Command::new("kill").arg(pid.to_string()))?;
-        let status = timeout(LIMIT, self.child.wait()).await??;
-        if status.success() { Ok(()) } else { Err(format!("qix-proxy: {status}").into()) }
+        Ok(timeout(LIMIT, self.child.wait()).await??.code())
     }
 }
 

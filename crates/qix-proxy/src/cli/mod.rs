@@ -42,7 +42,7 @@ enum Command {
     /// Forward a client's traffic to an engine and write it to a file
     Record(Box<record::RecordArgs>),
     /// Answer a client from a recording, without an engine
-    Replay(replay::ReplayArgs),
+    Replay(Box<replay::ReplayArgs>),
     /// Take secrets out of a recording, or find them; make the data in it nobody's
     Scrub(scrub::ScrubArgs),
     /// Make a whole recording of what a crash has left

@@ -82,6 +82,8 @@ pub struct Opening {
     pub continued: bool,
     /// The beginning of the body of a refusal, secrets removed; empty otherwise.
     pub body: String,
+    /// Whether a replay has added the connection, because it needed answers that the recording did not have.
+    pub added: bool,
 }
 
 /// A request of plain HTTP and its answer.

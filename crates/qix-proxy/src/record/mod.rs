@@ -2,8 +2,10 @@
 //!
 //! A [`Recorder`] writes: [`Tape`]s take what crosses each connection, and a queue of bounded size leads to one thread. There bytes
 //! become messages, secrets are taken out, and messages become lines of files, as [`FileSettings`] lay them out. A [`RecordingReader`]
-//! or an [`AsyncRecordingReader`] reads a file, [`RecordingParts`] reads several, and [`repair()`] mends what a crash has left.
+//! or an [`AsyncRecordingReader`] reads a file, [`RecordingParts`] reads several, [`repair()`] mends what a crash has left, and an [`Appender`] adds
+//! connections to what was sealed.
 
+mod append;
 mod assembler;
 mod async_reader;
 mod connect;
@@ -34,6 +36,7 @@ pub(crate) mod walk;
 mod writer;
 mod zip;
 
+pub use append::{AppendError, Appender};
 pub use async_reader::AsyncRecordingReader;
 pub use connect::{RecordConnect, RecordSocket};
 pub(crate) use exchange::{Exchanged, Kept};

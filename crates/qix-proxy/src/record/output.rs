@@ -60,6 +60,11 @@ impl<W: Medium> Output<W> {
         }
     }
 
+    /// Continues a medium that has `written` bytes.
+    pub(super) fn behind(medium: W, zip: Option<Zip>, written: u64) -> Self {
+        Self { written, ..Self::new(medium, zip) }
+    }
+
     /// Returns the buffer, to append small things to.
     pub(super) fn buffer(&mut self) -> &mut Vec<u8> {
         &mut self.buffer

@@ -120,6 +120,7 @@ fn opening<'a>(mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Opening {
         status: take("status").and_then(|status| status.as_integer()).unwrap_or_default(),
         body: take("body").and_then(|body| body.decode().ok()).unwrap_or_default(),
         continued: take("continued").is_some_and(|continued| continued.as_bytes() == b"true"),
+        added: take("added").is_some_and(|added| added.as_bytes() == b"true"),
     }
 }
 

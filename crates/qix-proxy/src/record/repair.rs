@@ -95,7 +95,7 @@ pub enum RepairError {
 /// [`ReadError`] if it cannot be read at all.
 pub fn check(path: impl AsRef<Path>) -> Result<Repair, ReadError> {
     let mut scan = Scan::default();
-    scan.run(RecordingReader::unread(path.as_ref())?, |_| true)?;
+    scan.run(&mut RecordingReader::unread(path.as_ref())?, |_| true)?;
     Ok(scan.repair)
 }
 
@@ -107,7 +107,7 @@ pub fn check(path: impl AsRef<Path>) -> Result<Repair, ReadError> {
 /// [`RepairError`]; there is no new file then.
 pub fn repair(path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Repair, RepairError> {
     let to = to.as_ref();
-    let reader = RecordingReader::unread(path.as_ref())?;
+    let mut reader = RecordingReader::unread(path.as_ref())?;
     let failed = |source: io::Error| match source.kind() {
         io::ErrorKind::AlreadyExists => RepairError::Exists { path: to.to_owned() },
         _ => RepairError::Write { path: to.to_owned(), source },
@@ -121,11 +121,11 @@ pub fn repair(path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Repair, Re
         let output = Output::new(file, zip);
         let mut writer = Writer { output, seq: 0, connections: 0, frames: 0, refused: 0, exchanges: 0 };
         let mut scan = Scan::default();
-        scan.run(reader, |line| {
+        scan.run(&mut reader, |line| {
             writer.output.end_with(line, b"\n");
             writer.output.fault().is_none()
         })?;
-        let Scan { repair, seq, t, next } = scan;
+        let Scan { repair, seq, t, next, .. } = scan;
         (writer.seq, writer.connections, writer.frames) = (seq, repair.connections, repair.frames);
         writer.exchanges = repair.exchanges;
         if !repair.is_whole() {
@@ -168,18 +168,21 @@ fn zip_of(path: &Path) -> io::Result<Option<Zip>> {
 
 /// What is found on the way through a file.
 #[derive(Default)]
-struct Scan {
-    repair: Repair,
-    seq: u64,
-    t: u64,
-    next: Option<String>,
+pub(super) struct Scan {
+    pub(super) repair: Repair,
+    /// The number of the last entry but for the `end`.
+    pub(super) seq: u64,
+    pub(super) t: u64,
+    /// The greatest number of a connection.
+    pub(super) conn: u64,
+    pub(super) next: Option<String>,
 }
 
 impl Scan {
     /// Hands each line on that is worth keeping, but for the `end`, until `keep` returns `false`.
-    fn run(
+    pub(super) fn run(
         &mut self,
-        mut reader: RecordingReader,
+        reader: &mut RecordingReader,
         mut keep: impl FnMut(&Bytes) -> bool,
     ) -> Result<(), ReadError> {
         let header = reader.read_header()?;
@@ -203,6 +206,7 @@ impl Scan {
             // Two more entries may follow, whatever the file says.
             self.seq = self.seq.max(entry.seq).min(u64::MAX - 2);
             self.t = self.t.max(entry.at.as_micros() as u64);
+            self.conn = self.conn.max(entry.conn.unwrap_or_default());
             match entry.kind {
                 EntryKind::Open(opening) => self.repair.connections += u64::from(!opening.continued),
                 EntryKind::Frame { .. } => self.repair.frames += 1,

@@ -99,6 +99,17 @@ impl<W: Medium> Writer<W> {
         self.end_line()
     }
 
+    /// States a connection that a replay has made, because the recording had no answer.
+    pub(super) fn added(&mut self, conn: u64, t: u64, upgraded: &Upgraded) -> bool {
+        self.upgrade(conn, t, b"open", upgraded);
+        let line = self.output.buffer();
+        member(line, "added");
+        line.extend_from_slice(b"true");
+        let kept = self.end_line();
+        self.connections += u64::from(kept);
+        kept
+    }
+
     /// Says what is missing before this entry, and why.
     pub(super) fn gap(&mut self, t: u64, missing: &Missing, reason: &str) -> bool {
         self.begin(0, t, b"gap");

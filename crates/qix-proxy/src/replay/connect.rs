@@ -82,14 +82,17 @@ impl ReplayConnect {
         };
         // The path of the first connection, which is the only one more often than not.
         let path = SessionPath::parse(&tapes.tapes[0].path);
-        let visitor = Arc::new(Visitor { path, ..Visitor::default() });
+        let target = path.whole.as_str().into();
+        let visitor = Arc::new(Visitor { path, target, ..Visitor::default() });
         Self { stage: Arc::new(Stage::new(tapes, settings, on_miss)), misses, visitor }
     }
 
     /// Connects as by this path, which chooses the recorded session. Default: the path of the first recorded connection.
     #[must_use]
     pub fn path(mut self, path: &str) -> Self {
-        Arc::make_mut(&mut self.visitor).path = SessionPath::parse(path);
+        let visitor = Arc::make_mut(&mut self.visitor);
+        visitor.path = SessionPath::parse(path);
+        visitor.target = path.into();
         self
     }
 

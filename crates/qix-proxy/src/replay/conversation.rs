@@ -10,9 +10,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    time::{Instant, Sleep, sleep_until},
+};
 
-use super::{Outgoing, Player, Text, player::Said, sessions::Visitor, stage::Stage};
+use super::{
+    OnMiss, Outgoing, Player, Text, player::Said, sessions::Visitor, stage::Stage, upstream::Answered,
+};
 
 /// The conversation with one live socket, in a server or inside a program.
 #[derive(Debug)]
@@ -26,6 +31,10 @@ pub(super) struct Conversation {
     count: u64,
     timer: Option<Pin<Box<Sleep>>>,
     said: Vec<Said>,
+    /// Path and query that the client asked for.
+    target: Box<str>,
+    /// What an upstream has answered, if one is asked.
+    told: Option<(UnboundedSender<Answered>, UnboundedReceiver<Answered>)>,
 }
 
 /// What is done to the socket.
@@ -49,7 +58,9 @@ impl Conversation {
     pub(super) fn open(stage: Arc<Stage>, visitor: &Visitor) -> Self {
         let seat = stage.sessions.attach(visitor, Instant::now());
         stage.connections.fetch_add(1, Ordering::Relaxed);
-        let mut player = Player::seated(stage.matcher.clone(), seat, stage.settings.greeting);
+        let player = Player::seated(stage.matcher.clone(), seat, stage.settings.greeting);
+        let mut player = player.on_miss(stage.settings.on_miss.clone());
+        let told = matches!(stage.settings.on_miss, OnMiss::Upstream(_)).then(unbounded_channel);
         let mut said = Vec::new();
         player.open(&mut said);
         let mut conversation = Self {
@@ -60,6 +71,8 @@ impl Conversation {
             count: 0,
             timer: None,
             said,
+            target: visitor.target.clone(),
+            told,
         };
         conversation.plan();
         conversation
@@ -100,8 +113,23 @@ impl Conversation {
                     self.player.hear(heard, &mut self.said);
                     self.plan();
                 }
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => match self.poll_told(cx) {
+                    Poll::Ready((ask, told)) => {
+                        self.player.told(&ask, told, &mut self.said);
+                        self.plan();
+                    }
+                    Poll::Pending => return Poll::Pending,
+                },
             }
+        }
+    }
+
+    fn poll_told(&mut self, cx: &mut Context<'_>) -> Poll<Answered> {
+        let Some((_, answers)) = &mut self.told else { return Poll::Pending };
+        match answers.poll_recv(cx) {
+            Poll::Ready(Some(answered)) => Poll::Ready(answered),
+            // It does not end while its sender is here.
+            Poll::Ready(None) | Poll::Pending => Poll::Pending,
         }
     }
 
@@ -126,7 +154,7 @@ impl Conversation {
 
     /// Decides when what the player has said is said.
     fn plan(&mut self) {
-        let Self { said, stage, ready, later, count, .. } = self;
+        let Self { player, said, stage, ready, later, count, target, told, .. } = self;
         let mut now = None;
         for Said { after, what } in said.drain(..) {
             let saying = match what {
@@ -140,6 +168,13 @@ impl Conversation {
                 Outgoing::Drop => Saying::Drop,
                 Outgoing::Missed(miss) => {
                     stage.missed(miss);
+                    continue;
+                }
+                Outgoing::Ask(ask) => {
+                    if let (OnMiss::Upstream(upstream), Some((back, _))) = (&stage.settings.on_miss, &told) {
+                        let link = player.seat().session().link(|journal| upstream.link(target, journal));
+                        link.ask(ask, back.clone());
+                    }
                     continue;
                 }
                 Outgoing::Unanswered(key) => {

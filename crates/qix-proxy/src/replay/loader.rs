@@ -156,7 +156,8 @@ impl Loader {
                 let names = SessionPath::parse(&path).has_identity
                     || opening.request.iter().any(|(name, _)| name == "x-qlik-session");
                 let session = self.sessions.open(tape, &path, names);
-                self.tapes.tapes.push(Tape { path, session, opened: at, ..Tape::default() });
+                let added = opening.added;
+                self.tapes.tapes.push(Tape { path, session, added, opened: at, ..Tape::default() });
                 self.live.insert(conn, Box::new(Listener::new(tape)));
             }
             EntryKind::Frame { from, text } => {

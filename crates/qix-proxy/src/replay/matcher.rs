@@ -170,9 +170,7 @@ impl ReplayMatcher {
             return Err(Box::new(Miss::of(key, difference)));
         }
         let nearest = self.tapes.nearest(tape, &key);
-        let difference =
-            nearest.as_ref().map_or(Difference::Nothing, |nearest| Difference::between(&key, nearest));
-        Err(Box::new(Miss { key, nearest, difference }))
+        Err(Box::new(Miss::new(key, nearest)))
     }
 
     /// Returns what came of a call, with what the live session has made up for what the recorded one had.
@@ -232,7 +230,7 @@ impl ReplayMatcher {
                         let times = same.count();
                         let after = free.and_then(|free| tapes.write_before(CallId(free)));
                         return Search::Exhausted(match free {
-                            Some(_) => Difference::State { times, recorded_after: after },
+                            Some(_) => Difference::State { times, recorded_after: after.map(Box::new) },
                             None => Difference::Repeated { times: equal.iter().filter(fits).count() },
                         });
                     }

@@ -1,15 +1,14 @@
 //! One live connection that is answered from tapes. Pure: texts in, texts out.
 
+mod missing;
+
 use std::{collections::HashMap, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use qix_protocol::{
-    Handle, Lineage,
-    frame::{Raw, client::Request, members},
-};
+use qix_protocol::{Handle, Lineage, frame::client::Request};
 
 use super::{
-    Difference, Greeting, Key, LiveSession, Miss, ReplayMatcher, Text,
+    Ask, Difference, Greeting, Key, LiveSession, Miss, OnMiss, ReplayMatcher, Text,
     answer::{Body, Lists, Outcome, Push, Pushed, RecordedAnswer},
     greeting::{greets, truthful},
     index::CallId,
@@ -20,10 +19,6 @@ use super::{
     tape::Moment,
 };
 use crate::record::Redaction;
-
-/// The code of the error that a request without recorded answer gets. It lies in JSON-RPC's range for servers, in which no
-/// engine has a code.
-const MISS: i32 = -32099;
 
 /// What an answer has besides its result, in bytes, at least as often as not.
 const ENVELOPE: usize = 160;
@@ -43,6 +38,9 @@ pub struct Player {
     handles: HashMap<Lineage, Handle>,
     lineages: HashMap<Handle, Lineage>,
     last_handle: i32,
+    on_miss: OnMiss,
+    /// The objects in the answer that is being made, if somebody wants to know.
+    opened: Vec<Lineage>,
 }
 
 /// Something that a player wants done.
@@ -69,8 +67,10 @@ pub enum Outgoing {
     Close(Option<u16>, String),
     /// Break the connection.
     Drop,
-    /// The request just handled has no recorded answer. The client was told so.
+    /// The request just handled has no recorded answer. The client was told so, or has got the upstream's.
     Missed(Miss),
+    /// The request just handled has no recorded answer: the upstream is to be asked, and the player told what it says.
+    Ask(Box<Ask>),
     /// The request just handled was recorded without an answer, and gets none.
     Unanswered(Key),
 }
@@ -106,7 +106,16 @@ impl Player {
             handles: HashMap::new(),
             lineages: HashMap::new(),
             last_handle: 0,
+            on_miss: OnMiss::Error,
+            opened: Vec::new(),
         }
+    }
+
+    /// Sets what happens to a request that is not in the recording. Default: [`OnMiss::Error`].
+    #[must_use]
+    pub fn on_miss(mut self, what: OnMiss) -> Self {
+        self.on_miss = what;
+        self
     }
 
     pub(super) fn seat(&self) -> &Seat {
@@ -128,6 +137,7 @@ impl Player {
     ///
     /// Secrets are replaced as the recorder replaced them, so that they neither matter nor show.
     pub fn handle_text(&mut self, text: &[u8], out: &mut Vec<Said>) {
+        let original = text;
         let clean = self.redaction.frame(text);
         let text = clean.as_ref().map_or(text, |clean| &clean.text);
         let tapes = self.matcher.tapes().clone();
@@ -137,6 +147,16 @@ impl Player {
             self.greet(&text, since, out);
         }
         let request = Request::parse(text).ok();
+        if self.asks()
+            && let Some(request) = &request
+        {
+            let lineage = self.lineage_of(request.handle);
+            if self.seat.session().journal().has_departed(&lineage) {
+                let key = Key::new(lineage, request, &self.requests);
+                self.requests.remember(request);
+                return self.missed(original, Miss::of(key, Difference::Departed), out);
+            }
+        }
         let reply = self.reply(request.as_ref(), text);
         if let Some(request) = &request {
             self.requests.remember(request);
@@ -152,7 +172,11 @@ impl Player {
                 let difference = match outcome {
                     Ok(Outcome::Answer(answer)) => {
                         after = latency;
+                        self.opened.clear();
                         self.answer(request.as_ref(), &answer, latency, out);
+                        if self.asks() && !matches!(answer.body, Body::Error(_)) {
+                            self.note(original);
+                        }
                         self.share(call, &answer, latency);
                         None
                     }
@@ -168,7 +192,7 @@ impl Player {
                     Err(error) => Some(Difference::Unreadable(error.to_string())),
                 };
                 if let Some(difference) = difference {
-                    self.miss(text, Miss::of(tapes.key(call), difference), out);
+                    self.missed(original, Miss::of(tapes.key(call), difference), out);
                 }
                 if !again {
                     self.follow(call, Moment::After, after, out);
@@ -177,7 +201,7 @@ impl Player {
             Reply::Known(answer) => {
                 self.answer(request.as_ref(), &answer, self.latency(None, method), out);
             }
-            Reply::Missed(miss) => self.miss(text, *miss, out),
+            Reply::Missed(miss) => self.missed(original, *miss, out),
         }
     }
 
@@ -408,29 +432,7 @@ impl Player {
         out.push(at(after, Outgoing::Answer(text)));
     }
 
-    /// Tells the client, if what it said has an id, be it a proper request or not.
-    fn miss(&mut self, request: &[u8], miss: Miss, out: &mut Vec<Said>) {
-        let id = Raw::new(request)
-            .ok()
-            .and_then(|request| members(request).filter(|(name, _)| name == "id").last());
-        if let Some((_, id)) = id {
-            let mut text = Text::with_room(ENVELOPE);
-            text.write(br#"{"jsonrpc":"2.0","id":"#);
-            text.write(id.as_bytes());
-            text.write(br#","error":"#);
-            let error = serde_json::json!({
-                "code": MISS,
-                "parameter": miss.to_string(),
-                "message": "Not in the recording",
-            });
-            text.write(error.to_string().as_bytes());
-            text.write(b"}");
-            out.push(at(Duration::ZERO, Outgoing::Text(text)));
-        }
-        out.push(at(Duration::ZERO, Outgoing::Missed(miss)));
-    }
-
-    fn write_lists(&mut self, text: &mut Text, lists: &Lists) {
+    pub(super) fn write_lists(&mut self, text: &mut Text, lists: &Lists) {
         for (name, objects) in
             [("change", &lists.changed), ("close", &lists.closed), ("suspend", &lists.suspended)]
         {
@@ -457,7 +459,7 @@ impl Player {
         }
     }
 
-    fn lineage_of(&self, handle: Handle) -> Lineage {
+    pub(super) fn lineage_of(&self, handle: Handle) -> Lineage {
         if handle == Handle::GLOBAL {
             return Lineage::GLOBAL;
         }
@@ -472,7 +474,10 @@ impl Player {
     }
 
     /// Returns the live handle of a recorded object, a new one if it is not open here yet.
-    fn open_handle(&mut self, lineage: &Lineage) -> Handle {
+    pub(super) fn open_handle(&mut self, lineage: &Lineage) -> Handle {
+        if self.asks() {
+            self.opened.push(lineage.clone());
+        }
         if let Some(handle) = self.handle_of(lineage) {
             return handle;
         }

@@ -16,7 +16,9 @@ impl RecordedSession {
     /// Returns the sessions of a recording, or all of it as one.
     pub(super) fn all(tapes: &[Tape], merge: bool) -> Vec<Self> {
         let mut sessions: Vec<(usize, Self)> = Vec::new();
-        for (number, tape) in tapes.iter().enumerate() {
+        // What an upstream has added is looked up, and played by nobody who could play what a client has recorded.
+        let only_added = tapes.iter().all(|tape| tape.added);
+        for (number, tape) in tapes.iter().enumerate().filter(|(_, tape)| !tape.added || only_added) {
             match sessions.iter_mut().find(|(session, _)| merge || *session == tape.session) {
                 Some((_, session)) => {
                     let overlaps =

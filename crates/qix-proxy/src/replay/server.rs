@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode, Uri};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{sync::mpsc, task::JoinSet};
@@ -130,6 +130,11 @@ impl ReplayServer {
         places.iter().find_map(ListenOn::tcp).ok_or_else(|| io::ErrorKind::AddrNotAvailable.into())
     }
 
+    /// Returns what it answers from, to be asked at the end what nobody wanted of it.
+    pub fn tapes(&self) -> Arc<Tapes> {
+        self.stage.matcher.tapes().clone()
+    }
+
     /// Returns all it listens on.
     pub fn local_addrs(&self) -> Vec<ListenOn> {
         self.listening.places()
@@ -232,7 +237,7 @@ fn upgrade(request: Request<Incoming>, upgrading: &Upgrading) -> Response<Respon
         Ok(key) => key,
         Err((status, sentence)) => return front::said(status, sentence),
     };
-    let visitor = visitor(head.uri.path(), &head.headers);
+    let visitor = visitor(&head.uri, &head.headers);
     let upgraded = hyper::upgrade::on(Request::from_parts(head, body));
     *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((visitor, upgraded));
     let mut response = Response::new(front::text(""));
@@ -241,7 +246,13 @@ fn upgrade(request: Request<Incoming>, upgrading: &Upgrading) -> Response<Respon
     response
 }
 
-fn visitor(path: &str, headers: &HeaderMap) -> Visitor {
+fn visitor(uri: &Uri, headers: &HeaderMap) -> Visitor {
     let header = |name| Some(String::from_utf8_lossy(headers.get(name)?.as_bytes()).into_owned());
-    Visitor { path: SessionPath::parse(path), session: header("x-qlik-session"), user: header("x-qlik-user") }
+    let target = uri.path_and_query().map_or("/", |target| target.as_str()).into();
+    Visitor {
+        path: SessionPath::parse(uri.path()),
+        target,
+        session: header("x-qlik-session"),
+        user: header("x-qlik-user"),
+    }
 }

@@ -2,14 +2,14 @@
 
 use std::{
     collections::VecDeque,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
     task::{Context, Poll, Waker},
     time::Duration,
 };
 
 use tokio::time::Instant;
 
-use super::{Progress, index::CallId, known::Known, tape::Moment};
+use super::{Progress, index::CallId, journal::Journal, known::Known, tape::Moment, upstream::Link};
 
 /// More than a socket that is alive has waiting. Behind it is a client that does not read, while others of its session act.
 const MOST_WAITING: usize = 100_000;
@@ -18,6 +18,8 @@ const MOST_WAITING: usize = 100_000;
 #[derive(Debug, Default)]
 pub struct LiveSession {
     state: Mutex<SessionState>,
+    journal: Arc<Mutex<Journal>>,
+    link: OnceLock<Link>,
 }
 
 #[derive(Debug, Default)]
@@ -64,6 +66,17 @@ pub(super) struct Seat {
 }
 
 impl LiveSession {
+    /// Returns what the session has done, of which only an upstream has need.
+    pub(super) fn journal(&self) -> MutexGuard<'_, Journal> {
+        // A deed is added whole or not at all.
+        self.journal.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns the way to the upstream, which is made at the first question.
+    pub(super) fn link(&self, make: impl FnOnce(Arc<Mutex<Journal>>) -> Link) -> &Link {
+        self.link.get_or_init(|| make(self.journal.clone()))
+    }
+
     pub(super) fn lock(&self) -> MutexGuard<'_, SessionState> {
         // No panic is possible while it is half changed.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)

@@ -48,6 +48,8 @@ struct Live {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Visitor {
     pub(super) path: SessionPath,
+    /// Path and query, as the client asked for them.
+    pub(super) target: Box<str>,
     /// The header `X-Qlik-Session`.
     pub(super) session: Option<String>,
     /// The header `X-Qlik-User`.

@@ -1,12 +1,13 @@
 //! How a replay is to behave.
 
-use super::Greeting;
+use super::{Greeting, Upstream};
 
 /// How a replay is to behave. What is not set is as for a recorded client that does the same again.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ReplaySettings {
     pub(super) repeat: Repeat,
+    pub(super) on_miss: OnMiss,
     pub(super) greeting: Greeting,
     pub(super) speed: Option<f64>,
     pub(super) merge: bool,
@@ -24,7 +25,28 @@ pub enum Repeat {
     Cycle,
 }
 
+/// What happens to a request that is not in the recording.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub enum OnMiss {
+    /// It gets an error with the code [`Miss::CODE`](super::Miss::CODE), and the conversation goes on.
+    #[default]
+    Error,
+    /// It gets that error, and then the connection is closed with 4202, "bad request": a code that no client takes for its own
+    /// doing, as it would 1000 and 4000, and after which none connects again by itself, as it would after 4003, 4004 and 4007.
+    Close,
+    /// An engine is asked.
+    Upstream(Upstream),
+}
+
 impl ReplaySettings {
+    /// Sets what happens to a request that is not in the recording. Default: [`OnMiss::Error`].
+    #[must_use]
+    pub fn on_miss(mut self, what: OnMiss) -> Self {
+        self.on_miss = what;
+        self
+    }
+
     /// Sets what a request gets that is made more often than it was recorded. Default: the last answer again.
     #[must_use]
     pub fn repeat(mut self, repeat: Repeat) -> Self {

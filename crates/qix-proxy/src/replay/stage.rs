@@ -16,9 +16,11 @@ pub struct ReplaySummary {
     pub connections: u64,
     /// Requests answered from the recording.
     pub answered: u64,
+    /// Requests that are not in the recording and that an upstream has answered.
+    pub upstream: u64,
     /// Requests of plain HTTP answered from the recording.
     pub exchanges: u64,
-    /// Requests that are not in the recording, those of plain HTTP among them.
+    /// Requests that are not in the recording and got an error, those of plain HTTP among them.
     pub missed: u64,
 }
 
@@ -30,6 +32,7 @@ pub(super) struct Stage {
     pub(super) connections: AtomicU64,
     pub(super) answered: AtomicU64,
     missed: AtomicU64,
+    upstream: AtomicU64,
     on_miss: Box<dyn Fn(Miss) + Send + Sync>,
 }
 
@@ -47,12 +50,14 @@ impl Stage {
             connections: AtomicU64::new(0),
             answered: AtomicU64::new(0),
             missed: AtomicU64::new(0),
+            upstream: AtomicU64::new(0),
             on_miss: Box::new(on_miss),
         }
     }
 
     pub(super) fn missed(&self, miss: Miss) {
-        self.missed.fetch_add(1, Ordering::Relaxed);
+        let count = if matches!(miss.upstream, Some(Ok(()))) { &self.upstream } else { &self.missed };
+        count.fetch_add(1, Ordering::Relaxed);
         (self.on_miss)(miss);
     }
 
@@ -60,6 +65,7 @@ impl Stage {
         ReplaySummary {
             connections: self.connections.load(Ordering::Relaxed),
             answered: self.answered.load(Ordering::Relaxed),
+            upstream: self.upstream.load(Ordering::Relaxed),
             exchanges: 0,
             missed: self.missed.load(Ordering::Relaxed),
         }

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use qix_protocol::Lineage;
 
 use super::{
-    Key,
+    Key, UnusedCalls,
     answer::Push,
     cache::Cache,
     history::History,
@@ -79,6 +79,8 @@ pub(super) struct Tape {
     pub(super) path: String,
     /// Which session it belongs to.
     pub(super) session: usize,
+    /// Whether a replay has added the connection, because it needed answers that the recording did not have.
+    pub(super) added: bool,
     /// Whether the client asked for an app to be opened.
     pub(super) opens_app: bool,
     /// When the connection began, since the recording did.
@@ -167,6 +169,35 @@ impl Tapes {
             + size_of::<u32>() * self.without_id.capacity()
             + size_of::<AtomicU64>() * self.used.capacity()
             + lineages.chain(methods).chain(tapes).sum::<usize>()
+    }
+
+    /// Returns the recorded calls that nobody has made so far, in recorded order of the first of each method on each object. What an
+    /// upstream has added to the recording counts only if no equal call was made.
+    pub fn unused(&self) -> Vec<UnusedCalls> {
+        let calls = || self.index.subjects();
+        let is_added = |subject: u32| self.tapes[self.subjects[subject as usize].tape as usize].added;
+        let made: HashSet<u64> = match self.tapes.iter().any(|tape| tape.added) {
+            true => calls()
+                .filter(|(call, _)| self.is_used(*call))
+                .map(|(call, _)| self.index.hash(call))
+                .collect(),
+            false => HashSet::new(),
+        };
+        let mut places: HashMap<(u32, u32), usize> = HashMap::new();
+        let mut unused: Vec<UnusedCalls> = Vec::new();
+        for (call, subject) in calls() {
+            if self.is_used(call) || is_added(subject) && made.contains(&self.index.hash(call)) {
+                continue;
+            }
+            let Subject { lineage, method, .. } = self.subjects[subject as usize];
+            let at = *places.entry((lineage, method)).or_insert(unused.len());
+            if at == unused.len() {
+                let object = self.lineage(call).clone();
+                unused.push(UnusedCalls { object, method: self.method(call).into(), count: 0 });
+            }
+            unused[at].count += 1;
+        }
+        unused
     }
 
     /// Returns the recorded calls of `wanted` methods that nobody has made so far, the first `most` different ones by name.

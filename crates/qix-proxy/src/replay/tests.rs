@@ -216,7 +216,7 @@ fn miss_names_the_nearest_recorded_call_and_the_difference() {
     assert_eq!(error["error"]["code"], -32099);
     assert_eq!(
         error["error"]["parameter"],
-        r#"GetObject("bb") on OpenDoc("Sales"); nearest recorded call: GetObject("b") on OpenDoc("Sales"), whose parameters go on with "] instead of b"]"#
+        r#"GetObject("bb") on OpenDoc("Sales"); nearest recorded call: GetObject("b") on OpenDoc("Sales"), with "b" instead of "bb" at /qId"#
     );
     let other = hears(&mut player, r#"{"method":"Nonsense","handle":9,"id":3}"#);
     assert!(other[1].ends_with("nothing like it was recorded"), "{other:?}");

@@ -2,6 +2,7 @@
 
 use std::{fs, net::TcpListener, path::PathBuf};
 
+use qix_tests::fake_engine::{FakeEngine, FakeEngineConfig};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -111,21 +112,156 @@ async fn request_that_is_not_in_the_recording_is_told_at_once_and_makes_exit_cod
     let doc = bounded(session.global().open_doc("Sales.qvf")).await.unwrap();
     let error = bounded(doc.call::<Value>("DestroySessionObject", &["x"]).into_future()).await.unwrap_err();
     assert_eq!(error.engine().unwrap().code.get(), -32099);
-    let first = bounded(stderr.next_line()).await.unwrap().unwrap();
-    assert!(first.starts_with(r#"not in the recording: DestroySessionObject("x") on "#), "{first}");
-    assert!(first.contains("the method was not recorded, only others of that object, such as"), "{first}");
+    let mut block = async || {
+        let mut lines = Vec::new();
+        for _ in 0..3 {
+            lines.push(bounded(stderr.next_line()).await.unwrap().unwrap());
+        }
+        lines
+    };
+    let first = block().await;
+    assert_eq!(first[0], r#"not in the recording: DestroySessionObject("x") on OpenDoc("Sales.qvf")"#);
+    assert!(first[1].starts_with("  - "), "{first:?}");
+    assert_eq!(first[2], "  the method was not recorded, only others of that object");
+    // An equal one is counted, and shown once.
+    bounded(doc.call::<Value>("DestroySessionObject", &["x"]).into_future()).await.unwrap_err();
     let error = bounded(doc.get_object("no such thing")).await.unwrap_err();
     assert_eq!(error.engine().unwrap().code.get(), -32099);
-    let second = bounded(stderr.next_line()).await.unwrap().unwrap();
-    assert!(
-        second.starts_with(r#"not in the recording: GetObject("no such thing") on "#)
-            && second.contains(r#"nearest recorded call: GetObject("no such object") on "#),
-        "{second}"
-    );
+    let second = block().await;
+    assert_eq!(second[0], r#"not in the recording: GetObject("no such thing") on OpenDoc("Sales.qvf")"#);
+    assert_eq!(second[1..], [r#"  - /qId: "no such object""#, r#"  + /qId: "no such thing""#]);
+    assert!(bounded(stderr.next_line()).await.unwrap().unwrap().starts_with("  nearest recorded call: "));
     bounded(session.close()).await;
     let ended = server.terminate().await;
     assert_eq!(ended.code, 1);
-    assert!(ended.stdout.ends_with(", 2 not in the recording\n"), "{}", ended.stdout);
+    assert!(ended.stdout.ends_with(", 3 not in the recording\n"), "{}", ended.stdout);
+    let list: Vec<String> = {
+        let mut lines = Vec::new();
+        while let Some(line) = bounded(stderr.next_line()).await.unwrap() {
+            lines.push(line);
+        }
+        lines
+    };
+    assert_eq!(list[0], "not in the recording: 3 requests");
+    assert!(list[1].starts_with("      2 × DestroySessionObject(\"x\") on "), "{list:?}");
+    assert_eq!(list.len(), 3, "{list:?}");
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn calls_that_nobody_makes_are_listed_and_strict_makes_them_a_failure() {
+    let dir = tempfile::tempdir().unwrap();
+    let report = dir.path().join("report.json");
+    for (strict, code) in [(false, 0), (true, 1)] {
+        let bundled = bundled();
+        let mut args = vec!["replay", "--listen", "127.0.0.1:0", "--report", report.to_str().unwrap()];
+        args.extend(strict.then_some("--strict"));
+        args.push(bundled.to_str().unwrap());
+        let server = Server::start(&args).await;
+        let session = server.session().await;
+        bounded(session.global().open_doc("Sales.qvf")).await.unwrap();
+        bounded(session.close()).await;
+        let ended = server.terminate().await;
+        assert_eq!((ended.code, &*ended.stderr), (code, ""));
+        assert!(ended.stdout.contains("recorded and never asked for: "), "{}", ended.stdout);
+        assert!(
+            ended.stdout.lines().last().unwrap().starts_with("replayed 1 connection"),
+            "{}",
+            ended.stdout
+        );
+        let report: Value = serde_json::from_str(&fs::read_to_string(&report).unwrap()).unwrap();
+        assert_eq!((&report["missed"], &report["misses"]), (&0.into(), &Value::Array(Vec::new())));
+        let unused = report["unused"].as_array().unwrap();
+        assert!(unused.iter().any(|calls| calls["method"] == "GetObject"), "{unused:?}");
+        assert!(!unused.iter().any(|calls| calls["method"] == "OpenDoc"), "{unused:?}");
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn nothing_is_listed_if_nobody_came_unless_strict() {
+    for (more, code, lists) in [(None, 0, false), (Some("--strict"), 1, true)] {
+        let bundled = bundled();
+        let mut args = vec!["replay", "--listen", "127.0.0.1:0", bundled.to_str().unwrap()];
+        args.extend(more);
+        let ended = Server::start(&args).await.terminate().await;
+        assert_eq!((ended.code, ended.stdout.contains("never asked for")), (code, lists), "{}", ended.stdout);
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn closing_on_a_miss_tells_first_and_uses_a_code_after_which_nobody_comes_back() {
+    let bundled = bundled();
+    let args = ["replay", "--listen", "127.0.0.1:0", "--on-miss", "close", bundled.to_str().unwrap()];
+    let server = Server::start(&args).await;
+    let mut client = RawClient::connect(server.address).await;
+    let answer = client.call(1, -1, "OpenDoc", serde_json::json!(["Other.qvf"])).await;
+    assert_eq!(answer["error"]["code"], -32099);
+    let (code, reason) = client.closed().await;
+    assert_eq!(code, 4202);
+    assert_eq!(reason, r#"not in the recording: OpenDoc("Other.qvf") on Global"#);
+    assert_eq!(server.terminate().await.code, 1);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn upstream_fills_the_recording_compressed_or_not_and_a_further_replay_needs_none() {
+    let engine = bounded(FakeEngine::start(FakeEngineConfig::default())).await.unwrap();
+    let url = engine.base_url();
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["a.qixrec", "a.qixrec.zst"] {
+        let path = dir.path().join(name);
+        let (_dir, cut) = changed("cut.qixrec", |text| text[..text.trim_end().len() - 5].to_owned());
+        let made = run(&["repair", cut.to_str().unwrap(), "--out", path.to_str().unwrap()]).await;
+        assert_eq!(made.code, 0, "{}", made.stderr);
+        let ask = async |more: &[&str]| -> Ended {
+            let args = [&["replay", "--listen", "127.0.0.1:0", path.to_str().unwrap()], more].concat();
+            let mut command = command(&args);
+            command.env_remove("CI");
+            let server = Server::spawn(command).await;
+            let session = server.session().await;
+            let doc = bounded(session.global().open_doc("Sales.qvf")).await.unwrap();
+            let answer = doc.call::<Value>("Evaluate", &["6*7"]);
+            assert_eq!(bounded(answer.into_future()).await.unwrap()["qReturn"], "42");
+            bounded(session.close()).await;
+            server.terminate().await
+        };
+        let ended = ask(&["--upstream", &url]).await;
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        let shown =
+            "not in the recording, answered by the upstream: Evaluate(\"6*7\") on OpenDoc(\"Sales.qvf\")";
+        assert!(ended.stderr.starts_with(shown), "{}", ended.stderr);
+        let summary = ", 1 answered by the upstream, 0 not in the recording\n";
+        assert!(ended.stdout.ends_with(summary), "{}", ended.stdout);
+        let ended = ask(&[]).await;
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
+        let checked = run(&["repair", path.to_str().unwrap()]).await;
+        assert!(checked.stdout.contains(" is whole, with 2 connections"), "{}", checked.stdout);
+    }
+    bounded(engine.shutdown()).await;
+}
+
+#[tokio::test]
+async fn upstream_is_refused_in_ci_and_with_options_that_contradict_it() {
+    let bundled = bundled();
+    let bundled = bundled.to_str().unwrap();
+    let before = fs::read(bundled).unwrap();
+    let run = async |args: &[&str], ci: Option<&str>| -> Ended {
+        let mut command = command(&[&["replay", "--listen", "127.0.0.1:0", bundled], args].concat());
+        command.env_remove("CI").envs(ci.map(|ci| ("CI", ci)));
+        bounded(command.output()).await.unwrap().into()
+    };
+    let upstream = ["--upstream", "ws://127.0.0.1:1"];
+    let ended = run(&upstream, Some("true")).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (2, ""));
+    assert!(ended.stderr.starts_with("error: CI is set, so that no engine is asked"), "{}", ended.stderr);
+    let ended = run(&["--on-miss", "close", upstream[0], upstream[1]], None).await;
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("--upstream is for --on-miss upstream"), "{}", ended.stderr);
+    let ended = run(&["--on-miss", "upstream"], None).await;
+    assert!(ended.code == 2 && ended.stderr.contains("--upstream <URL>"), "{}", ended.stderr);
+    assert!(fs::read(bundled).unwrap() == before);
 }
 
 #[cfg(unix)]

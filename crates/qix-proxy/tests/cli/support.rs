@@ -177,6 +177,17 @@ impl RawClient {
         }
     }
 
+    /// Waits for the close frame of the other side: its code and reason.
+    pub(crate) async fn closed(mut self) -> (u16, String) {
+        loop {
+            match bounded(self.0.next()).await.expect("a close frame comes first").unwrap() {
+                Message::Close(Some(frame)) => return (frame.code.into(), frame.reason.to_string()),
+                Message::Close(None) => panic!("the close frame has no code"),
+                _ => {}
+            }
+        }
+    }
+
     /// Closes in order.
     pub(crate) async fn close(mut self) {
         bounded(self.0.close(None)).await.unwrap();
