@@ -147,7 +147,6 @@ impl Player {
         let method = request.as_ref().map_or("", |request| &*request.method);
         match self.reply(key, handle) {
             Reply::Recorded(Found { call, again }) => {
-                tapes.mark_used(call);
                 let latency = || tapes.latency(call).unwrap_or_else(|| tapes.median_latency(method));
                 if !again {
                     self.follow(call, Moment::Before, Duration::ZERO, out);
@@ -221,6 +220,7 @@ impl Player {
         let mut live = self.seat.session().lock();
         match self.matcher.take(&mut live.progress, self.seat.tape, key, handle) {
             Ok(found) => {
+                tapes.mark_used(found.call);
                 let Outcome::Answer(answer) = tapes.outcome(found.call) else {
                     return Reply::Recorded(found);
                 };
@@ -228,9 +228,10 @@ impl Player {
                 if let Some(wanted) = wanted {
                     let is_open = live.known.find(&wanted);
                     match (&wanted, is_open) {
+                        // A recorded error is one, whatever is open.
+                        (Wanted::Object(_), Some(_)) if matches!(answer.body, Body::Error(_)) => {}
                         (_, Some(reference)) if !opens => {
-                            let answer = known::found(reference.clone());
-                            return Reply::Known(answer);
+                            return Reply::Known(known::found(reference.clone()));
                         }
                         (Wanted::App, None) if opens && tapes.app_was_opened(found.call.tape) => {
                             return Reply::Known(known::no_app());
@@ -263,6 +264,7 @@ impl Player {
                     for lineage in live.known.aliases(&miss.key.lineage) {
                         let key = Key { lineage, ..miss.key.clone() };
                         if let Ok(found) = self.matcher.take(&mut live.progress, self.seat.tape, key, None) {
+                            tapes.mark_used(found.call);
                             return Reply::Recorded(found);
                         }
                     }
@@ -275,12 +277,17 @@ impl Player {
     /// Says what followed a call, or lets others of the session say it.
     fn follow(&mut self, call: CallId, moment: Moment, base: Duration, out: &mut Vec<Said>) {
         let tapes = self.matcher.tapes().clone();
-        let is_first = tapes.first_call(self.seat.tape) == Some(call);
+        let is_first = tapes.first_call(call.tape) == Some(call);
         for (index, push) in tapes.pushes(call, moment).iter().enumerate() {
             let after = base + push.since;
             // Said already: the first request of each socket is greeted, whether it was taken before or not.
             if is_first && matches!(&push.what, Pushed::Text(text) if greets(text)) {
                 continue;
+            }
+            if let Pushed::Lists(lists) = &push.what {
+                for lineage in &lists.closed {
+                    self.seat.session().lock().known.forget(lineage);
+                }
             }
             // A call that was found on another tape brings what was said on that one.
             if push.tape == self.seat.tape || push.tape == call.tape {
