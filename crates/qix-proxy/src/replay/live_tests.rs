@@ -439,3 +439,54 @@ async fn each_client_is_answered_in_its_own_dialect() {
     );
     assert!(replay.misses().is_empty());
 }
+
+#[tokio::test]
+async fn socket_that_sat_beside_another_takes_its_place() {
+    let replay = replay(
+        r#"
+        1+ /app/x/identity/i
+        1> {"id":1,"method":"OpenDoc","params":["x"]}
+        1< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}
+        2+ /app/x/identity/i
+        2> {"id":1,"method":"Select"}
+        1< {"change":[1]}
+        2< {"id":1,"result":{}}
+        "#,
+    );
+    let path = "/app/x/identity/i";
+    let mut sockets = Vec::new();
+    for _ in 0..3 {
+        sockets.push(socket(&replay, path).await);
+    }
+    let mut guest = sockets.pop().unwrap();
+    drop(sockets.remove(0));
+    ask(&mut guest, r#"{"id":1,"method":"OpenDoc","params":["x"]}"#).await;
+    ask(&mut sockets[0], r#"{"id":1,"method":"Select"}"#).await;
+    assert_eq!(heard(&mut guest), [r#"{"jsonrpc":"2.0","change":[1]}"#]);
+}
+
+#[tokio::test]
+async fn object_that_a_push_has_closed_is_known_no_more() {
+    let replay = replay(&format!(
+        "{APP}\n1> {{\"id\":6,\"handle\":1,\"method\":\"Drop\"}}\n1< {{\"id\":6,\"result\":{{}}}}\n1< {{\"close\":[2]}}"
+    ));
+    let path = "/app/x/ttl/9";
+    let mut first = socket(&replay, path).await;
+    for text in [OPEN, CREATE, r#"{"id":6,"handle":1,"method":"Drop"}"#] {
+        ask(&mut first, text).await;
+    }
+    let get = r#"{"id":8,"handle":1,"method":"GetObject","params":["so"]}"#;
+    assert!(ask(&mut first, get).await[0].contains(r#""qHandle":null"#));
+}
+
+#[tokio::test]
+async fn answers_and_misses_are_counted() {
+    let replay = replay(APP);
+    let mut socket = socket(&replay, "/app/x").await;
+    ask(&mut socket, OPEN).await;
+    let miss = ask(&mut socket, r#"{"id":2,"handle":1,"method":"GetObject","params":["other"]}"#).await;
+    assert!(miss.last().unwrap().contains(r#""code":-32099"#), "{miss:?}");
+    let summary = replay.handle().summary();
+    assert_eq!((summary.connections, summary.answered, summary.missed), (1, 1, 1));
+    assert_eq!(replay.misses().len(), 1);
+}

@@ -254,9 +254,10 @@ impl Player {
                 if let Some(wanted) = wanted {
                     let is_open = live.known.find(&wanted);
                     match (&wanted, is_open) {
+                        // A recorded error is one, whatever is open.
+                        (Wanted::Object(_), Some(_)) if matches!(answer.body, Body::Error(_)) => {}
                         (_, Some(reference)) if !opens => {
-                            let answer = known::found(reference.clone());
-                            return Reply::Known(answer);
+                            return Reply::Known(known::found(reference.clone()));
                         }
                         (Wanted::App, None) if opens && tapes.app_was_opened(tapes.tape_of(found.call)) => {
                             return Reply::Known(known::no_app());
@@ -318,12 +319,17 @@ impl Player {
     /// Says what followed a call, or lets others of the session say it.
     fn follow(&mut self, call: CallId, moment: Moment, base: Duration, out: &mut Vec<Said>) {
         let tapes = self.matcher.tapes().clone();
-        let is_first = tapes.first_call(self.seat.tape) == Some(call);
+        let is_first = tapes.first_call(tapes.tape_of(call)) == Some(call);
         for (index, push) in self.pushes(call, moment).iter().enumerate() {
             let after = base + push.since;
             // Said already: the first request of each socket is greeted, whether it was taken before or not.
             if is_first && matches!(&push.what, Pushed::Text(text) if greets(text)) {
                 continue;
+            }
+            if let Pushed::Lists(lists) = &push.what {
+                for lineage in &lists.closed {
+                    self.seat.session().lock().known.forget(lineage);
+                }
             }
             // A call that was found on another tape brings what was said on that one.
             if push.tape == self.seat.tape || push.tape == tapes.tape_of(call) {

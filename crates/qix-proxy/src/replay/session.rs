@@ -178,8 +178,16 @@ impl Seat {
         let mut state = self.session.lock();
         let before = state.sockets.len();
         state.sockets.retain(|socket| socket.number != self.number);
-        if state.sockets.is_empty() && before > 0 {
+        if state.sockets.len() == before {
+            return;
+        }
+        if state.sockets.is_empty() {
             state.left = Some(now);
+        }
+        // Whoever sat beside it takes its place, unless it was a guest itself.
+        let mut same = state.sockets.iter_mut().filter(|socket| socket.tape == self.tape);
+        if let Some(heir) = same.next() {
+            heir.is_guest &= same.any(|socket| !socket.is_guest);
         }
     }
 }

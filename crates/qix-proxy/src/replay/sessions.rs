@@ -32,6 +32,8 @@ struct State {
     played: Vec<u64>,
     /// Sessions in `live`.
     count: usize,
+    /// How many there are when it is looked through for those that are over.
+    sweep_at: usize,
 }
 
 #[derive(Debug)]
@@ -73,7 +75,8 @@ impl LiveSessions {
     pub(super) fn new(tapes: &Tapes, merge: bool) -> Self {
         let recorded = RecordedSession::all(&tapes.tapes, merge);
         assert!(!recorded.is_empty(), "no connection was recorded");
-        let state = State { live: HashMap::new(), played: vec![0; recorded.len()], count: 0 };
+        let state =
+            State { live: HashMap::new(), played: vec![0; recorded.len()], count: 0, sweep_at: MOST_WAITING };
         Self { recorded, state: Mutex::new(state) }
     }
 
@@ -88,10 +91,10 @@ impl LiveSessions {
             user: visitor.user.clone(),
         };
         let mut state = self.state();
-        if state.count > MOST_WAITING {
-            state.sweep(now, true);
+        if state.count > state.sweep_at {
+            state.sweep(now);
         }
-        let State { live, played, count } = &mut *state;
+        let State { live, played, count, .. } = &mut *state;
         let sessions = live.entry(key).or_default();
         let before = sessions.len();
         sessions.retain(|live| live.is_alive(now));
@@ -133,21 +136,22 @@ impl LiveSessions {
 }
 
 impl State {
-    /// Ends sessions whose time is over, and if `force` is given the older half of those that only wait.
-    fn sweep(&mut self, now: Instant, force: bool) {
-        let waiting = |live: &Live| live.session.presence().1;
-        let mut since: Vec<Instant> =
-            self.live.values().flatten().filter(|live| live.is_alive(now)).filter_map(waiting).collect();
-        since.sort_unstable();
-        let oldest = since.get(since.len() / 2).copied().filter(|_| force);
+    /// Ends sessions whose time is over, and the older half of those without socket if they are too many.
+    fn sweep(&mut self, now: Instant) {
+        let since = |live: &Live| live.session.presence().1;
+        let alive = self.live.values().flatten().filter(|live| live.is_alive(now));
+        let mut waiting: Vec<Instant> = alive.filter_map(since).collect();
+        waiting.sort_unstable();
+        let oldest = waiting.get(waiting.len() / 2).filter(|_| waiting.len() > MOST_WAITING).copied();
         self.live.retain(|_, sessions| {
             sessions.retain(|live| {
-                live.is_alive(now)
-                    && waiting(live).is_none_or(|left| oldest.is_none_or(|oldest| left > oldest))
+                let is_young = since(live).is_none_or(|left| oldest.is_none_or(|oldest| left > oldest));
+                live.is_alive(now) && is_young
             });
             !sessions.is_empty()
         });
         self.count = self.live.values().map(Vec::len).sum();
+        self.sweep_at = self.count.max(MOST_WAITING / 2) * 2;
     }
 }
 
@@ -166,5 +170,32 @@ impl Live {
         let free = || recorded.tapes.iter().copied().find(|tape| !self.session.plays(*tape));
         let tape = next.or_else(free).unwrap_or(recorded.tapes[0]);
         self.session.join(tape, attached)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replay::tests::tapes;
+
+    #[tokio::test(start_paused = true)]
+    async fn sessions_that_are_over_or_too_many_are_not_kept() {
+        let sessions = LiveSessions::new(&tapes("1+ /app/x").0, false);
+        let attach = |name: usize, ttl: u64| {
+            let path = SessionPath::parse(&format!("/app/x/identity/{name}/ttl/{ttl}"));
+            sessions.attach(&Visitor { path, ..Visitor::default() }, Instant::now())
+        };
+        let first = attach(0, 0);
+        for name in 1..3 * MOST_WAITING {
+            // Half of them would wait for an hour.
+            drop(attach(name, 3600 * (name % 2) as u64));
+            tokio::time::advance(Duration::from_micros(1)).await;
+        }
+        let count = sessions.state().count;
+        assert!(count <= 2 * MOST_WAITING + 1, "{count}");
+        // The latest waits, and who is there stays.
+        assert!(attach(3 * MOST_WAITING - 1, 3600).attached);
+        assert!(attach(0, 0).attached);
+        drop(first);
     }
 }

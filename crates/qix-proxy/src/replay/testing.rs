@@ -25,16 +25,19 @@ const MOST_NAMED: usize = 20;
 /// # {"seq":1,"t":0,"conn":1,"kind":"open","url":"/app/Sales","status":101}
 /// # {"seq":2,"t":9,"conn":1,"kind":"frame","from":"client","json":{"id":1,"handle":-1,"method":"OpenDoc","params":["Sales"]}}
 /// # {"seq":3,"t":9,"conn":1,"kind":"frame","from":"engine","json":{"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}}
-/// # {"seq":4,"t":9,"conn":1,"kind":"frame","from":"client","json":{"id":2,"handle":1,"method":"Evaluate","params":["Sum(Sales)"]}}
-/// # {"seq":5,"t":9,"conn":1,"kind":"frame","from":"engine","json":{"id":2,"result":{"qReturn":"42"}}}
+/// # {"seq":4,"t":9,"conn":1,"kind":"frame","from":"client","json":{"id":2,"handle":1,"method":"GetObject","params":["KPI"]}}
+/// # {"seq":5,"t":9,"conn":1,"kind":"frame","from":"engine","json":{"id":2,"result":{"qReturn":{"qType":"GenericObject","qHandle":2}}}}
+/// # {"seq":6,"t":9,"conn":1,"kind":"frame","from":"client","json":{"id":3,"handle":2,"method":"GetLayout","params":[]}}
+/// # {"seq":7,"t":9,"conn":1,"kind":"frame","from":"engine","json":{"id":3,"result":{"qLayout":{"title":"Sales in total"}}}}
 /// # "#)?;
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 /// // In a test: "tests/data/sales.qixrec", recorded once in front of the engine.
-/// let replay = ReplayTest::open(&path)?.require("Evaluate");
+/// let replay = ReplayTest::open(&path)?.require("GetLayout");
 ///
 /// let session = Session::connect(&replay.connect()).await?;
 /// let doc = session.global().open_doc("Sales").await?;
-/// assert_eq!(doc.evaluate("Sum(Sales)").await?, "42");
+/// let layout: serde_json::Value = doc.get_object("KPI").await?.get_layout().await?;
+/// assert_eq!(layout["title"], "Sales in total");
 /// session.close().await;
 ///
 /// replay.finish();
