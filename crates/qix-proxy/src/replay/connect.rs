@@ -63,6 +63,9 @@ impl ReplayConnect {
     /// [`LoadError`] if the file cannot be read or holds no connection.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LoadError> {
         let (tapes, _) = Tapes::open(path)?;
+        if tapes.connections() == 0 {
+            return Err(LoadError::NoConnection);
+        }
         Ok(Self::new(Arc::new(tapes), &ReplaySettings::default()))
     }
 

@@ -77,6 +77,9 @@ impl ReplayTest {
     /// As [`open`](Self::open).
     pub fn open_with(path: impl AsRef<Path>, settings: &ReplaySettings) -> Result<Self, LoadError> {
         let (tapes, _) = Tapes::open(&path)?;
+        if tapes.connections() == 0 {
+            return Err(LoadError::NoConnection);
+        }
         Ok(Self {
             connect: ReplayConnect::new(Arc::new(tapes), settings),
             name: path.as_ref().display().to_string(),

@@ -504,7 +504,7 @@ fn repeat_once_is_a_miss_that_says_how_often_and_after_what_it_was_recorded() {
     );
     select(&mut player, 1);
     assert_eq!(layout(&mut player), "B");
-    assert!(layout(&mut player).ends_with("; it was recorded only 3 times"));
+    assert!(layout(&mut player).ends_with("; it was recorded 3 times, and has been answered as often"));
 }
 
 #[test]
