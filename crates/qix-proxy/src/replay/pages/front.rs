@@ -40,6 +40,7 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a body is read at once, in bytes.
 const PIECE: usize = 256 << 10;
 
+const NO_HTTP: &str = "this port replays recorded WebSocket traffic, and no plain HTTP was recorded: connect a Qlik client to it\n";
 const NO_TUNNEL: &str = "this port answers from a recording, and is no proxy\n";
 const FOREIGN: &str = "pages of your origin may not read this recording; start the replay with --allow-origin and the origin \
                        of the page\n";
@@ -103,13 +104,17 @@ impl PageFront {
         tapes: &Tapes,
     ) -> Result<Response<ResponseBody>, Request<Incoming>> {
         let (head, body) = request.into_parts();
+        let is_upgrade = front::is_upgrade(&head);
+        if !is_upgrade && tapes.pages.exchanges() == 0 {
+            tracing::warn!("turned plain HTTP away, of which the recording has none");
+            return Ok(front::said(StatusCode::NOT_IMPLEMENTED, NO_HTTP));
+        }
         if let Some(fault) = strict::fault(&head) {
             return Ok(front::said(StatusCode::BAD_REQUEST, format!("this request {fault}\n")));
         }
         if head.method == Method::CONNECT {
             return Ok(front::said(StatusCode::METHOD_NOT_ALLOWED, NO_TUNNEL));
         }
-        let is_upgrade = front::is_upgrade(&head);
         // No page opens a socket without saying from where.
         let is_page = !is_upgrade || head.headers.contains_key(ORIGIN);
         match self.origins.misuse(&head).filter(|_| is_page) {

@@ -198,9 +198,6 @@ impl Pages {
 
     /// Finds what answers a request.
     pub(super) fn find(&self, asked: &Asked<'_>, used: &mut Used) -> Result<Found, PageFault> {
-        if self.exchanges == 0 {
-            return Err(PageFault::NoHttp);
-        }
         if let Some(same) = self.by_key.get(&self.key(asked.method, asked.url, asked.host)) {
             return self.choose(same, asked, used).map(Found::Exchange);
         }

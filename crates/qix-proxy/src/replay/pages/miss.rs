@@ -18,8 +18,6 @@ pub struct PageMiss {
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum PageFault {
-    /// It has no plain HTTP at all.
-    NoHttp,
     /// It has no WebSocket, and one was asked for.
     NoSocket,
     /// It has other requests, of which this is the one that is most like it: method, path and query.
@@ -38,7 +36,6 @@ impl fmt::Display for PageMiss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}; ", self.method, self.url)?;
         match &self.fault {
-            PageFault::NoHttp => f.write_str("no plain HTTP was recorded"),
             PageFault::NoSocket => f.write_str("no WebSocket was recorded"),
             PageFault::Nearest(request) => write!(f, "nearest recorded request: {request}"),
             PageFault::OtherBody => f.write_str("it was recorded with another body"),

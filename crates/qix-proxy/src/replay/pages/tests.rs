@@ -400,7 +400,7 @@ async fn refused_upgrades_are_refused_again_before_the_one_that_was_accepted() {
     }
     assert_eq!(replay.upgrade("/app/never", "").await.status, 101);
     assert_eq!(replay.ask("GET /app/x", "", "").await.status, 501, "an upgrade is no page");
-    assert_eq!(replay.faults(), [PageFault::NoHttp]);
+    assert_eq!(replay.finish().await.missed, 0, "who has recorded no page misses none");
 }
 
 #[tokio::test]
