@@ -191,6 +191,32 @@ async fn nothing_is_listed_if_nobody_came_unless_strict() {
 
 #[cfg(unix)]
 #[tokio::test]
+async fn options_say_how_often_answers_are_given_and_what_does_not_count() {
+    let bundled = bundled();
+    for (options, codes) in [
+        (&["--repeat", "sticky"][..], [0, 0, -32099]),
+        (&["--repeat", "once"], [0, -32099, -32099]),
+        (&["--repeat", "cycle", "--ignore", "OpenDoc:/qDocName"], [0, 0, 0]),
+    ] {
+        let args = ["replay", "--listen", "127.0.0.1:0", bundled.to_str().unwrap()];
+        let server = Server::start(&[&args[..], options].concat()).await;
+        let mut client = RawClient::connect(server.address).await;
+        let mut found = Vec::new();
+        for app in ["Sales.qvf", "Sales.qvf", "Other.qvf"] {
+            let answer = client.call(1, -1, "OpenDoc", serde_json::json!([app])).await;
+            found.push(answer["error"]["code"].as_i64().unwrap_or_default());
+        }
+        assert_eq!(found, codes, "{options:?}");
+        client.close().await;
+        server.terminate().await;
+    }
+    let ended = run(&["replay", "--ignore", "qInfo", bundled.to_str().unwrap()]).await;
+    assert_eq!(ended.code, 2);
+    assert!(ended.stderr.contains("--ignore"), "{}", ended.stderr);
+}
+
+#[cfg(unix)]
+#[tokio::test]
 async fn closing_on_a_miss_tells_first_and_uses_a_code_after_which_nobody_comes_back() {
     let bundled = bundled();
     let args = ["replay", "--listen", "127.0.0.1:0", "--on-miss", "close", bundled.to_str().unwrap()];
