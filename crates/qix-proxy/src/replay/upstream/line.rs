@@ -61,7 +61,7 @@ impl Line {
                 question = questions.recv() => question,
                 () = self.listen() => continue,
             };
-            let Some(Question { ask, back }) = question else { break };
+            let Some(Question { ask, back, underway }) = question else { break };
             let patience = self.upstream.0.patience;
             let told = match timeout(patience, self.answer(&ask)).await {
                 Ok(told) => told,
@@ -71,6 +71,8 @@ impl Line {
                     Err(format!("it did not answer within {patience:?}"))
                 }
             };
+            // What it has changed is noted by now.
+            drop(underway);
             // An error means that the client is gone.
             let _ = back.send((ask, told));
         }
