@@ -18,6 +18,7 @@ use super::{
     output::Output,
     parse::entry_of,
     repair::{Scan, repair_in_place},
+    volume::is_at,
     writer::{Ending, Writer},
     zip::Zip,
 };
@@ -228,7 +229,11 @@ impl Appender {
             state.writer.close(conn, t, &Ending::default());
         }
         state.writer.end(t, None);
-        let synced = state.writer.output.medium().sync_all();
+        let file = state.writer.output.medium();
+        let synced = match is_at(Ok(file), &self.path) {
+            true => file.sync_all(),
+            false => Err(io::Error::other("another program has replaced it meanwhile")),
+        };
         match state.writer.output.resume().map_or(synced, Err) {
             Err(error) => Err(self.failed(error)),
             Ok(()) => Ok(state.added),
@@ -369,6 +374,22 @@ mod tests {
         assert!(error.ends_with("another program has changed it since it was read"), "{error}");
         assert_eq!(late.seal().unwrap(), 0);
         assert!(fs::read(&path).unwrap() == before);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_went_into_a_file_that_another_program_has_replaced_is_not_said_to_be_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.qixrec");
+        fs::write(&path, BUNDLED).unwrap();
+        let first = Appender::open([&path], &Redaction::standard()).unwrap();
+        let conn = first.connection("/x").unwrap();
+        // To it, this is a file that a crash has left.
+        let second = Appender::open([&path], &Redaction::standard()).unwrap();
+        first.text(conn, Side::Client, ASK);
+        let error = chain(&first.seal().unwrap_err());
+        assert!(error.ends_with("another program has replaced it meanwhile"), "{error}");
+        assert_eq!(second.seal().unwrap(), 0);
     }
 
     #[test]
