@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     fmt::Display,
+    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -21,6 +22,7 @@ use crate::{
     replay::{
         journal::{Deed, Journal},
         key::shortened,
+        path::SessionPath,
     },
 };
 
@@ -138,7 +140,9 @@ impl Line {
         if self.open.is_some() {
             return Ok(());
         }
-        let connect = (self.upstream.0.connect)(&self.path)?;
+        // The client's own session may have been there before, or be used by others: what was done there, nobody knows here.
+        let identity = format!("replay-{:016x}", RandomState::new().hash_one(()));
+        let connect = (self.upstream.0.connect)(&SessionPath::alone(&self.path, &identity))?;
         let socket = connect.connect().await.map_err(|error| chain(&error))?;
         let conn = match &self.upstream.0.appender {
             Some(appender) => Some(appender.connection(&self.path).map_err(|error| chain(&error))?),
