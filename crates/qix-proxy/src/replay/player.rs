@@ -230,6 +230,10 @@ impl Player {
                 }
                 self.say_lists(&all, after, out);
             }
+            Heard::Told { lists, all } => {
+                let lists = if all { self.with_all_changed((*lists).clone()) } else { (*lists).clone() };
+                self.say_lists(&lists, Duration::ZERO, out);
+            }
             Heard::Close(code, reason) => out.push(at(Duration::ZERO, Outgoing::Close(code, reason))),
             Heard::Cut => out.push(at(Duration::ZERO, Outgoing::Drop)),
         }

@@ -31,7 +31,8 @@ type Connector = Box<dyn Fn(&str) -> Result<WsConnect, String> + Send + Sync>;
 
 /// An engine that is asked for what the recording does not have, and the recording to which its answers are added.
 ///
-/// A live session has one connection to it, made at the first miss, with the path of the client. The objects that the client has
+/// A live session has one connection to it, made at the first miss, with the path of the client but an identity that nobody else has,
+/// so that no other session's state is answered from. The objects that the client has
 /// opened are opened there in the same way when they are needed, and what it has changed so far is changed there first, so
 /// that the answer is one of the right state. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! What a player does about requests that the recording cannot answer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use qix_protocol::{
     Lineage,
@@ -13,6 +13,7 @@ use crate::replay::{
     answer::Lists,
     journal::Deed,
     key::names_a_request,
+    session::Heard,
     upstream::{Body, Told},
 };
 
@@ -137,15 +138,29 @@ impl Player {
                 text.write(error);
             }
         }
-        let [mut changed, closed, suspended] = told.lists;
-        if told.moved {
-            let others: Vec<Lineage> =
-                self.handles.keys().filter(|lineage| !changed.contains(lineage)).cloned().collect();
-            changed.extend(others);
+        let [changed, closed, suspended] = told.lists;
+        let mut lists = Lists { changed, closed, suspended };
+        for lineage in &lists.closed {
+            self.seat.session().lock().known.forget(lineage);
         }
-        self.write_lists(&mut text, &Lists { changed, closed, suspended });
+        if told.moved || !lists.is_empty() {
+            let heard = Heard::Told { lists: Arc::new(lists.clone()), all: told.moved };
+            self.seat.tell_guests(|_| false, &heard);
+        }
+        if told.moved {
+            lists = self.with_all_changed(lists);
+        }
+        self.write_lists(&mut text, &lists);
         text.write(b"}");
         out.push(at(Duration::ZERO, Outgoing::Text(text)));
+    }
+
+    /// Adds all objects that are open here to those that were changed.
+    pub(super) fn with_all_changed(&self, mut lists: Lists) -> Lists {
+        let others: Vec<Lineage> =
+            self.handles.keys().filter(|lineage| !lists.changed.contains(lineage)).cloned().collect();
+        lists.changed.extend(others);
+        lists
     }
 }
 
