@@ -279,7 +279,11 @@ fn find_end(file: &mut File) -> io::Result<(Range<u64>, Option<Zip>)> {
         let before = tail.strip_suffix(b"\n").unwrap_or(&tail);
         Some(memchr::memrchr(b'\n', before).map_or(0, |at| at + 1)).filter(|at| is_end(&tail[*at..]))
     };
-    let at = found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its last line is no `end`"))?;
+    let fault = match is_zipped {
+        true => "it was compressed as a whole, and not by a recorder: unpack it first",
+        false => "its last line is no `end`",
+    };
+    let at = found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, fault))?;
     Ok((start + at as u64..size, if is_zipped { Some(Zip::new()?) } else { None }))
 }
 
@@ -349,6 +353,18 @@ mod tests {
         let conn = add(&path);
         check_added(&path, before, conn);
         assert!(fs::read(&path).unwrap().starts_with(&frames[0]));
+    }
+
+    #[test]
+    fn file_that_another_program_has_compressed_is_refused_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.qixrec.zst");
+        fs::write(&path, zstd::bulk::compress(BUNDLED, 1).unwrap()).unwrap();
+        let error = chain(&Appender::open([&path], &Redaction::standard()).unwrap_err());
+        assert!(
+            error.ends_with("it was compressed as a whole, and not by a recorder: unpack it first"),
+            "{error}"
+        );
     }
 
     #[test]
