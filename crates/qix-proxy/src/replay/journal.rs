@@ -23,6 +23,8 @@ pub(super) struct Deed {
     pub(super) params: Option<Bytes>,
     /// The objects in its answer, in order.
     pub(super) opens: Vec<Lineage>,
+    /// Whether its answer said that nothing was done.
+    pub(super) in_vain: bool,
 }
 
 impl fmt::Debug for Deed {
@@ -170,6 +172,11 @@ impl Journal {
     }
 }
 
+/// Returns whether an out member, its name as JSON, says that nothing was done, as selections do of values that are not there.
+pub(super) fn says_no(name: &[u8], value: &[u8]) -> bool {
+    matches!(name, b"\"qSuccess\"" | b"\"qReturn\"") && value == b"false"
+}
+
 /// Returns whether a method changes what others answer.
 pub(super) fn changes_something(method: &str) -> bool {
     const READS: [&str; 13] = [
@@ -199,7 +206,7 @@ mod tests {
     }
 
     fn deed(method: &str, opens: Vec<Lineage>) -> Deed {
-        Deed { on: Lineage::GLOBAL, method: method.into(), params: None, opens }
+        Deed { on: Lineage::GLOBAL, method: method.into(), params: None, opens, in_vain: false }
     }
 
     #[test]

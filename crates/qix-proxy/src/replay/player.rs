@@ -175,7 +175,7 @@ impl Player {
                         self.opened.clear();
                         self.answer(request.as_ref(), &answer, latency, out);
                         if self.asks() && !matches!(answer.body, Body::Error(_)) {
-                            self.note(original);
+                            self.note(original, &answer);
                         }
                         self.share(call, &answer, latency);
                         None

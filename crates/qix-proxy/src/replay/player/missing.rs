@@ -10,8 +10,8 @@ use qix_protocol::{
 use super::{ENVELOPE, Outgoing, Player, Said, at};
 use crate::replay::{
     Ask, Miss, OnMiss, Text,
-    answer::Lists,
-    journal::Deed,
+    answer::{self, Lists, RecordedAnswer},
+    journal::{Deed, says_no},
     key::names_a_request,
     session::Heard,
     upstream::{Body, Told},
@@ -86,12 +86,22 @@ impl Player {
     }
 
     /// Notes a call that was answered from the recording, so that an upstream can be brought to the same state.
-    pub(super) fn note(&mut self, original: &[u8]) {
+    pub(super) fn note(&mut self, original: &[u8], answer: &RecordedAnswer) {
         let opens = std::mem::take(&mut self.opened);
         let Ok(request) = Request::parse(original) else { return };
         let on = self.lineage_of(request.handle);
         let params = request.params.map(|params| params.as_bytes().to_vec().into());
-        self.seat.session().journal().note(Deed { on, method: request.method.into(), params, opens });
+        let in_vain = match &answer.body {
+            answer::Body::Result(members) => members.iter().any(|(name, value)| says_no(name, value.text())),
+            _ => false,
+        };
+        self.seat.session().journal().note(Deed {
+            on,
+            method: request.method.into(),
+            params,
+            opens,
+            in_vain,
+        });
     }
 
     /// Says what the upstream has said, in the client's dialect and with the handles of this connection.

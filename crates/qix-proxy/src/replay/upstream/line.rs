@@ -130,7 +130,8 @@ impl Line {
         if answer.error.is_none() {
             let opens = told.opened();
             let (on, method, params) = (ask.on.clone(), ask.method.clone(), ask.params.clone());
-            open.own.extend(journal.note(Deed { on, method, params, opens }));
+            let in_vain = told.says_no();
+            open.own.extend(journal.note(Deed { on, method, params, opens, in_vain }));
             told.moved = journal.depart(&ask.on, &ask.method);
         }
         Ok(told)
@@ -196,6 +197,9 @@ impl Line {
         }
         if let Some(error) = &answer.error {
             return Err(format!("{} was refused: {error}", step(deed)));
+        }
+        if Mirror::says_no(&answer) && !deed.in_vain {
+            return Err(format!("{} does nothing there, and did something in the recording", step(deed)));
         }
         let open = self.open.as_mut().ok_or_else(gone)?;
         for (lineage, handle) in deed.opens.iter().zip(Mirror::handles_in(&answer)) {

@@ -196,3 +196,21 @@ async fn report_of_a_test_has_only_what_the_engine_could_not_answer_either() {
     assert!(report.contains("CancelRequest") && !report.contains("SelectListObjectValues(["), "{report}");
     assert_eq!(report.lines().count(), 2, "{report}");
 }
+
+#[tokio::test]
+async fn change_that_does_nothing_at_the_engine_is_no_way_to_an_answer() {
+    const READ: &str = r#"{"id":5,"handle":2,"method":"GetProperties","params":[]}"#;
+    let read = format!("\n1> {READ}\n1< {}", r#"{"id":5,"result":{"qProp":{}}}"#);
+    // The value is not there.
+    let engine = engine(&format!("{OPENS}{}{read}", SELECTS.replace("true}}", "false}}"))).await;
+    let mut socket = replay(&format!("{OPENS}{SELECTS}"), &engine).connect().await.unwrap();
+    let heard = ask(&mut socket, &[OPEN[0], OPEN[1], SELECT, READ]).await;
+    let says =
+        "upstream: SelectListObjectValues on OpenDoc(\\\"x\\\") / GetObject(\\\"LB\\\") does nothing there";
+    assert!(heard[2].contains("true") && heard[3].contains(says), "{}", heard[3]);
+    // It did nothing in the recording either.
+    let script = format!("{OPENS}{}", SELECTS.replace("true}}", "false}}"));
+    let mut socket = replay(&script, &engine).connect().await.unwrap();
+    let heard = ask(&mut socket, &[OPEN[0], OPEN[1], SELECT, READ]).await;
+    assert!(heard[3].contains("qProp"), "{heard:?}");
+}
