@@ -18,6 +18,7 @@ use super::{
     output::Output,
     parse::entry_of,
     repair::{Scan, repair_in_place},
+    volume::is_at,
     writer::{Ending, Writer},
     zip::Zip,
 };
@@ -228,7 +229,11 @@ impl Appender {
             state.writer.close(conn, t, &Ending::default());
         }
         state.writer.end(t, None);
-        let synced = state.writer.output.medium().sync_all();
+        let file = state.writer.output.medium();
+        let synced = match is_at(Ok(file), &self.path) {
+            true => file.sync_all(),
+            false => Err(io::Error::other("another program has replaced it meanwhile")),
+        };
         match state.writer.output.resume().map_or(synced, Err) {
             Err(error) => Err(self.failed(error)),
             Ok(()) => Ok(state.added),
@@ -274,7 +279,11 @@ fn find_end(file: &mut File) -> io::Result<(Range<u64>, Option<Zip>)> {
         let before = tail.strip_suffix(b"\n").unwrap_or(&tail);
         Some(memchr::memrchr(b'\n', before).map_or(0, |at| at + 1)).filter(|at| is_end(&tail[*at..]))
     };
-    let at = found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "its last line is no `end`"))?;
+    let fault = match is_zipped {
+        true => "it was compressed as a whole, and not by a recorder: unpack it first",
+        false => "its last line is no `end`",
+    };
+    let at = found.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, fault))?;
     Ok((start + at as u64..size, if is_zipped { Some(Zip::new()?) } else { None }))
 }
 
@@ -347,6 +356,18 @@ mod tests {
     }
 
     #[test]
+    fn file_that_another_program_has_compressed_is_refused_with_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.qixrec.zst");
+        fs::write(&path, zstd::bulk::compress(BUNDLED, 1).unwrap()).unwrap();
+        let error = chain(&Appender::open([&path], &Redaction::standard()).unwrap_err());
+        assert!(
+            error.ends_with("it was compressed as a whole, and not by a recorder: unpack it first"),
+            "{error}"
+        );
+    }
+
+    #[test]
     fn nothing_is_written_before_there_is_something_to_add() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.qixrec");
@@ -369,6 +390,22 @@ mod tests {
         assert!(error.ends_with("another program has changed it since it was read"), "{error}");
         assert_eq!(late.seal().unwrap(), 0);
         assert!(fs::read(&path).unwrap() == before);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_went_into_a_file_that_another_program_has_replaced_is_not_said_to_be_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.qixrec");
+        fs::write(&path, BUNDLED).unwrap();
+        let first = Appender::open([&path], &Redaction::standard()).unwrap();
+        let conn = first.connection("/x").unwrap();
+        // To it, this is a file that a crash has left.
+        let second = Appender::open([&path], &Redaction::standard()).unwrap();
+        first.text(conn, Side::Client, ASK);
+        let error = chain(&first.seal().unwrap_err());
+        assert!(error.ends_with("another program has replaced it meanwhile"), "{error}");
+        assert_eq!(second.seal().unwrap(), 0);
     }
 
     #[test]

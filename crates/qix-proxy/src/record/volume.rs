@@ -265,7 +265,7 @@ impl Volume {
 
     /// Notices that the file was moved or deleted. What is written to it then may be lost, or land in what somebody archives.
     fn look(&mut self, common: &mut Common, t: u64, open: Open<'_>) {
-        if self.outage.is_none() && !is_at(&self.writer.output, &self.path) {
+        if self.outage.is_none() && !is_at(self.writer.output.medium().file(), &self.path) {
             tracing::warn!("{} was moved or deleted; recording goes on in a new file", self.path.display());
             self.rotate(common, t, open);
         }
@@ -427,11 +427,12 @@ fn name_of(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
+/// Returns whether the file is still the one of this name, as far as can be told.
 #[cfg(unix)]
-fn is_at(output: &Output<Disk>, path: &Path) -> bool {
+pub(super) fn is_at(file: io::Result<&File>, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
 
-    let Ok(ours) = output.medium().file().and_then(File::metadata) else { return true };
+    let Ok(ours) = file.and_then(File::metadata) else { return true };
     match fs::metadata(path) {
         Ok(found) => (found.dev(), found.ino()) == (ours.dev(), ours.ino()),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
@@ -439,7 +440,7 @@ fn is_at(output: &Output<Disk>, path: &Path) -> bool {
 }
 
 #[cfg(not(unix))]
-fn is_at(_: &Output<Disk>, _: &Path) -> bool {
+pub(super) fn is_at(_: io::Result<&File>, _: &Path) -> bool {
     // An open file cannot be moved there.
     true
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::{HashMap, HashSet},
     fmt,
-    sync::Arc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use bytes::Bytes;
@@ -23,6 +23,8 @@ pub(super) struct Deed {
     pub(super) params: Option<Bytes>,
     /// The objects in its answer, in order.
     pub(super) opens: Vec<Lineage>,
+    /// Whether its answer said that nothing was done.
+    pub(super) in_vain: bool,
 }
 
 impl fmt::Debug for Deed {
@@ -51,6 +53,67 @@ pub(super) struct Journal {
     adrift: bool,
     /// Objects that are, without the session.
     changed: HashSet<Lineage>,
+    /// What calls may change that are on their way to the upstream, and how many of them.
+    underway: HashMap<Reach, usize>,
+}
+
+/// What a call that is not in the recording may change, as far as the recording has it.
+#[derive(Clone, Debug, Eq, Hash, PartialEq)]
+enum Reach {
+    Nothing,
+    /// This object.
+    Own(Lineage),
+    Anything,
+}
+
+impl Reach {
+    fn of(on: &Lineage, method: &str) -> Self {
+        let own = on.class() == "GenericObject"
+            && matches!(method, "SetProperties" | "ApplyPatches" | "SetFullPropertyTree");
+        let makes = method.starts_with("Create")
+            || method.starts_with("GetOrCreate")
+            || method.starts_with("Destroy");
+        if own {
+            Self::Own(on.clone())
+        } else if changes_something(method) && !makes {
+            Self::Anything
+        } else {
+            Self::Nothing
+        }
+    }
+}
+
+/// A call that is on its way to the upstream until this is dropped.
+#[derive(Debug)]
+pub(super) struct Underway {
+    journal: Arc<Mutex<Journal>>,
+    reach: Reach,
+}
+
+impl Underway {
+    /// Notes that a call is on its way, before which the client may ask no more of the recording what the call may change.
+    pub(super) fn note(journal: &Arc<Mutex<Journal>>, on: &Lineage, method: &str) -> Self {
+        let reach = Reach::of(on, method);
+        *lock(journal).underway.entry(reach.clone()).or_default() += 1;
+        Self { journal: journal.clone(), reach }
+    }
+}
+
+impl Drop for Underway {
+    fn drop(&mut self) {
+        let mut journal = lock(&self.journal);
+        if let Some(count) = journal.underway.get_mut(&self.reach) {
+            *count -= 1;
+            if *count == 0 {
+                journal.underway.remove(&self.reach);
+            }
+        }
+    }
+}
+
+fn lock(journal: &Mutex<Journal>) -> MutexGuard<'_, Journal> {
+    // A deed is added whole or not at all.
+    journal.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Journal {
@@ -91,23 +154,27 @@ impl Journal {
     /// Notes that a call was made at an engine which is not in the recording: what it changed, the recording does not know.
     /// Returns whether that may be anything.
     pub(super) fn depart(&mut self, on: &Lineage, method: &str) -> bool {
-        let own = on.class() == "GenericObject"
-            && matches!(method, "SetProperties" | "ApplyPatches" | "SetFullPropertyTree");
-        let makes = method.starts_with("Create")
-            || method.starts_with("GetOrCreate")
-            || method.starts_with("Destroy");
-        let anything = changes_something(method) && !makes && !own;
-        self.adrift |= anything;
-        if own {
-            self.changed.insert(on.clone());
+        let reach = Reach::of(on, method);
+        self.adrift |= reach == Reach::Anything;
+        if let Reach::Own(object) = &reach {
+            self.changed.insert(object.clone());
         }
-        anything
+        reach == Reach::Anything
     }
 
-    /// Returns whether what the recording says of an object may no longer be so.
+    /// Returns whether what the recording says of an object may no longer be so, or will not be once the upstream has answered.
     pub(super) fn has_departed(&self, lineage: &Lineage) -> bool {
-        *lineage != Lineage::GLOBAL && (self.adrift || self.changed.contains(lineage))
+        let underway = |reach| self.underway.contains_key(&reach);
+        let changes = || {
+            !self.underway.is_empty() && (underway(Reach::Anything) || underway(Reach::Own(lineage.clone())))
+        };
+        *lineage != Lineage::GLOBAL && (self.adrift || self.changed.contains(lineage) || changes())
     }
+}
+
+/// Returns whether an out member, its name as JSON, says that nothing was done, as selections do of values that are not there.
+pub(super) fn says_no(name: &[u8], value: &[u8]) -> bool {
+    matches!(name, b"\"qSuccess\"" | b"\"qReturn\"") && value == b"false"
 }
 
 /// Returns whether a method changes what others answer.
@@ -139,7 +206,7 @@ mod tests {
     }
 
     fn deed(method: &str, opens: Vec<Lineage>) -> Deed {
-        Deed { on: Lineage::GLOBAL, method: method.into(), params: None, opens }
+        Deed { on: Lineage::GLOBAL, method: method.into(), params: None, opens, in_vain: false }
     }
 
     #[test]

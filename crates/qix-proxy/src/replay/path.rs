@@ -57,6 +57,16 @@ impl SessionPath {
         parsed
     }
 
+    /// Returns path and query of a session that nobody else is in, if it is one of an app: with this identity, and without time to
+    /// live.
+    pub(super) fn alone(path_and_query: &str, identity: &str) -> String {
+        let path = Self::parse(path_and_query);
+        if path.app.is_empty() {
+            return path_and_query.to_owned();
+        }
+        format!("{}/identity/{identity}{}", path.bare, &path_and_query[path.whole.len()..])
+    }
+
     /// Returns how much `recorded` differs from this path: 0 is not at all, 3 in everything.
     pub(super) fn distance(&self, recorded: &Self) -> u8 {
         if self.whole == recorded.whole {
@@ -84,6 +94,17 @@ mod tests {
             assert_eq!(SessionPath::parse(odd).ttl, None, "{odd}");
         }
         assert_eq!(SessionPath::parse("/app/x/ttl/99999999999").ttl, Some(LONGEST_TTL));
+    }
+
+    #[test]
+    fn session_of_its_own_has_another_identity_and_all_else_of_the_path() {
+        let alone = |path| SessionPath::alone(path, "me");
+        assert_eq!(
+            alone("/vp/app/a%2Fb/identity/x/ttl/30?a=1&b=/ttl/1"),
+            "/vp/app/a%2Fb/identity/me?a=1&b=/ttl/1"
+        );
+        assert_eq!(alone("/app/x"), "/app/x/identity/me");
+        assert_eq!(alone("/?a=1"), "/?a=1");
     }
 
     #[test]

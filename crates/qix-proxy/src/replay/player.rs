@@ -175,7 +175,7 @@ impl Player {
                         self.opened.clear();
                         self.answer(request.as_ref(), &answer, latency, out);
                         if self.asks() && !matches!(answer.body, Body::Error(_)) {
-                            self.note(original);
+                            self.note(original, &answer);
                         }
                         self.share(call, &answer, latency);
                         None
@@ -229,6 +229,10 @@ impl Player {
                     all.join(lists, |lineage| !opened.contains(&lineage));
                 }
                 self.say_lists(&all, after, out);
+            }
+            Heard::Told { lists, all } => {
+                let lists = if all { self.with_all_changed((*lists).clone()) } else { (*lists).clone() };
+                self.say_lists(&lists, Duration::ZERO, out);
             }
             Heard::Close(code, reason) => out.push(at(Duration::ZERO, Outgoing::Close(code, reason))),
             Heard::Cut => out.push(at(Duration::ZERO, Outgoing::Drop)),

@@ -82,7 +82,8 @@ impl<C> RecordOrReplay<C> {
     ///
     /// [`RecordOrReplayError`] says what to do.
     pub fn from_env(path: impl AsRef<Path>, connect: C) -> Result<Self, RecordOrReplayError> {
-        Self::from_vars(path, connect, |name| std::env::var(name).ok())
+        // What is no Unicode is set all the same.
+        Self::from_vars(path, connect, |name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
     }
 
     /// Decides as [`from_env`](Self::from_env) by variables from elsewhere.
@@ -95,7 +96,10 @@ impl<C> RecordOrReplay<C> {
         connect: C,
         var: impl Fn(&str) -> Option<String>,
     ) -> Result<Self, RecordOrReplayError> {
-        let is_set = |name| var(name).is_some_and(|value| !matches!(&*value, "" | "0" | "false"));
+        let is_set = |name| {
+            let says_no = |value: &str| matches!(value, "" | "0") || value.eq_ignore_ascii_case("false");
+            var(name).is_some_and(|value| !says_no(&value))
+        };
         let path = path.as_ref();
         if !is_set("QIX_RECORD") {
             if !path.exists() {
@@ -248,9 +252,10 @@ mod tests {
         assert_eq!(fs::read_to_string(&path).unwrap(), OLD);
         // Replaying is what CI is there for.
         assert!(decide(&path, &[("CI", "true")]).0.unwrap().replay().is_some());
-        for off in ["", "0", "false"] {
+        for off in ["", "0", "false", "False"] {
             let recording = decide(&path, &[("QIX_RECORD", "1"), ("CI", off)]).0.unwrap();
             assert!(recording.replay().is_none(), "{off:?}");
+            assert!(decide(&path, &[("QIX_RECORD", off)]).0.unwrap().replay().is_some(), "{off:?}");
         }
     }
 

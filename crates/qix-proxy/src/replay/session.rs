@@ -9,7 +9,9 @@ use std::{
 
 use tokio::time::Instant;
 
-use super::{Progress, index::CallId, journal::Journal, known::Known, tape::Moment, upstream::Link};
+use super::{
+    Progress, answer::Lists, index::CallId, journal::Journal, known::Known, tape::Moment, upstream::Link,
+};
 
 /// More than a socket that is alive has waiting. Behind it is a client that does not read, while others of its session act.
 const MOST_WAITING: usize = 100_000;
@@ -43,12 +45,14 @@ struct SocketState {
 }
 
 /// What happens to a socket without its client's doing.
-#[derive(Clone, Debug, Eq, PartialEq)]
+#[derive(Clone, Debug)]
 pub(super) enum Heard {
     /// Another socket's call has caused a push on the recorded connection that this one plays.
     Push { call: CallId, moment: Moment, index: usize, after: Duration },
     /// Another socket's call has changed objects.
     Lists { call: CallId, after: Duration },
+    /// An upstream has done what another socket asked for: these objects were changed, or all that are open.
+    Told { lists: Arc<Lists>, all: bool },
     /// The test, or the user, closes the socket.
     Close(Option<u16>, String),
     /// The test, or the user, breaks the connection.

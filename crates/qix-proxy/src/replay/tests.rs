@@ -23,7 +23,7 @@ fn try_tapes(script: &str) -> Result<(Arc<Tapes>, LoadReport), LoadError> {
     Ok((Arc::new(tapes), report))
 }
 
-fn recording(script: &str) -> String {
+pub(super) fn recording(script: &str) -> String {
     let mut text = String::from("{\"qixrec\":[1,0]}\n");
     for (index, line) in script.lines().map(str::trim).filter(|line| !line.is_empty()).enumerate() {
         let (conn, rest) = line.split_at(1);

@@ -3,6 +3,8 @@
 mod ask;
 mod line;
 mod mirror;
+#[cfg(test)]
+mod tests;
 
 use std::{
     fmt,
@@ -15,7 +17,7 @@ pub(super) use ask::{Body, Told};
 use qix_transport::WsConnect;
 use tokio::{sync::mpsc, task::JoinSet, time::timeout};
 
-use super::journal::Journal;
+use super::journal::{Journal, Underway};
 use crate::record::{AppendError, Appender};
 use line::Line;
 
@@ -29,7 +31,8 @@ type Connector = Box<dyn Fn(&str) -> Result<WsConnect, String> + Send + Sync>;
 
 /// An engine that is asked for what the recording does not have, and the recording to which its answers are added.
 ///
-/// A live session has one connection to it, made at the first miss, with the path of the client. The objects that the client has
+/// A live session has one connection to it, made at the first miss, with the path of the client but an identity that nobody else has,
+/// so that no other session's state is answered from. The objects that the client has
 /// opened are opened there in the same way when they are needed, and what it has changed so far is changed there first, so
 /// that the answer is one of the right state. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -107,12 +110,12 @@ impl Upstream {
     /// Begins to take questions of a live session. It ends when the link is dropped.
     pub(super) fn link(&self, path_and_query: &str, journal: Arc<Mutex<Journal>>) -> Link {
         let (questions, asked) = mpsc::channel(MOST_QUESTIONS);
-        let line = Line::new(self.clone(), path_and_query.to_owned(), journal);
+        let line = Line::new(self.clone(), path_and_query.to_owned(), journal.clone());
         let mut lines = self.lines();
         // Those of sessions that are over.
         while lines.try_join_next().is_some() {}
         lines.spawn(line.run(asked));
-        Link(questions)
+        Link { questions, journal }
     }
 
     fn lines(&self) -> std::sync::MutexGuard<'_, JoinSet<()>> {
@@ -129,22 +132,30 @@ pub(super) type Answered = (Box<Ask>, Result<Told, String>);
 struct Question {
     ask: Box<Ask>,
     back: mpsc::UnboundedSender<Answered>,
+    /// Whoever asks the recording meanwhile what this may change, is answered after it.
+    underway: Underway,
 }
 
 /// A live session's way to the upstream.
 #[derive(Debug)]
-pub(super) struct Link(mpsc::Sender<Question>);
+pub(super) struct Link {
+    questions: mpsc::Sender<Question>,
+    journal: Arc<Mutex<Journal>>,
+}
 
 impl Link {
     /// Asks, and has the answer sent `back`.
     pub(super) fn ask(&self, ask: Box<Ask>, back: mpsc::UnboundedSender<Answered>) {
-        if let Err(error) = self.0.try_send(Question { ask, back }) {
-            let question = match error {
-                mpsc::error::TrySendError::Full(question) | mpsc::error::TrySendError::Closed(question) => {
-                    question
+        let underway = Underway::note(&self.journal, &ask.on, &ask.method);
+        if let Err(error) = self.questions.try_send(Question { ask, back, underway }) {
+            let (question, says) = match error {
+                mpsc::error::TrySendError::Full(question) => {
+                    (question, format!("more than {MOST_QUESTIONS} questions wait for it"))
+                }
+                mpsc::error::TrySendError::Closed(question) => {
+                    (question, "the replay is being ended".to_owned())
                 }
             };
-            let says = format!("more than {MOST_QUESTIONS} questions wait for it");
             // An error means that the client is gone.
             let _ = question.back.send((question.ask, Err(says)));
         }

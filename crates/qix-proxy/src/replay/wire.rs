@@ -142,8 +142,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                     let code = payload.first_chunk().map(|code| u16::from_be_bytes(*code));
                     let code = code.filter(|code| CloseCode::new(*code).is_sendable());
                     // What it asked before is answered, should it still listen.
-                    while let Some(Saying::Text(text)) = self.conversation.say_at_once() {
-                        self.outbox.text(&text);
+                    loop {
+                        match self.conversation.say_at_once() {
+                            Some(Saying::Text(text)) => self.outbox.text(&text),
+                            Some(Saying::Binary(bytes)) => self.outbox.binary(&bytes),
+                            Some(Saying::Close(..) | Saying::Drop) | None => break,
+                        }
                     }
                     self.outbox.close(code, "");
                     break Ending::Answered;
@@ -236,6 +240,30 @@ mod tests {
         }
         served.await.unwrap();
         assert_eq!((answers, stage.summary().answered), (50, 50));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn binary_messages_before_a_goodbye_are_said_too() {
+        const RECORDING: &str = r#"{"qixrec":[1,1]}
+{"seq":1,"t":0,"conn":1,"kind":"open","url":"/","status":101}
+{"seq":2,"t":0,"conn":1,"kind":"frame","from":"client","json":{"id":1,"method":"M"}}
+{"seq":3,"t":0,"conn":1,"kind":"frame","from":"engine","base64":"AQI=","opcode":2}
+{"seq":4,"t":0,"conn":1,"kind":"frame","from":"engine","json":{"id":1,"result":{}}}
+"#;
+        let reader = crate::record::RecordingReader::new(RECORDING.as_bytes(), "test").unwrap();
+        let tapes = crate::replay::Tapes::load(reader).unwrap().0;
+        let stage = Stage::new(tapes.into(), &ReplaySettings::default(), |_| {});
+        let conversation = Conversation::open(stage.into(), &super::super::sessions::Visitor::default());
+        let (stream, theirs) = duplex(1000);
+        let mut client = client(stream).await;
+        // All of it is there before the replay looks.
+        client.feed(Message::text(r#"{"id":7,"method":"M"}"#)).await.unwrap();
+        client.close(None).await.unwrap();
+        let served = tokio::spawn(async move { converse(theirs, b"", conversation).await });
+        assert_eq!(client.next().await.unwrap().unwrap(), Message::binary(vec![1, 2]));
+        let answer = r#"{"jsonrpc":"2.0","id":7,"result":{}}"#;
+        assert_eq!(client.next().await.unwrap().unwrap(), Message::text(answer));
+        served.await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

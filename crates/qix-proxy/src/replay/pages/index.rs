@@ -303,7 +303,9 @@ impl Pages {
             only_for.is_none_or(|only_for| asked.validators.as_deref() == Some(only_for))
         });
         prefer(&mut left, |at| self.recorded[at].only_for.is_some());
-        let left = self.like(left, asked);
+        let mut left = self.like(left, asked);
+        // A time is one of now, or says which data is wanted.
+        prefer(&mut left, |at| *self.recorded[at].url == *asked.url);
         used.next(&left).or(left.last().copied()).ok_or(PageFault::Partial)
     }
 

@@ -159,6 +159,16 @@ impl Replay {
 const UPSTREAM: &str = "wss://sense.example.com/";
 
 #[tokio::test]
+async fn times_that_were_recorded_are_told_apart_and_others_make_no_difference() {
+    let range = |from: &str| http("GET", &format!("/a?from={from}"), 200, from);
+    let replay = Replay::of("", vec![range("1600000000000"), range("1700000000000")]).await;
+    for from in ["1700000000000", "1600000000000", "1700000000000"] {
+        assert_eq!(replay.get(&format!("/a?from={from}")).await, from);
+    }
+    assert_eq!(replay.get("/a?from=1750000000000").await, "1700000000000");
+}
+
+#[tokio::test]
 async fn recorded_page_is_answered_with_its_headers_and_its_own_length() {
     let page = with(
         http("GET", "/hub/", 200, "<p>Grüße</p>"),

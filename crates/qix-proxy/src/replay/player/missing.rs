@@ -1,6 +1,6 @@
 //! What a player does about requests that the recording cannot answer.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use qix_protocol::{
     Lineage,
@@ -10,9 +10,10 @@ use qix_protocol::{
 use super::{ENVELOPE, Outgoing, Player, Said, at};
 use crate::replay::{
     Ask, Miss, OnMiss, Text,
-    answer::Lists,
-    journal::Deed,
+    answer::{self, Lists, RecordedAnswer},
+    journal::{Deed, says_no},
     key::names_a_request,
+    session::Heard,
     upstream::{Body, Told},
 };
 
@@ -85,12 +86,22 @@ impl Player {
     }
 
     /// Notes a call that was answered from the recording, so that an upstream can be brought to the same state.
-    pub(super) fn note(&mut self, original: &[u8]) {
+    pub(super) fn note(&mut self, original: &[u8], answer: &RecordedAnswer) {
         let opens = std::mem::take(&mut self.opened);
         let Ok(request) = Request::parse(original) else { return };
         let on = self.lineage_of(request.handle);
         let params = request.params.map(|params| params.as_bytes().to_vec().into());
-        self.seat.session().journal().note(Deed { on, method: request.method.into(), params, opens });
+        let in_vain = match &answer.body {
+            answer::Body::Result(members) => members.iter().any(|(name, value)| says_no(name, value.text())),
+            _ => false,
+        };
+        self.seat.session().journal().note(Deed {
+            on,
+            method: request.method.into(),
+            params,
+            opens,
+            in_vain,
+        });
     }
 
     /// Says what the upstream has said, in the client's dialect and with the handles of this connection.
@@ -137,15 +148,29 @@ impl Player {
                 text.write(error);
             }
         }
-        let [mut changed, closed, suspended] = told.lists;
-        if told.moved {
-            let others: Vec<Lineage> =
-                self.handles.keys().filter(|lineage| !changed.contains(lineage)).cloned().collect();
-            changed.extend(others);
+        let [changed, closed, suspended] = told.lists;
+        let mut lists = Lists { changed, closed, suspended };
+        for lineage in &lists.closed {
+            self.seat.session().lock().known.forget(lineage);
         }
-        self.write_lists(&mut text, &Lists { changed, closed, suspended });
+        if told.moved || !lists.is_empty() {
+            let heard = Heard::Told { lists: Arc::new(lists.clone()), all: told.moved };
+            self.seat.tell_guests(|_| false, &heard);
+        }
+        if told.moved {
+            lists = self.with_all_changed(lists);
+        }
+        self.write_lists(&mut text, &lists);
         text.write(b"}");
         out.push(at(Duration::ZERO, Outgoing::Text(text)));
+    }
+
+    /// Adds all objects that are open here to those that were changed.
+    pub(super) fn with_all_changed(&self, mut lists: Lists) -> Lists {
+        let others: Vec<Lineage> =
+            self.handles.keys().filter(|lineage| !lists.changed.contains(lineage)).cloned().collect();
+        lists.changed.extend(others);
+        lists
     }
 }
 

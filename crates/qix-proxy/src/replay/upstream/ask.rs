@@ -5,7 +5,7 @@ use std::{fmt, ops::Range};
 use bytes::Bytes;
 use qix_protocol::Lineage;
 
-use super::super::Miss;
+use super::super::{Miss, journal::says_no};
 
 /// A request that the recording cannot answer, with all that is needed to make it elsewhere.
 ///
@@ -48,6 +48,11 @@ impl Told {
     pub(in super::super) fn opened(&self) -> Vec<Lineage> {
         let Body::Result(members) = &self.body else { return Vec::new() };
         members.iter().filter_map(|(_, _, hole)| Some(hole.as_ref()?.1.clone())).collect()
+    }
+
+    /// Returns whether it says that nothing was done.
+    pub(in super::super) fn says_no(&self) -> bool {
+        matches!(&self.body, Body::Result(members) if members.iter().any(|(name, value, _)| says_no(name, value)))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     collections::HashSet,
     fmt::Display,
+    hash::{BuildHasher, RandomState},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -21,6 +22,7 @@ use crate::{
     replay::{
         journal::{Deed, Journal},
         key::shortened,
+        path::SessionPath,
     },
 };
 
@@ -61,7 +63,7 @@ impl Line {
                 question = questions.recv() => question,
                 () = self.listen() => continue,
             };
-            let Some(Question { ask, back }) = question else { break };
+            let Some(Question { ask, back, underway }) = question else { break };
             let patience = self.upstream.0.patience;
             let told = match timeout(patience, self.answer(&ask)).await {
                 Ok(told) => told,
@@ -71,6 +73,8 @@ impl Line {
                     Err(format!("it did not answer within {patience:?}"))
                 }
             };
+            // What it has changed is noted by now.
+            drop(underway);
             // An error means that the client is gone.
             let _ = back.send((ask, told));
         }
@@ -126,7 +130,8 @@ impl Line {
         if answer.error.is_none() {
             let opens = told.opened();
             let (on, method, params) = (ask.on.clone(), ask.method.clone(), ask.params.clone());
-            open.own.extend(journal.note(Deed { on, method, params, opens }));
+            let in_vain = told.says_no();
+            open.own.extend(journal.note(Deed { on, method, params, opens, in_vain }));
             told.moved = journal.depart(&ask.on, &ask.method);
         }
         Ok(told)
@@ -136,7 +141,9 @@ impl Line {
         if self.open.is_some() {
             return Ok(());
         }
-        let connect = (self.upstream.0.connect)(&self.path)?;
+        // The client's own session may have been there before, or be used by others: what was done there, nobody knows here.
+        let identity = format!("replay-{:016x}", RandomState::new().hash_one(()));
+        let connect = (self.upstream.0.connect)(&SessionPath::alone(&self.path, &identity))?;
         let socket = connect.connect().await.map_err(|error| chain(&error))?;
         let conn = match &self.upstream.0.appender {
             Some(appender) => Some(appender.connection(&self.path).map_err(|error| chain(&error))?),
@@ -190,6 +197,9 @@ impl Line {
         }
         if let Some(error) = &answer.error {
             return Err(format!("{} was refused: {error}", step(deed)));
+        }
+        if Mirror::says_no(&answer) && !deed.in_vain {
+            return Err(format!("{} does nothing there, and did something in the recording", step(deed)));
         }
         let open = self.open.as_mut().ok_or_else(gone)?;
         for (lineage, handle) in deed.opens.iter().zip(Mirror::handles_in(&answer)) {

@@ -14,6 +14,7 @@ use qix_protocol::{
 };
 
 use super::{Body, Told};
+use crate::replay::journal::says_no;
 
 /// Which objects of a live session are open at the upstream.
 #[derive(Debug, Default)]
@@ -122,6 +123,15 @@ impl Mirror {
             .flatten()
             .filter_map(|reference| reference.handle)
             .collect()
+    }
+
+    /// Returns whether an answer says that nothing was done.
+    pub(super) fn says_no(answer: &Answer) -> bool {
+        let Ok(Frame { kind: Kind::Response(response), .. }) = Frame::parse(&answer.text) else {
+            return false;
+        };
+        let mut outs = response.result.map(members).into_iter().flatten();
+        outs.any(|(name, value)| says_no(format!("\"{name}\"").as_bytes(), value.as_bytes()))
     }
 
     /// Reads an answer for the client. `name` names an object that was not open before, of which it gets the place that
