@@ -903,3 +903,73 @@ fn edited_recording_with_other_line_ends_and_white_space_replays_as_before() {
         assert_eq!(said(&edited), expected);
     }
 }
+
+/// Writes and reads of an app, an object in it and a measure, each of which is answered by its place in the recording.
+fn conversation(steps: &[(usize, bool)], pipelined: usize) -> (String, Vec<String>) {
+    const CALLS: &[&str] = &[
+        r#""handle":1,"method":"GetAllInfos","params":[]"#,
+        r#""handle":2,"method":"GetLayout","params":[]"#,
+        r#""handle":2,"method":"SelectListObjectValues","params":["/q",[1]]"#,
+        r#""handle":2,"method":"SelectListObjectValues","params":["/q",[2],true]"#,
+        r#""handle":2,"method":"SelectListObjectExcluded","params":["/q"]"#,
+        r#""handle":2,"method":"ClearSelections","params":["/q"]"#,
+        r#""handle":1,"method":"ClearAll","params":[]"#,
+        r#""handle":1,"method":"Back","params":[]"#,
+        r#""handle":1,"method":"Forward","params":[]"#,
+        r#""handle":2,"method":"BeginSelections","params":[["/q"]]"#,
+        r#""handle":2,"method":"EndSelections","params":[false]"#,
+        r#""handle":1,"method":"AbortModal","params":[true]"#,
+        r#""handle":1,"method":"ApplyBookmark","params":["b"]"#,
+        r#""handle":2,"method":"SearchListObjectFor","params":["/q","x"]"#,
+        r#""handle":2,"method":"AcceptListObjectSearch","params":["/q",true]"#,
+        r#""handle":2,"method":"SetProperties","params":[{"a":1}]"#,
+        r#""handle":2,"method":"ApplyPatches","params":[[]]"#,
+        r#""handle":1,"method":"CreateSessionObject","params":[{}]"#,
+        r#""handle":3,"method":"SetProperties","params":[{"a":1}]"#,
+        r#""handle":1,"method":"DoReload","params":[]"#,
+    ];
+    let mut script = r#"
+        1+ /
+        1> {"id":1,"handle":-1,"method":"OpenDoc","params":["d"]}
+        1< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}
+        1> {"id":2,"handle":1,"method":"GetObject","params":["o"]}
+        1< {"id":2,"result":{"qReturn":{"qType":"GenericObject","qHandle":2}}}
+        1> {"id":3,"handle":1,"method":"GetMeasure","params":["m"]}
+        1< {"id":3,"result":{"qReturn":{"qType":"GenericMeasure","qHandle":3}}}
+    "#
+    .to_owned();
+    let mut asked = Vec::new();
+    for batch in steps.chunks(pipelined) {
+        let mut answers = String::new();
+        for (call, refused) in batch {
+            let id = asked.len() + 10;
+            let call = format!("{{\"id\":{id},{}}}", CALLS[call % CALLS.len()]);
+            script += &format!("\n1> {call}");
+            answers += &match refused {
+                true => format!("\n1< {{\"id\":{id},\"error\":{{\"code\":{id}}}}}"),
+                false => format!("\n1< {{\"id\":{id},\"result\":{{\"q\":{id}}}}}"),
+            };
+            asked.push(call);
+        }
+        script += &answers;
+    }
+    (script, asked)
+}
+
+proptest! {
+    #[test]
+    fn same_conversation_again_gets_the_same_answers(
+        steps in prop::collection::vec((any::<usize>(), prop::bool::weighted(0.2)), 0..60),
+    ) {
+        let (script, asked) = conversation(&steps, 1);
+        let mut player = player(&script);
+        hears(&mut player, r#"{"id":1,"handle":-1,"method":"OpenDoc","params":["d"]}"#);
+        hears(&mut player, r#"{"id":2,"handle":1,"method":"GetObject","params":["o"]}"#);
+        hears(&mut player, r#"{"id":3,"handle":1,"method":"GetMeasure","params":["m"]}"#);
+        for (id, call) in (10..).zip(&asked) {
+            let said = hears(&mut player, call);
+            let own = [format!(r#""q":{id}}}"#), format!(r#""code":{id}}}"#)];
+            prop_assert!(own.iter().any(|own| said[0].contains(own)), "{call} got {said:?}");
+        }
+    }
+}

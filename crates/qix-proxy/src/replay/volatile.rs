@@ -272,7 +272,7 @@ fn inside(value: &Tree) -> Option<&str> {
     value.scalar()?.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// Replaces whole JSON strings.
+/// Replaces whole JSON strings, but for texts of the data: they are what they are.
 fn replaced(text: &[u8], pairs: &HashMap<Box<str>, Box<str>>) -> Option<Vec<u8>> {
     if pairs.is_empty() {
         return None;
@@ -280,6 +280,8 @@ fn replaced(text: &[u8], pairs: &HashMap<Box<str>, Box<str>>) -> Option<Vec<u8>>
     let longest = pairs.keys().map(|text| text.len()).max().unwrap_or_default();
     let mut out: Option<Vec<u8>> = None;
     let (mut at, mut copied) = (0, 0);
+    // Behind the latest string, if that may be the name of a member with a text of the data.
+    let mut named = None;
     while let Some(quote) = memchr::memchr(b'"', &text[at..]) {
         let start = at + quote + 1;
         let mut end = start;
@@ -291,7 +293,10 @@ fn replaced(text: &[u8], pairs: &HashMap<Box<str>, Box<str>>) -> Option<Vec<u8>>
             end = (end + 2).min(text.len());
         }
         let string = &text[start..end.min(text.len())];
+        let is_data = named.is_some_and(|from| text[from..start - 1].trim_ascii() == b":");
+        named = (string == b"qText").then_some((end + 1).min(text.len()));
         if string.len() <= longest
+            && !is_data
             && let Ok(string) = str::from_utf8(string)
             && let Some(other) = pairs.get(string)
         {
@@ -410,5 +415,18 @@ mod tests {
         let last = format!(r#"["live-{}"]"#, Pairs::MOST + 99);
         assert_eq!(pairs.as_recorded(last.as_bytes()).unwrap(), br#"["rec"]"#);
         assert_eq!(pairs.as_live(br#"["rec"]"#).unwrap(), last.as_bytes());
+    }
+
+    #[test]
+    fn data_that_looks_like_a_made_up_id_is_not_exchanged() {
+        let mut pairs = Pairs::default();
+        let call = |id: &str| format!(r#"[{{"qInfo":{{"qId":"{id}"}}}}]"#);
+        pairs.learn("CreateSessionObject", &call("live"), &call("Sales"));
+        let page = br#"{"qId":"Sales","cells":[{"qText" : "Sales","qNum":1},{"qText":"x","a":"Sales"}]}"#;
+        assert_eq!(
+            String::from_utf8(pairs.as_live(page).unwrap()).unwrap(),
+            r#"{"qId":"live","cells":[{"qText" : "Sales","qNum":1},{"qText":"x","a":"live"}]}"#
+        );
+        assert_eq!(pairs.as_live(br#"{"qText":"Sales"}"#), None);
     }
 }
