@@ -43,6 +43,13 @@ impl History {
         Some(event.object).filter(|object| *object != CLOSED)
     }
 
+    /// Returns the number of the object that the handle came to name after the message at `at`.
+    pub(super) fn next_object(&self, handle: Handle, at: Place) -> Option<u32> {
+        let behind = self.0.partition_point(|event| (event.handle, event.from) <= (handle.get(), at));
+        let event = self.0.get(behind).filter(|event| event.handle == handle.get())?;
+        Some(event.object).filter(|object| *object != CLOSED)
+    }
+
     /// Returns the bytes of memory that it takes.
     pub(super) fn bytes(&self) -> usize {
         size_of::<Event>() * self.0.capacity()
@@ -65,5 +72,7 @@ mod tests {
         let named: Vec<_> = [9, 10, 20, 21, 29, 30, 99].map(|at| history.object(one, place(at))).into();
         assert_eq!(named, [None, Some(7), Some(7), None, None, Some(8), Some(8)]);
         assert_eq!(history.object(Handle::new(3), place(99)), None);
+        let next: Vec<_> = [9, 10, 21, 30].map(|at| history.next_object(one, place(at))).into();
+        assert_eq!(next, [Some(7), None, Some(8), None]);
     }
 }

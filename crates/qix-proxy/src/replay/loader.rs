@@ -202,7 +202,7 @@ impl Loader {
             .left_out
             .push(format!("before entry {seq}: {frames} messages, which could not be recorded"));
         for listener in self.live.values_mut() {
-            for request in listener.outstanding.drain(..) {
+            for request in listener.unanswered() {
                 self.tapes.index.lost(request.call);
             }
             listener.patches = Patches::default();

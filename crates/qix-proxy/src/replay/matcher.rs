@@ -1,6 +1,6 @@
 //! Which recorded answer is next.
 
-use std::{collections::HashMap, io, sync::Arc};
+use std::{borrow::Cow, collections::HashMap, io, sync::Arc};
 
 use qix_protocol::{Handle, Lineage, frame::client::Request};
 
@@ -31,8 +31,9 @@ pub struct ReplayMatcher {
 pub struct Progress {
     /// Which calls were taken, one bit each, as far as the highest.
     taken: Vec<u64>,
-    /// How many calls at the beginning of a long list of equal ones were taken, by the first of them.
-    begun: HashMap<u32, usize>,
+    /// How many calls at the beginning of a long list of equal ones were taken, by the first of them and the list's length: those
+    /// that are equal but for generated values are another list.
+    begun: HashMap<(u32, usize), usize>,
     /// How often calls of a list of equal ones were asked for, by the first of them.
     asked: HashMap<u32, usize>,
     state: State,
@@ -70,8 +71,6 @@ enum Search {
 
 /// Beyond as many equal calls, those at the beginning that were taken are stepped over.
 const LONG: usize = 32;
-/// How many equal calls are looked at for one of the same state.
-const MOST_LOOKED_AT: usize = 10_000;
 
 impl ReplayMatcher {
     /// Makes a matcher.
@@ -92,7 +91,7 @@ impl ReplayMatcher {
     /// Takes the next recorded call for what is asked, for a connection that plays `tape`.
     ///
     /// A client that asks before the answer which names its handle has guessed that handle, and is recorded so, even if it knows
-    /// better now: such calls are found by the handle.
+    /// better now: such calls are found by the handle, if that came to name the object which it names here.
     pub(super) fn take(
         &self,
         progress: &mut Progress,
@@ -137,14 +136,23 @@ impl ReplayMatcher {
         let guess = asked.request.filter(|request| request.handle != Handle::GLOBAL);
         let guess = guess.map(|request| Key { lineage: guessed(request.handle), ..key.clone() });
         // Only then, for a text may be `***` because a client said so.
-        let masked = self.tapes.masks.apply(&key);
+        let masked = std::iter::once_with(|| self.tapes.masks.apply(&key)).flatten().map(Cow::Owned);
         let mut exhausted = None;
-        for key in [Some(&key), guess.as_ref(), masked.as_ref()].into_iter().flatten() {
+        let exact = [Some(&key), guess.as_ref()].into_iter().flatten().map(Cow::Borrowed);
+        for key in exact.chain(masked) {
             let hash = match &*key.method {
                 "" => hash_of(&key.lineage, "", hash_text(key.params.as_bytes())),
                 _ => key.hash_value(&self.tapes.ignored),
             };
-            match self.find(progress, tape, self.tapes.index.with_hash(hash), &key.lineage) {
+            let mut calls = Cow::Borrowed(self.tapes.index.with_hash(hash));
+            if let Some(request) = asked.request
+                && key.lineage != *asked.lineage
+            {
+                let names =
+                    |call: &u32| self.tapes.came_to_name(CallId(*call), request.handle, asked.lineage);
+                calls.to_mut().retain(names);
+            }
+            match self.find(progress, tape, &calls, &key.lineage) {
                 Search::Found(found) => {
                     self.write(progress, found.call, &key.params);
                     return Ok(found);
@@ -159,11 +167,15 @@ impl ReplayMatcher {
             && let Some(hash) = key.general_hash_value(&self.tapes.ignored)
         {
             let calls = self.tapes.index.with_general_hash(hash);
-            if let Search::Found(found) = self.find(progress, tape, &calls, &key.lineage) {
-                let recorded = self.tapes.key(found.call);
-                progress.pairs.learn(&key.method, &key.params, &recorded.params);
-                self.write(progress, found.call, &recorded.params);
-                return Ok(found);
+            match self.find(progress, tape, &calls, &key.lineage) {
+                Search::Found(found) => {
+                    let recorded = self.tapes.key(found.call);
+                    progress.pairs.learn(&key.method, &key.params, &recorded.params);
+                    self.write(progress, found.call, &recorded.params);
+                    return Ok(found);
+                }
+                Search::Exhausted(difference) => exhausted = Some(difference),
+                Search::Unknown => {}
             }
         }
         if let Some(difference) = exhausted {
@@ -208,7 +220,7 @@ impl ReplayMatcher {
             false => equal.iter().map(tier).min().unwrap_or_default(),
         };
         let fits = |call: &&u32| tier(call) == nearest;
-        let start = match progress.begun.get(first) {
+        let start = match progress.begun.get(&(*first, equal.len())) {
             Some(begun) if equal.len() > LONG => *begun,
             _ => 0,
         };
@@ -216,12 +228,13 @@ impl ReplayMatcher {
         let agrees = |call: &&u32| tapes.index.state(CallId(**call)) == now;
         let free = |call: &&u32| !progress.is_taken(CallId(**call));
         let rest = equal[start..].iter().filter(fits);
-        let next = rest.clone().filter(free).take(MOST_LOOKED_AT).find(agrees);
+        // All are looked at, for the answer of another state would be wrong: of most, only the state.
+        let next = equal[start..].iter().filter(agrees).filter(free).find(fits);
         let found = match next {
             Some(call) => *call,
             // Taken ones of this state, before free ones of another.
             None => {
-                let mut same = equal.iter().rev().filter(fits).take(MOST_LOOKED_AT).filter(agrees).peekable();
+                let mut same = equal.iter().rev().filter(agrees).filter(fits).peekable();
                 let in_state = same.peek().is_some();
                 let free = rest.clone().find(free).copied();
                 match (free, self.repeat) {
@@ -262,7 +275,7 @@ impl ReplayMatcher {
         tapes.note_use(call);
         if equal.len() > LONG {
             let taken = equal[start..].iter().take_while(|call| progress.is_taken(CallId(**call))).count();
-            progress.begun.insert(*first, start + taken);
+            progress.begun.insert((*first, equal.len()), start + taken);
         }
         Search::Found(Found { call, again })
     }

@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     hash::{Hash, Hasher},
+    sync::Arc,
 };
 
 use foldhash::HashMap;
@@ -16,26 +17,49 @@ use super::key::hasher;
 /// the other way round, but for changes that nobody asked for. The order of independent writes does not matter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct State {
-    selections: Slots,
-    /// Selections that `Back` returns to, and `Forward`.
-    back: VecDeque<Slots>,
-    forward: Vec<Slots>,
-    /// The selections from before a modal selection, by object.
-    modal: HashMap<u64, Slots>,
+    selections: Selections,
     /// Variables, script, reloads.
     app: Slots,
     /// What counts for reads of one object only, by object.
     objects: HashMap<u64, Slots>,
 }
 
-/// What things were before a call.
+/// What is selected, and what was. It is shared until it changes, so that keeping a copy costs little.
+#[derive(Clone, Debug, Default)]
+struct Selections {
+    now: Arc<Slots>,
+    /// Selections that `Back` returns to, and `Forward`.
+    back: VecDeque<Arc<Slots>>,
+    forward: Vec<Arc<Slots>>,
+    /// The selections from before a modal selection, by object.
+    modal: Vec<(u64, Arc<Slots>)>,
+    /// How often they were written.
+    writes: u64,
+}
+
+/// What undoes a call.
 #[derive(Debug, Default)]
 pub(super) struct Undo {
-    selections: Option<Slots>,
-    /// Whether the call has added a step back.
-    remembered: bool,
-    app: Option<Slots>,
-    objects: Vec<(u64, Option<Slots>)>,
+    selections: Option<Selections>,
+    slots: Vec<(Area, Written)>,
+}
+
+/// What a slot is part of.
+#[derive(Clone, Copy, Debug)]
+enum Area {
+    Selections,
+    App,
+    Object(u64),
+}
+
+/// What was written to a slot.
+#[derive(Clone, Copy, Debug)]
+struct Written {
+    slot: u64,
+    before: Option<Value>,
+    /// What is in it since, or what was added to it.
+    what: u64,
+    adds: bool,
 }
 
 /// How many steps back are kept.
@@ -61,6 +85,8 @@ struct Value {
 enum Write {
     /// Selects, instead of what was selected there; the number is the place of a parameter that says to toggle.
     Select(Option<usize>),
+    /// Selects, depending on all that is selected.
+    SelectFrom,
     /// Changes what is selected there.
     Adjust,
     /// Selects nothing there.
@@ -124,6 +150,11 @@ fn kind(method: &str) -> Option<Write> {
         "DoReload" | "DoReloadEx" | "Undo" | "Redo" => Write::ChangeInApp,
         "SearchListObjectFor" => Write::Set,
         "ApplyPatches" | "ClearSoftPatches" | "AbortListObjectSearch" => Write::Change,
+        _ if starts(&["Select"])
+            && ["Excluded", "Alternative", "Possible"].iter().any(|end| method.ends_with(end)) =>
+        {
+            Write::SelectFrom
+        }
         _ if starts(&["Select"]) => Write::Select(None),
         _ if starts(&["RangeSelect", "MultiRangeSelect"]) => Write::Adjust,
         _ if starts(&["Set"]) => Write::Set,
@@ -143,7 +174,7 @@ impl State {
     /// Returns the number that stands for all that a read of the object depends on.
     pub(super) fn of(&self, object: &Lineage) -> u32 {
         let own = self.objects.get(&object.fingerprint()).map_or(0, |slots| slots.sum);
-        let all = mix(self.selections.sum, mix(self.app.sum, own));
+        let all = mix(self.selections.now.sum, mix(self.app.sum, own));
         // The upper half: one bit of it is used otherwise.
         (all >> 33) as u32
     }
@@ -154,95 +185,49 @@ impl State {
         let Some(kind) = kind(method) else { return undo };
         let id = object.fingerprint();
         let call = hash(&(method, params));
-        let steps = self.back.len();
-        match kind {
-            Write::SetInApp | Write::ChangeInApp => undo.app = Some(self.app.clone()),
-            Write::Set | Write::Change | Write::Member => {
-                let own = self.readers(object).map(|reader| (reader, self.objects.get(&reader).cloned()));
-                undo.objects = own.collect();
-            }
-            _ => undo.selections = Some(self.selections.clone()),
-        }
-        match kind {
-            Write::Select(toggle) => {
-                let place = selected_place(id, method, params);
-                let toggles = toggle.is_some_and(|at| element(params, at).as_deref() == Some("true"));
-                self.remember();
-                if toggles {
-                    self.selections.change(place, id, call)
-                } else {
-                    self.selections.set(place, id, call)
-                }
-            }
-            Write::Adjust => {
-                self.remember();
-                self.selections.change(selected_place(id, method, params), id, call);
-            }
-            Write::Clear => {
-                self.remember();
-                self.selections.retain(|value| value.object != id);
-            }
-            Write::ClearAll => {
-                self.remember();
-                self.selections = Slots::default();
-            }
-            Write::ClearOthers => {
-                self.remember();
-                self.selections.retain(|value| value.object == id);
-            }
-            Write::Bookmark => {
-                self.remember();
-                self.selections = Slots::default();
-                self.selections.set(1, id, call);
-            }
-            Write::Back => {
-                if let Some(before) = self.back.pop_back() {
-                    self.forward.push(std::mem::replace(&mut self.selections, before));
-                }
-            }
-            Write::Forward => {
-                if let Some(after) = self.forward.pop() {
-                    self.back.push_back(std::mem::replace(&mut self.selections, after));
-                }
-            }
-            Write::BeginModal => {
-                self.modal.insert(id, self.selections.clone());
-            }
-            Write::EndModal => {
-                let before = self.modal.remove(&id);
-                let accepted = element(params, 0).as_deref() == Some("true");
-                // `AbortModal` is called on the app and ends them all.
-                let before = before.or_else(|| self.modal.drain().next().map(|(_, before)| before));
-                if let Some(before) = before
-                    && !accepted
-                {
-                    self.selections = before;
-                }
-            }
+        let in_library = matches!(object.class(), "GenericVariable" | "GenericMeasure" | "GenericDimension");
+        let written = match kind {
             Write::SetInApp => self.app.set(hash(&(id, method)), id, call),
             Write::ChangeInApp => self.app.change(hash(&(id, method)), id, call),
-            Write::Set | Write::Change | Write::Member => self.write_object(object, kind, method, call),
-        }
-        undo.remembered = self.back.len() > steps;
+            // Other objects are made of it.
+            Write::Set if in_library => self.app.set(hash(&(id, method)), id, call),
+            Write::Change if in_library => self.app.change(id, id, call),
+            Write::Set | Write::Change | Write::Member => {
+                undo.slots = self.write_object(object, kind, method, call);
+                return undo;
+            }
+            _ => {
+                undo.selections = Some(self.selections.clone());
+                // What was searched for is accepted.
+                let own = self.objects.get(&id).map_or(0, |slots| slots.sum);
+                let call = if method == "AcceptListObjectSearch" { mix(own, call) } else { call };
+                let written = self.selections.write(kind, id, call, method, params);
+                undo.slots.extend(written.map(|written| (Area::Selections, written)));
+                return undo;
+            }
+        };
+        undo.slots.push((Area::App, written));
         undo
     }
 
-    /// Takes back a call that the engine has refused, and what was written to the same since.
+    /// Takes back a call that the engine has refused, and nothing that was written since.
     pub(super) fn undo(&mut self, undo: Undo) {
-        if let Some(selections) = undo.selections {
-            self.selections = selections;
+        if let Some(before) = undo.selections {
+            let writes = self.selections.writes + 1;
+            if self.selections.writes == before.writes + 1 {
+                self.selections = Selections { writes, ..before };
+                return;
+            }
+            self.selections.writes = writes;
         }
-        if undo.remembered {
-            self.back.pop_back();
-        }
-        if let Some(app) = undo.app {
-            self.app = app;
-        }
-        for (object, before) in undo.objects {
-            match before {
-                Some(before) => self.objects.insert(object, before),
-                None => self.objects.remove(&object),
-            };
+        for (area, written) in undo.slots {
+            match area {
+                Area::Selections => Arc::make_mut(&mut self.selections.now).take_back(written),
+                Area::App => self.app.take_back(written),
+                Area::Object(reader) => {
+                    self.objects.entry(reader).or_default().take_back(written);
+                }
+            }
         }
     }
 
@@ -255,20 +240,91 @@ impl State {
     }
 
     /// Takes in a write that counts for reads of the object and of those that it is in.
-    fn write_object(&mut self, object: &Lineage, kind: Write, method: &str, call: u64) {
+    fn write_object(
+        &mut self,
+        object: &Lineage,
+        kind: Write,
+        method: &str,
+        call: u64,
+    ) -> Vec<(Area, Written)> {
         let id = object.fingerprint();
+        let mut all = Vec::new();
         for reader in self.readers(object) {
             if self.objects.len() == MOST_OBJECTS && !self.objects.contains_key(&reader) {
                 continue;
             }
             let slots = self.objects.entry(reader).or_default();
-            match kind {
+            let written = match kind {
                 Write::Set => slots.set(hash(&(id, method)), id, call),
                 // Members may come in any order.
                 Write::Member => slots.add(id, id, call),
                 _ => slots.change(id.wrapping_add(1), id, call),
-            }
+            };
+            all.push((Area::Object(reader), written));
         }
+        all
+    }
+}
+
+impl Selections {
+    /// Takes in a call that selects, and returns which slot it has written if it is only that.
+    fn write(&mut self, kind: Write, id: u64, call: u64, method: &str, params: &str) -> Option<Written> {
+        self.writes += 1;
+        if !matches!(kind, Write::Back | Write::Forward | Write::BeginModal | Write::EndModal) {
+            self.remember();
+        }
+        match kind {
+            Write::Select(toggle) => {
+                let place = selected_place(id, method, params);
+                let toggles = toggle.is_some_and(|at| element(params, at).as_deref() == Some("true"));
+                let now = Arc::make_mut(&mut self.now);
+                return Some(if toggles { now.change(place, id, call) } else { now.set(place, id, call) });
+            }
+            Write::SelectFrom => {
+                let call = mix(self.now.sum, call);
+                return Some(Arc::make_mut(&mut self.now).set(selected_place(id, method, params), id, call));
+            }
+            Write::Adjust => {
+                let place = selected_place(id, method, params);
+                return Some(Arc::make_mut(&mut self.now).change(place, id, call));
+            }
+            Write::Clear => Arc::make_mut(&mut self.now).retain(|value| value.object != id),
+            Write::ClearAll => self.now = Arc::default(),
+            Write::ClearOthers => Arc::make_mut(&mut self.now).retain(|value| value.object == id),
+            Write::Bookmark => {
+                self.now = Arc::default();
+                Arc::make_mut(&mut self.now).set(1, id, call);
+            }
+            Write::Back => {
+                if let Some(before) = self.back.pop_back() {
+                    self.forward.push(std::mem::replace(&mut self.now, before));
+                }
+            }
+            Write::Forward => {
+                if let Some(after) = self.forward.pop() {
+                    self.back.push_back(std::mem::replace(&mut self.now, after));
+                }
+            }
+            Write::BeginModal => {
+                self.modal.retain(|(object, _)| *object != id);
+                self.modal.push((id, self.now.clone()));
+            }
+            Write::EndModal => {
+                let accepted = element(params, 0).as_deref() == Some("true");
+                let before = match self.modal.iter().position(|(object, _)| *object == id) {
+                    Some(at) => Some(self.modal.remove(at)),
+                    // `AbortModal` is called on the app and ends them all.
+                    None => self.modal.drain(..).next(),
+                };
+                if let Some((_, before)) = before
+                    && !accepted
+                {
+                    self.now = before;
+                }
+            }
+            Write::SetInApp | Write::ChangeInApp | Write::Set | Write::Change | Write::Member => {}
+        }
+        None
     }
 
     fn remember(&mut self) {
@@ -276,29 +332,52 @@ impl State {
         if self.back.len() == HISTORY {
             self.back.pop_front();
         }
-        self.back.push_back(self.selections.clone());
+        self.back.push_back(self.now.clone());
     }
 }
 
 impl Slots {
-    fn put(&mut self, slot: u64, value: Value) {
+    fn put(&mut self, slot: u64, value: Value) -> Written {
         let before = self.values.insert(slot, value);
         let was = before.map_or(0, |before| mix(slot, before.what));
         self.sum = self.sum.wrapping_sub(was).wrapping_add(mix(slot, value.what));
+        Written { slot, before, what: value.what, adds: false }
     }
 
-    fn set(&mut self, slot: u64, object: u64, what: u64) {
-        self.put(slot, Value { object, what });
+    fn set(&mut self, slot: u64, object: u64, what: u64) -> Written {
+        self.put(slot, Value { object, what })
     }
 
-    fn change(&mut self, slot: u64, object: u64, what: u64) {
+    fn change(&mut self, slot: u64, object: u64, what: u64) -> Written {
         let before = self.values.get(&slot).map_or(0, |before| before.what);
-        self.put(slot, Value { object, what: mix(before, what) });
+        self.put(slot, Value { object, what: mix(before, what) })
     }
 
-    fn add(&mut self, slot: u64, object: u64, what: u64) {
+    fn add(&mut self, slot: u64, object: u64, what: u64) -> Written {
         let before = self.values.get(&slot).map_or(0, |before| before.what);
-        self.put(slot, Value { object, what: before.wrapping_add(what) });
+        let written = self.put(slot, Value { object, what: before.wrapping_add(what) });
+        Written { what, adds: true, ..written }
+    }
+
+    /// Makes the slot what it would be without this. What was written over it stays.
+    fn take_back(&mut self, Written { slot, before, what, adds }: Written) {
+        let Some(now) = self.values.get(&slot).copied() else { return };
+        let value = if adds {
+            Some(Value { what: now.what.wrapping_sub(what), ..now }).filter(|value| value.what != 0)
+        } else if now.what == what {
+            before
+        } else {
+            return;
+        };
+        match value {
+            Some(value) => {
+                self.put(slot, value);
+            }
+            None => {
+                self.values.remove(&slot);
+                self.sum = self.sum.wrapping_sub(mix(slot, now.what));
+            }
+        }
     }
 
     fn retain(&mut self, keep: impl Fn(&Value) -> bool) {
@@ -448,6 +527,72 @@ mod tests {
             ["GetLayout", "GetObject", "EngineVersion", "OpenDoc", "EvaluateEx", "GetHyperCubeData", "DoSave"]
         {
             assert!(!writes(method), "{method}");
+        }
+    }
+
+    #[test]
+    fn selections_that_depend_on_what_was_selected_or_searched_differ_with_it() {
+        for relative in [
+            r#"l.SelectListObjectExcluded("/q")"#,
+            r#"l.SelectListObjectAlternative("/q")"#,
+            r#"l.SelectListObjectPossible("/q")"#,
+            "l.SelectExcluded(false)",
+        ] {
+            assert_ne!(after(&[A, relative]), after(&[B, relative]), "{relative}");
+            assert_ne!(after(&[OTHER, relative]), after(&[relative]), "{relative}");
+        }
+        let found = |text| {
+            after(&[
+                &format!(r#"l.SearchListObjectFor("/q","{text}")"#),
+                r#"l.AcceptListObjectSearch("/q",false)"#,
+            ])
+        };
+        assert_ne!(found("a"), found("b"));
+    }
+
+    #[test]
+    fn definitions_of_the_library_count_for_all_objects() {
+        for (class, method) in [("GenericMeasure", "SetProperties"), ("GenericVariable", "ApplyPatches")] {
+            let mut state = State::default();
+            state.write(&app().child("GetX", None, 0, class), method, "[1]");
+            assert_ne!(state.of(&object("o")), after(&[]).0, "{class}");
+        }
+    }
+
+    #[test]
+    fn refused_writes_leave_steps_back_and_modal_selections_as_they_were() {
+        assert_eq!(after(&[A, B, ".Back!()", ".Back()"]), after(&[A]));
+        assert_eq!(
+            after(&[A, B, ".Back()", r#"m.SelectListObjectValues!("/q",[2])"#, ".Forward()"]),
+            after(&[B])
+        );
+        assert_eq!(after(&[A, B, ".Back()", ".Forward!()", ".Forward()"]), after(&[B]));
+        let begin = r#"l.BeginSelections(["/q"])"#;
+        assert_eq!(after(&[begin, A, "l.EndSelections!(false)", "l.EndSelections(false)"]), after(&[]));
+        assert_eq!(after(&[A, r#"l.BeginSelections!(["/q"])"#, B, "l.EndSelections(false)"]), after(&[B]));
+        let full: Vec<String> =
+            (0..HISTORY).map(|n| format!(r#"l.SelectListObjectValues("/q",[{n}])"#)).collect();
+        let mut calls: Vec<&str> = full.iter().map(|call| &**call).collect();
+        calls.extend([r#"m.SelectListObjectValues!("/q",[2])"#, ".Back()"]);
+        assert_eq!(after(&calls), after(&[full[HISTORY - 2].as_str()]));
+    }
+
+    #[test]
+    fn refused_write_takes_nothing_of_others_back_that_were_asked_for_meanwhile() {
+        for (method, on) in
+            [("CreateSessionObject", app()), ("SetProperties", object("o")), ("SetStringValue", app())]
+        {
+            let mut state = State::default();
+            let refused = state.write(&on, method, r#"["a"]"#);
+            state.write(&on, method, r#"["b"]"#);
+            state.write(&object("o"), "SetEffective", r#"["c"]"#);
+            state.undo(refused);
+            let mut other = State::default();
+            other.write(&on, method, r#"["b"]"#);
+            other.write(&object("o"), "SetEffective", r#"["c"]"#);
+            for object in [app(), object("o")] {
+                assert_eq!(state.of(&object), other.of(&object), "{method}");
+            }
         }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use qix_protocol::Lineage;
+use qix_protocol::{Handle, Lineage};
 
 use super::{
     Key, UnusedCalls,
@@ -241,6 +241,13 @@ impl Tapes {
     /// Returns the object of a call.
     pub(super) fn lineage(&self, call: CallId) -> &Lineage {
         &self.lineages[self.subject(call).lineage as usize].0
+    }
+
+    /// Returns whether a handle that a call has guessed came to name this object.
+    pub(super) fn came_to_name(&self, call: CallId, handle: Handle, object: &Lineage) -> bool {
+        let history = &self.tapes[self.tape_of(call)].history;
+        let named = history.next_object(handle, self.index.place(call));
+        named.is_some_and(|named| self.lineages[named as usize].0 == *object)
     }
 
     /// Returns the method of a call; empty if it was text that is no request.

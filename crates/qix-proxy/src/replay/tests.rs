@@ -735,3 +735,241 @@ proptest! {
         prop_assert_eq!(&said(&[&two, &one]), &expected);
     }
 }
+
+#[test]
+fn guessed_handle_finds_what_was_asked_of_the_object_that_got_it_and_of_no_other() {
+    let script = r#"
+        1+ /
+        1> {"id":1,"handle":-1,"method":"OpenDoc","params":["d"]}
+        1< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}
+        1> {"id":2,"handle":1,"method":"GetObject","params":["a"]}
+        1> {"id":3,"handle":2,"method":"GetLayout","params":[]}
+        1< {"id":2,"result":{"qReturn":{"qType":"GenericObject","qHandle":2}}}
+        1< {"id":3,"result":{"q":"of a"}}
+        1> {"id":4,"handle":1,"method":"GetObject","params":["b"]}
+        1< {"id":4,"result":{"qReturn":{"qType":"GenericObject","qHandle":3}}}
+    "#;
+    for (id, finds) in [("a", true), ("b", false)] {
+        let mut player = player(script);
+        hears(&mut player, r#"{"id":1,"handle":-1,"method":"OpenDoc","params":["d"]}"#);
+        let object = format!(r#"{{"id":2,"handle":1,"method":"GetObject","params":["{id}"]}}"#);
+        assert!(hears(&mut player, &object)[0].contains(r#""qHandle":2"#));
+        let said = hears(&mut player, r#"{"id":3,"handle":2,"method":"GetLayout","params":[]}"#);
+        assert_eq!(said[0].contains("of a"), finds, "{said:?}");
+        assert_eq!(said.len() == 2 && said[1].starts_with("missed"), !finds, "{said:?}");
+    }
+}
+
+#[test]
+fn object_that_an_unknown_one_has_opened_gets_a_handle_of_its_own() {
+    let mut player = player(
+        r#"
+        1+ /
+        1> {"id":1,"handle":7,"method":"GetObject","params":["a"]}
+        1< {"id":1,"result":{"qReturn":{"qType":"GenericObject","qHandle":2}}}
+        1> {"id":2,"handle":2,"method":"GetLayout","params":[]}
+        1< {"id":2,"result":{"q":"of a"}}
+        1> {"id":3,"handle":-1,"method":"OpenDoc","params":["d"]}
+        1< {"id":3,"result":{"qReturn":{"qType":"Doc","qHandle":8}}}
+        1> {"id":4,"handle":8,"method":"GetObject","params":["b"]}
+        1< {"id":4,"result":{"qReturn":{"qType":"GenericObject","qHandle":9}}}
+        1> {"id":5,"handle":9,"method":"GetLayout","params":[]}
+        1< {"id":5,"result":{"q":"of b"}}
+        "#,
+    );
+    hears(&mut player, r#"{"id":3,"handle":-1,"method":"OpenDoc","params":["d"]}"#);
+    let said = hears(&mut player, r#"{"id":4,"handle":1,"method":"GetObject","params":["b"]}"#);
+    assert!(said[0].contains(r#""qHandle":2"#), "{said:?}");
+    let said = hears(&mut player, r#"{"id":1,"handle":7,"method":"GetObject","params":["a"]}"#);
+    assert!(said[0].contains(r#""qHandle":3"#), "{said:?}");
+    let said = [2, 3].map(|handle| {
+        hears(&mut player, &format!(r#"{{"id":2,"handle":{handle},"method":"GetLayout","params":[]}}"#))
+            .remove(0)
+    });
+    assert!(said[0].contains("of b") && said[1].contains("of a"), "{said:?}");
+}
+
+#[test]
+fn values_that_say_what_is_meant_are_not_taken_for_made_up_ones() {
+    for (method, recorded, live) in [
+        ("SelectValues", r#"[[{"qNumber":4006381333931}]]"#, r#"[[{"qNumber":4006381333948}]]"#),
+        ("Select", r#"["2026-01-02T03:04:05"]"#, r#"["2026-01-02T03:04:06"]"#),
+        (
+            "CreateSessionObject",
+            r#"[{"qDimension":{"qLibraryId":"3f2504e0-4f89-41d3-9a0c-0305e82c3301"}}]"#,
+            r#"[{"qDimension":{"qLibraryId":"3f2504e0-4f89-41d3-9a0c-0305e82c3302"}}]"#,
+        ),
+    ] {
+        let mut player = player(&format!(
+            "1+ /\n1> {{\"id\":1,\"handle\":-1,\"method\":\"{method}\",\"params\":{recorded}}}\n1< {{\"id\":1,\"result\":{{\"q\":1}}}}"
+        ));
+        let said =
+            hears(&mut player, &format!(r#"{{"id":1,"handle":-1,"method":"{method}","params":{live}}}"#));
+        assert!(said.len() == 2 && said[1].starts_with("missed"), "{said:?}");
+        let said =
+            hears(&mut player, &format!(r#"{{"id":1,"handle":-1,"method":"{method}","params":{recorded}}}"#));
+        assert!(said[0].contains(r#""q":1"#), "{said:?}");
+    }
+}
+
+#[test]
+fn call_with_a_made_up_id_that_was_made_too_often_is_said_to_be_so() {
+    let (tapes, _) = tapes(
+        r#"
+        1+ /
+        1> {"id":1,"handle":-1,"method":"CreateX","params":[{"qInfo":{"qId":"a"}}]}
+        1< {"id":1,"result":{}}
+        "#,
+    );
+    let settings = ReplaySettings::default().repeat(Repeat::Once);
+    let mut player = Player::new(ReplayMatcher::new(tapes, &settings), &Arc::default(), 0);
+    let mut create = |id| {
+        hears(
+            &mut player,
+            &format!(r#"{{"id":1,"handle":-1,"method":"CreateX","params":[{{"qInfo":{{"qId":"{id}"}}}}]}}"#),
+        )
+    };
+    assert_eq!(create("b").len(), 1);
+    let said = create("c");
+    assert!(said[1].ends_with("it was recorded once, and has been answered as often"), "{said:?}");
+}
+
+#[test]
+fn answer_of_the_state_is_found_among_very_many_of_others() {
+    let select = |value: usize| {
+        format!(
+            "1> {{\"id\":1,\"handle\":-1,\"method\":\"SelectX\",\"params\":[{value}]}}\n1< {{\"id\":1,\"result\":{{}}}}\n"
+        )
+    };
+    let read = |value: usize| {
+        format!(
+            "1> {{\"id\":1,\"handle\":-1,\"method\":\"GetLayout\",\"params\":[]}}\n1< {{\"id\":1,\"result\":{{\"q\":\"{value}\"}}}}\n"
+        )
+    };
+    let mut script = "1+ /\n".to_owned();
+    for value in 0..3 {
+        script += &select(value);
+        script += &read(value).repeat(if value == 1 { 1 } else { 11_000 });
+    }
+    let mut player = player(&script);
+    hears(&mut player, r#"{"id":1,"handle":-1,"method":"SelectX","params":[1]}"#);
+    let said = hears(&mut player, r#"{"id":1,"handle":-1,"method":"GetLayout","params":[]}"#);
+    assert!(said[0].contains(r#""q":"1""#), "{said:?}");
+}
+
+#[test]
+fn masks_of_different_requests_of_a_method_do_not_hide_each_other() {
+    let mut player = player(
+        r#"
+        1+ /
+        1> {"id":1,"handle":-1,"method":"Mine","params":[{"pin":"***","user":"u"}]}
+        1< {"id":1,"result":{"q":1}}
+        1> {"id":2,"handle":-1,"method":"Mine","params":[{"pin":"***","user":"***"}]}
+        1< {"id":2,"result":{"q":2}}
+        "#,
+    );
+    let said = hears(&mut player, r#"{"id":1,"method":"Mine","params":[{"pin":"1","user":"u"}]}"#);
+    assert_eq!(said, [r#"{"jsonrpc":"2.0","id":1,"result":{"q":1}}"#]);
+    let said = hears(&mut player, r#"{"id":1,"method":"Mine","params":[{"pin":"1","user":"other"}]}"#);
+    assert_eq!(said, [r#"{"jsonrpc":"2.0","id":1,"result":{"q":2}}"#]);
+}
+
+#[test]
+fn edited_recording_with_other_line_ends_and_white_space_replays_as_before() {
+    let plain = recording(OPEN);
+    let spaced = plain.replace(r#""kind":"frame","#, r#" "kind" : "frame", "#);
+    let as_text = plain.lines().map(|line| match line.split_once(r#""json":"#) {
+        Some((head, json)) => {
+            let text = serde_json::Value::from(json.strip_suffix('}').unwrap());
+            format!("{head}\"text\":{text}}}\n")
+        }
+        None => format!("{line}\n"),
+    });
+    let said = |text: &str| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.qixrec");
+        std::fs::write(&path, text).unwrap();
+        let (tapes, report) = Tapes::open(&path).unwrap();
+        assert_eq!(report, LoadReport::default());
+        let mut player = play(&Arc::new(tapes), 0);
+        let mut all = hears(&mut player, r#"{"id":1,"handle":-1,"method":"OpenDoc","params":["Sales"]}"#);
+        all.extend(hears(&mut player, r#"{"id":2,"handle":1,"method":"GetObject","params":["a"]}"#));
+        all.extend(hears(&mut player, r#"{"id":3,"handle":2,"method":"GetLayout","params":[]}"#));
+        all
+    };
+    let expected = said(&plain);
+    assert_eq!(expected.len(), 3);
+    for edited in [plain.replace('\n', "\r\n"), spaced, as_text.collect()] {
+        assert_eq!(said(&edited), expected);
+    }
+}
+
+/// Writes and reads of an app, an object in it and a measure, each of which is answered by its place in the recording.
+fn conversation(steps: &[(usize, bool)], pipelined: usize) -> (String, Vec<String>) {
+    const CALLS: &[&str] = &[
+        r#""handle":1,"method":"GetAllInfos","params":[]"#,
+        r#""handle":2,"method":"GetLayout","params":[]"#,
+        r#""handle":2,"method":"SelectListObjectValues","params":["/q",[1]]"#,
+        r#""handle":2,"method":"SelectListObjectValues","params":["/q",[2],true]"#,
+        r#""handle":2,"method":"SelectListObjectExcluded","params":["/q"]"#,
+        r#""handle":2,"method":"ClearSelections","params":["/q"]"#,
+        r#""handle":1,"method":"ClearAll","params":[]"#,
+        r#""handle":1,"method":"Back","params":[]"#,
+        r#""handle":1,"method":"Forward","params":[]"#,
+        r#""handle":2,"method":"BeginSelections","params":[["/q"]]"#,
+        r#""handle":2,"method":"EndSelections","params":[false]"#,
+        r#""handle":1,"method":"AbortModal","params":[true]"#,
+        r#""handle":1,"method":"ApplyBookmark","params":["b"]"#,
+        r#""handle":2,"method":"SearchListObjectFor","params":["/q","x"]"#,
+        r#""handle":2,"method":"AcceptListObjectSearch","params":["/q",true]"#,
+        r#""handle":2,"method":"SetProperties","params":[{"a":1}]"#,
+        r#""handle":2,"method":"ApplyPatches","params":[[]]"#,
+        r#""handle":1,"method":"CreateSessionObject","params":[{}]"#,
+        r#""handle":3,"method":"SetProperties","params":[{"a":1}]"#,
+        r#""handle":1,"method":"DoReload","params":[]"#,
+    ];
+    let mut script = r#"
+        1+ /
+        1> {"id":1,"handle":-1,"method":"OpenDoc","params":["d"]}
+        1< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}
+        1> {"id":2,"handle":1,"method":"GetObject","params":["o"]}
+        1< {"id":2,"result":{"qReturn":{"qType":"GenericObject","qHandle":2}}}
+        1> {"id":3,"handle":1,"method":"GetMeasure","params":["m"]}
+        1< {"id":3,"result":{"qReturn":{"qType":"GenericMeasure","qHandle":3}}}
+    "#
+    .to_owned();
+    let mut asked = Vec::new();
+    for batch in steps.chunks(pipelined) {
+        let mut answers = String::new();
+        for (call, refused) in batch {
+            let id = asked.len() + 10;
+            let call = format!("{{\"id\":{id},{}}}", CALLS[call % CALLS.len()]);
+            script += &format!("\n1> {call}");
+            answers += &match refused {
+                true => format!("\n1< {{\"id\":{id},\"error\":{{\"code\":{id}}}}}"),
+                false => format!("\n1< {{\"id\":{id},\"result\":{{\"q\":{id}}}}}"),
+            };
+            asked.push(call);
+        }
+        script += &answers;
+    }
+    (script, asked)
+}
+
+proptest! {
+    #[test]
+    fn same_conversation_again_gets_the_same_answers(
+        steps in prop::collection::vec((any::<usize>(), prop::bool::weighted(0.2)), 0..60),
+    ) {
+        let (script, asked) = conversation(&steps, 1);
+        let mut player = player(&script);
+        hears(&mut player, r#"{"id":1,"handle":-1,"method":"OpenDoc","params":["d"]}"#);
+        hears(&mut player, r#"{"id":2,"handle":1,"method":"GetObject","params":["o"]}"#);
+        hears(&mut player, r#"{"id":3,"handle":1,"method":"GetMeasure","params":["m"]}"#);
+        for (id, call) in (10..).zip(&asked) {
+            let said = hears(&mut player, call);
+            let own = [format!(r#""q":{id}}}"#), format!(r#""code":{id}}}"#)];
+            prop_assert!(own.iter().any(|own| said[0].contains(own)), "{call} got {said:?}");
+        }
+    }
+}

@@ -1,6 +1,11 @@
 //! Values that differ from run to run: what a user says they are, and what looks generated.
 
-use std::{borrow::Cow, collections::HashMap, fmt, str::FromStr};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, VecDeque},
+    fmt,
+    str::FromStr,
+};
 
 use qix_protocol::{Tree, schema};
 
@@ -114,9 +119,9 @@ fn child<'v>(value: &'v mut Tree, at: usize, name: Option<&str>) -> Option<&'v m
 /// Returns canonical parameters with `…` instead of values that a program has made up, if there are any.
 ///
 /// These are UUIDs, times, the ids of session apps, and ids that a call gives to what it creates. A parameter that is nothing but
-/// such an id names something that is there, and counts.
+/// such an id names something that is there, and counts, as do ids of the library and all that is selected or searched for.
 pub(super) fn general(method: &str, canonical: &str) -> Option<String> {
-    if !may_be_generated(method, canonical.as_bytes()) {
+    if names_data(method) || !may_be_generated(method, canonical.as_bytes()) {
         return None;
     }
     let mut params = Tree::parse(canonical.as_bytes()).ok()?;
@@ -153,7 +158,13 @@ fn is_generated(scalar: &str, method: &str, depth: usize, path: [&str; 2]) -> bo
                 .is_ok_and(|number: u64| (1_000_000_000_000..4_102_444_800_000).contains(&number));
     };
     let given = creates(method) && path == ["qInfo", "qId"] && !text.is_empty();
-    given || is_time(text) || text.starts_with("SessionApp_") || is_uuid(text) && depth > 1
+    let refers = matches!(path[1], "qLibraryId" | "qExtendsId" | "qBookmarkId");
+    given || is_time(text) || text.starts_with("SessionApp_") || is_uuid(text) && depth > 1 && !refers
+}
+
+/// Whether the method's parameters say which values are meant.
+fn names_data(method: &str) -> bool {
+    method.contains("Select") || method.contains("Search") || method.starts_with("Evaluate")
 }
 
 fn creates(method: &str) -> bool {
@@ -202,10 +213,12 @@ fn may_be_generated(method: &str, canonical: &[u8]) -> bool {
 pub(super) struct Pairs {
     recorded: HashMap<Box<str>, Box<str>>,
     live: HashMap<Box<str>, Box<str>>,
+    /// What the live client has made up, oldest first.
+    order: VecDeque<Box<str>>,
 }
 
 impl Pairs {
-    /// More than any session makes up.
+    /// More than any session has in use; beyond, the oldest are forgotten.
     const MOST: usize = 16 << 10;
 
     pub(super) fn is_empty(&self) -> bool {
@@ -223,10 +236,23 @@ impl Pairs {
         };
         for (live, recorded) in values(live).iter().zip(values(recorded)) {
             let (Some(live), Some(recorded)) = (inside(live), inside(&recorded)) else { continue };
-            if live != recorded && self.live.len() < Self::MOST {
-                self.recorded.insert(live.into(), recorded.into());
-                self.live.insert(recorded.into(), live.into());
+            if live != recorded {
+                self.add(live, recorded);
             }
+        }
+    }
+
+    fn add(&mut self, live: &str, recorded: &str) {
+        if self.recorded.insert(live.into(), recorded.into()).is_none() {
+            self.order.push_back(live.into());
+        }
+        self.live.insert(recorded.into(), live.into());
+        if self.order.len() > Self::MOST
+            && let Some(oldest) = self.order.pop_front()
+            && let Some(recorded) = self.recorded.remove(&oldest)
+            && self.live.get(&recorded) == Some(&oldest)
+        {
+            self.live.remove(&recorded);
         }
     }
 
@@ -246,7 +272,7 @@ fn inside(value: &Tree) -> Option<&str> {
     value.scalar()?.strip_prefix('"')?.strip_suffix('"')
 }
 
-/// Replaces whole JSON strings.
+/// Replaces whole JSON strings, but for texts of the data: they are what they are.
 fn replaced(text: &[u8], pairs: &HashMap<Box<str>, Box<str>>) -> Option<Vec<u8>> {
     if pairs.is_empty() {
         return None;
@@ -254,6 +280,8 @@ fn replaced(text: &[u8], pairs: &HashMap<Box<str>, Box<str>>) -> Option<Vec<u8>>
     let longest = pairs.keys().map(|text| text.len()).max().unwrap_or_default();
     let mut out: Option<Vec<u8>> = None;
     let (mut at, mut copied) = (0, 0);
+    // Behind the latest string, if that may be the name of a member with a text of the data.
+    let mut named = None;
     while let Some(quote) = memchr::memchr(b'"', &text[at..]) {
         let start = at + quote + 1;
         let mut end = start;
@@ -265,7 +293,10 @@ fn replaced(text: &[u8], pairs: &HashMap<Box<str>, Box<str>>) -> Option<Vec<u8>>
             end = (end + 2).min(text.len());
         }
         let string = &text[start..end.min(text.len())];
+        let is_data = named.is_some_and(|from| text[from..start - 1].trim_ascii() == b":");
+        named = (string == b"qText").then_some((end + 1).min(text.len()));
         if string.len() <= longest
+            && !is_data
             && let Ok(string) = str::from_utf8(string)
             && let Some(other) = pairs.get(string)
         {
@@ -371,5 +402,31 @@ mod tests {
         );
         assert_eq!(pairs.as_live(br#"["rec"]"#).unwrap(), br#"["live"]"#);
         assert_eq!(pairs.as_live(br#"["other"]"#), None);
+    }
+
+    #[test]
+    fn ids_that_a_client_makes_up_for_days_are_forgotten_in_time() {
+        let mut pairs = Pairs::default();
+        let call = |id: &str| format!(r#"[{{"qInfo":{{"qId":"{id}"}}}}]"#);
+        for number in 0..Pairs::MOST + 100 {
+            pairs.learn("CreateSessionObject", &call(&format!("live-{number}")), &call("rec"));
+        }
+        assert!(pairs.recorded.len() <= Pairs::MOST, "{}", pairs.recorded.len());
+        let last = format!(r#"["live-{}"]"#, Pairs::MOST + 99);
+        assert_eq!(pairs.as_recorded(last.as_bytes()).unwrap(), br#"["rec"]"#);
+        assert_eq!(pairs.as_live(br#"["rec"]"#).unwrap(), last.as_bytes());
+    }
+
+    #[test]
+    fn data_that_looks_like_a_made_up_id_is_not_exchanged() {
+        let mut pairs = Pairs::default();
+        let call = |id: &str| format!(r#"[{{"qInfo":{{"qId":"{id}"}}}}]"#);
+        pairs.learn("CreateSessionObject", &call("live"), &call("Sales"));
+        let page = br#"{"qId":"Sales","cells":[{"qText" : "Sales","qNum":1},{"qText":"x","a":"Sales"}]}"#;
+        assert_eq!(
+            String::from_utf8(pairs.as_live(page).unwrap()).unwrap(),
+            r#"{"qId":"live","cells":[{"qText" : "Sales","qNum":1},{"qText":"x","a":"live"}]}"#
+        );
+        assert_eq!(pairs.as_live(br#"{"qText":"Sales"}"#), None);
     }
 }

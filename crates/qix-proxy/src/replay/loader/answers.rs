@@ -142,10 +142,10 @@ impl Loader {
             if method.starts_with("CreateSession") {
                 self.tapes.session_objects.extend(reference.generic_id.as_deref().map(Into::into));
             }
-            if let Some(lineage) = listener.lineages.get(handle).cloned() {
-                let object = self.object(&lineage, Some(request.call));
-                self.tapes.tapes[listener.tape].history.opened(handle, object, at);
-            }
+            // What an unknown object opens is known by its handle, of which a live client gets another all the same.
+            let lineage = listener.lineage_of(handle);
+            let object = self.object(&lineage, Some(request.call));
+            self.tapes.tapes[listener.tape].history.opened(handle, object, at);
         }
     }
 

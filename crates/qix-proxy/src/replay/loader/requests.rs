@@ -69,7 +69,7 @@ impl Loader {
         listener.requests.remember(&request);
         let occurrence = listener.lineages.requested(request.handle, &request.method, request.params);
         let params = request.params.map(|params| params.as_bytes()).filter(|params| *params != b"[]");
-        listener.outstanding.push(Outstanding {
+        listener.asks(Outstanding {
             id: request.id.map(|id| hash_text(id.as_bytes())),
             call,
             to: request.handle,
