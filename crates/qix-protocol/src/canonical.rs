@@ -16,6 +16,9 @@ use crate::{
 /// escaped one way, numbers kept as written; absent parameters and `{}` are `[]`.
 pub fn canonical_params(class: &str, method: &str, params: Option<Raw<'_>>) -> String {
     let Some(params) = params else { return "[]".to_owned() };
+    if params.as_bytes() == b"[]" {
+        return "[]".to_owned();
+    }
     let info = schema::method(class, method);
     direct::list(params.as_bytes(), info).unwrap_or_else(|| by_tree(info, params))
 }

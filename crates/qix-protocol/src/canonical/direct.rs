@@ -14,9 +14,6 @@ const DEEPEST: usize = 16;
 ///
 /// The tree is needed for escapes, `null`, objects of many members or repeated ones, and for what is no JSON.
 pub(super) fn list(text: &[u8], info: Option<&MethodInfo>) -> Option<String> {
-    if text == b"[]" {
-        return Some("[]".to_owned());
-    }
     let mut out = Vec::with_capacity(text.len());
     let mut at = scan::space(text, 0);
     if text.get(at) != Some(&b'[') {

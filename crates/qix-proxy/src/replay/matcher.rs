@@ -14,7 +14,7 @@ use super::{
     Difference, Key, Miss, Repeat, ReplaySettings, Tapes,
     answer::Outcome,
     index::CallId,
-    key::{KnownParams, RecentRequests, guessed, hash_of, hash_text, hasher, names_a_request},
+    key::{RecentRequests, guessed, hash_of, hash_text, hasher, names_a_request},
     state::{self, State},
     volatile::{self, Pairs},
 };
@@ -42,7 +42,6 @@ pub struct Progress {
     /// How often calls of a list of equal ones were asked for, by the first of them.
     asked: HashMap<u32, usize>,
     state: State,
-    known: KnownParams,
     /// Where in the index the calls are that equal what was asked, by how it was written.
     heard: HashMap<u64, Range<u32>>,
     pairs: Pairs,
@@ -134,14 +133,14 @@ impl ReplayMatcher {
             && !names_a_request(&request.method)
         {
             let class = asked.lineage.class();
-            let canonical = || asked.requests.canonical(class, request);
-            let params = progress.known.get(&self.tapes.ignored, class, request, canonical);
-            let hash = hash_of(asked.lineage, &request.method, params.exact);
+            let canonical = asked.requests.canonical(class, request);
+            let params = volatile::ignoring(&self.tapes.ignored, class, &request.method, &canonical);
+            let hash = hash_of(asked.lineage, &request.method, hash_text(params.as_bytes()));
             let equal = self.tapes.index.equal(hash);
             let calls = self.tapes.index.in_order(equal.clone());
             if let Search::Found(found) = self.find(progress, tape, calls, asked.lineage) {
                 if state::writes(&request.method) {
-                    self.write(progress, found.call, &canonical());
+                    self.write(progress, found.call, &canonical);
                 } else if asked.as_heard {
                     progress.remember(words(asked.lineage, request), equal);
                 }
