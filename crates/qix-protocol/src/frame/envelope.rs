@@ -55,7 +55,7 @@ impl<'a> Envelope<'a> {
             let present = (!value.is_null()).then_some(value);
             let written = &text[item.name.clone()];
             // Nobody writes these names with escapes, but everybody's parser would read them.
-            let escaped = written.iter().any(|byte| *byte == b'\\').then(|| unescaped(written));
+            let escaped = written.contains(&b'\\').then(|| unescaped(written));
             match escaped.as_ref().map_or(written, |name| name.as_bytes()) {
                 b"id" => envelope.id = present,
                 b"method" => {
