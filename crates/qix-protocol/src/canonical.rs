@@ -1,5 +1,7 @@
 //! Parameters in the form in which equal ones are equal texts.
 
+mod direct;
+
 use crate::{
     Tree,
     frame::Raw,
@@ -14,8 +16,16 @@ use crate::{
 /// escaped one way, numbers kept as written; absent parameters and `{}` are `[]`.
 pub fn canonical_params(class: &str, method: &str, params: Option<Raw<'_>>) -> String {
     let Some(params) = params else { return "[]".to_owned() };
+    if params.as_bytes() == b"[]" {
+        return "[]".to_owned();
+    }
+    let info = schema::method(class, method);
+    direct::list(params.as_bytes(), info).unwrap_or_else(|| by_tree(info, params))
+}
+
+fn by_tree(info: Option<&MethodInfo>, params: Raw<'_>) -> String {
     let canonical = match Tree::parse(params.as_bytes()) {
-        Ok(params) => match schema::method(class, method) {
+        Ok(params) => match info {
             Some(info) => positional(info, params).canonical(),
             None => params.canonical(),
         },
@@ -51,18 +61,23 @@ fn positional(info: &MethodInfo, params: Tree) -> Tree {
 
 /// The value that the engine assumes for a parameter that is not given.
 fn assumed(kind: Kind) -> Tree {
-    let text: &[u8] = match kind {
-        Kind::Bool => b"false",
-        Kind::Integer | Kind::Number => b"0",
-        Kind::String => b"\"\"",
-        Kind::Array => b"[]",
-        Kind::Object => b"{}",
-    };
-    Tree::parse(text).unwrap_or_default()
+    Tree::parse(assumed_text(kind).as_bytes()).unwrap_or_default()
+}
+
+fn assumed_text(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bool => "false",
+        Kind::Integer | Kind::Number => "0",
+        Kind::String => "\"\"",
+        Kind::Array => "[]",
+        Kind::Object => "{}",
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn canonical(class: &str, method: &str, params: &str) -> String {
@@ -93,6 +108,37 @@ mod tests {
         for text in [r#"{"qNoData":true,"qDocName":"Sales"}"#, r#"["Sales","","","",true]"#] {
             assert_eq!(canonical("Global", "OpenDoc", text), r#"["Sales","","","",true]"#, "{text}");
         }
+    }
+
+    proptest! {
+        #[test]
+        fn no_way_of_writing_them_differs_from_that_of_the_tree(
+            texts in prop::collection::vec(
+                prop::sample::select(&[
+                    "[", "]", "{", "}", ",", ":", " ", "\"a\"", "\"b\"", "\"\"", "\"\\n\"", "\"é\"", "\"a!\"", "0", "01", "-1.5e3",
+                    "true", "false", "null", "[]", "{}", "\"b\":1,\"a\":2", "\"a\":1,\"a!\":2", "\"a\":0,\"a\":1", "[1,2]", "{\"b\":[],\"a\":{}}",
+                ][..]),
+                0..9,
+            ),
+            separator in prop::sample::select(&["", ","][..]),
+            (class, method) in prop::sample::select(&[
+                ("Global", "OpenDoc"), ("Doc", "GetObject"), ("GenericObject", "GetHyperCubeData"), ("", "Nonsense"),
+            ][..]),
+        ) {
+            let text = format!("[{}]", texts.join(separator));
+            let info = schema::method(class, method);
+            if let Some(direct) = direct::list(text.as_bytes(), info) {
+                prop_assert_eq!(direct, by_tree(info, Raw::scanned(text.as_bytes())));
+            }
+        }
+    }
+
+    #[test]
+    fn usual_parameters_need_no_tree() {
+        let info = schema::method("GenericObject", "GetHyperCubeData");
+        let text = br#"["/qHyperCubeDef", [{"qTop":0,"qLeft":1,"qHeight":50,"qWidth":10}]]"#;
+        let expected = r#"["/qHyperCubeDef",[{"qHeight":50,"qLeft":1,"qTop":0,"qWidth":10}]]"#;
+        assert_eq!(direct::list(text, info).as_deref(), Some(expected));
     }
 
     #[test]

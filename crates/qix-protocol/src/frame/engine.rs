@@ -82,6 +82,9 @@ impl<'a> Frame<'a> {
 
 fn handles(text: &[u8], list: Option<Raw<'_>>) -> Result<Vec<Handle>, ProtocolError> {
     let Some(list) = list else { return Ok(Vec::new()) };
+    if let Some(handles) = plain_handles(list.as_bytes()) {
+        return Ok(handles);
+    }
     let whole =
         |number: Double| Some(number.get()).filter(|number| number.fract() == 0.0 && number.abs() < 2e9);
     // Nobody was seen to write `3.0`, but a list that cannot be read costs the whole conversation.
@@ -90,6 +93,21 @@ fn handles(text: &[u8], list: Option<Raw<'_>>) -> Result<Vec<Handle>, ProtocolEr
         numbers.into_iter().map(|number| whole(number).map(|number| Handle::new(number as i32))).collect()
     };
     list.decode().ok().or_else(|| tolerant(list)).ok_or_else(|| scan::fault(offset(text, list)))
+}
+
+/// Reads a list of handles as engines write it: without signs and white space.
+fn plain_handles(list: &[u8]) -> Option<Vec<Handle>> {
+    let mut handles = Vec::new();
+    for number in list.strip_prefix(b"[")?.strip_suffix(b"]")?.split(|byte| *byte == b',') {
+        // More digits may not fit, and a zero in front is no number.
+        if !matches!((number, number.len()), ([b'1'..=b'9', ..], 1..=9)) {
+            return None;
+        }
+        let digit =
+            |value: i32, byte: &u8| byte.is_ascii_digit().then(|| value * 10 + i32::from(byte - b'0'));
+        handles.push(Handle::new(number.iter().try_fold(0, digit)?));
+    }
+    Some(handles)
 }
 
 fn decode_error(error: Raw<'_>) -> EngineError {

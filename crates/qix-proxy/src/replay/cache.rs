@@ -1,9 +1,8 @@
 //! Answers that were read lately.
 
-use std::{
-    collections::{HashMap, VecDeque},
-    sync::Arc,
-};
+use std::{collections::VecDeque, sync::Arc};
+
+use foldhash::HashMap;
 
 use super::{answer::RecordedAnswer, index::CallId};
 
@@ -28,7 +27,7 @@ impl Cache {
     pub(super) const LIMIT: usize = 64 << 20;
 
     pub(super) fn new(limit: usize) -> Self {
-        Self { answers: HashMap::new(), turns: VecDeque::new(), bytes: 0, limit }
+        Self { answers: HashMap::default(), turns: VecDeque::new(), bytes: 0, limit }
     }
 
     pub(super) fn get(&mut self, call: CallId) -> Option<Arc<RecordedAnswer>> {

@@ -1,6 +1,6 @@
 //! The table of recorded calls: small, because a recording may have millions of them.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::Range};
 
 use super::texts::Place;
 
@@ -123,14 +123,24 @@ impl Index {
 
     /// Returns the calls whose key has this hash, in recorded order.
     pub(super) fn with_hash(&self, hash: u64) -> &[u32] {
+        self.in_order(self.equal(hash))
+    }
+
+    /// Returns where in the order by key the calls are whose key has this hash.
+    pub(super) fn equal(&self, hash: u64) -> Range<u32> {
         let bucket = (hash >> self.shift) as usize;
-        let Some(ends) = self.starts.get(bucket..bucket + 2) else { return &[] };
-        let bucket = &self.order[ends[0] as usize..ends[1] as usize];
+        let Some(&[first, end]) = self.starts.get(bucket..bucket + 2) else { return 0..0 };
+        let bucket = &self.order[first as usize..end as usize];
         let hash = halves(hash);
         let of = |id: &u32| self.calls[*id as usize].hash;
         let start = bucket.partition_point(|id| of(id) < hash);
-        let end = start + bucket[start..].partition_point(|id| of(id) == hash);
-        &bucket[start..end]
+        let count = bucket[start..].partition_point(|id| of(id) == hash);
+        first + start as u32..first + (start + count) as u32
+    }
+
+    /// Returns the calls at places in the order by key that [`equal`](Self::equal) gave.
+    pub(super) fn in_order(&self, equal: Range<u32>) -> &[u32] {
+        self.order.get(equal.start as usize..equal.end as usize).unwrap_or_default()
     }
 
     /// Returns the calls whose key without generated values has this hash, in recorded order.

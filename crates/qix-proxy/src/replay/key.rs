@@ -6,7 +6,7 @@ use std::{
     hash::{BuildHasher, Hash, Hasher},
 };
 
-use foldhash::{HashMap, quality::FixedState};
+use foldhash::quality::FixedState;
 use qix_protocol::{
     Handle, Lineage, Tree, canonical_params,
     frame::{Raw, client::Request},
@@ -73,8 +73,10 @@ pub(super) fn hash_text(text: &[u8]) -> u64 {
 }
 
 /// The numbers that stand for parameters in canonical form, by how they were written, so that what is said often is read once.
+///
+/// A small table in which what comes later takes the place of what was there: parameters that differ each time cost no more.
 #[derive(Debug, Default)]
-pub(super) struct KnownParams(HashMap<u64, ParamsHash>);
+pub(super) struct KnownParams(Vec<(u64, Option<ParamsHash>)>);
 
 /// What parameters come to.
 #[derive(Clone, Copy, Debug)]
@@ -86,8 +88,8 @@ pub(super) struct ParamsHash {
 }
 
 impl KnownParams {
-    /// How many are kept; then they are learnt anew.
-    const MOST: usize = 1 << 16;
+    /// How many there is room for: a power of two.
+    const MOST: usize = 1 << 12;
 
     /// Returns what the parameters of a request come to. `canonical` makes their canonical form of them.
     ///
@@ -103,14 +105,17 @@ impl KnownParams {
         hasher.write(request.params.map_or(b"", |params| params.as_bytes()));
         (class, &*request.method).hash(&mut hasher);
         let written = hasher.finish();
-        if let Some(known) = self.0.get(&written) {
-            return *known;
+        if self.0.is_empty() {
+            self.0.resize(Self::MOST, (0, None));
+        }
+        let slot = &mut self.0[written as usize % Self::MOST];
+        if let (known, Some(found)) = *slot
+            && known == written
+        {
+            return found;
         }
         let found = ParamsHash::new(rules, class, &request.method, &canonical());
-        if self.0.len() == Self::MOST {
-            self.0.clear();
-        }
-        self.0.insert(written, found);
+        *slot = (written, Some(found));
         found
     }
 }

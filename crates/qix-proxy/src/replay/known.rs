@@ -53,7 +53,7 @@ impl Wanted {
 
 impl Known {
     /// Takes note of what an answer opens.
-    pub(super) fn learn(&mut self, answer: &RecordedAnswer) {
+    fn learn(&mut self, answer: &RecordedAnswer) {
         for (lineage, reference) in answer.opened() {
             if lineage.class() == "Doc" {
                 self.app = Some((lineage.clone(), reference.clone()));
@@ -64,6 +64,12 @@ impl Known {
                 self.objects.entry(id).or_default().push((lineage.clone(), reference.clone()));
             }
         }
+    }
+
+    /// Takes note of what an answer opens and closes.
+    pub(super) fn note(&mut self, answer: &RecordedAnswer) {
+        self.learn(answer);
+        answer.lists.closed.iter().for_each(|lineage| self.forget(lineage));
     }
 
     /// Takes note that an object is gone, by whichever way it was opened.

@@ -1,14 +1,21 @@
 //! Which recorded answer is next.
 
-use std::{borrow::Cow, collections::HashMap, io, sync::Arc};
+use std::{
+    borrow::Cow,
+    hash::{Hash, Hasher},
+    io,
+    ops::Range,
+    sync::Arc,
+};
 
+use foldhash::HashMap;
 use qix_protocol::{Handle, Lineage, frame::client::Request};
 
 use super::{
     Difference, Key, Miss, Repeat, ReplaySettings, Tapes,
     answer::Outcome,
     index::CallId,
-    key::{KnownParams, RecentRequests, guessed, hash_of, hash_text, names_a_request},
+    key::{RecentRequests, guessed, hash_of, hash_text, hasher, names_a_request},
     state::{self, State},
     volatile::{self, Pairs},
 };
@@ -37,7 +44,8 @@ pub struct Progress {
     /// How often calls of a list of equal ones were asked for, by the first of them.
     asked: HashMap<u32, usize>,
     state: State,
-    known: KnownParams,
+    /// Where in the index the calls are that equal what was asked, by how it was written.
+    heard: HashMap<u64, Range<u32>>,
     pairs: Pairs,
 }
 
@@ -51,6 +59,8 @@ pub(super) struct Asked<'a> {
     pub(super) text: &'a [u8],
     /// What the connection has asked before.
     pub(super) requests: &'a RecentRequests,
+    /// Whether the request is as the client wrote it, and what comes of it depends on nothing but this and what was taken before.
+    pub(super) as_heard: bool,
 }
 
 /// A recorded call that fits a request.
@@ -71,6 +81,8 @@ enum Search {
 
 /// Beyond as many equal calls, those at the beginning that were taken are stepped over.
 const LONG: usize = 32;
+/// As many ways of writing requests are known; then they are learnt anew.
+const MOST_HEARD: usize = 1 << 16;
 
 impl ReplayMatcher {
     /// Makes a matcher.
@@ -88,6 +100,24 @@ impl ReplayMatcher {
         self.keeps_pace
     }
 
+    /// Takes the next recorded call for a request that was asked in the same words before, when it was as it was heard.
+    pub(super) fn take_again(
+        &self,
+        progress: &mut Progress,
+        tape: usize,
+        lineage: &Lineage,
+        request: &Request<'_>,
+    ) -> Option<Found> {
+        if !progress.pairs.is_empty() {
+            return None;
+        }
+        let equal = progress.heard.get(&words(lineage, request))?.clone();
+        match self.find(progress, tape, self.tapes.index.in_order(equal), lineage) {
+            Search::Found(found) => Some(found),
+            Search::Exhausted(_) | Search::Unknown => None,
+        }
+    }
+
     /// Takes the next recorded call for what is asked, for a connection that plays `tape`.
     ///
     /// A client that asks before the answer which names its handle has guessed that handle, and is recorded so, even if it knows
@@ -103,14 +133,16 @@ impl ReplayMatcher {
             && !names_a_request(&request.method)
         {
             let class = asked.lineage.class();
-            let canonical = || asked.requests.canonical(class, request);
-            let params = progress.known.get(&self.tapes.ignored, class, request, canonical);
-            let hash = hash_of(asked.lineage, &request.method, params.exact);
-            if let Search::Found(found) =
-                self.find(progress, tape, self.tapes.index.with_hash(hash), asked.lineage)
-            {
+            let canonical = asked.requests.canonical(class, request);
+            let params = volatile::ignoring(&self.tapes.ignored, class, &request.method, &canonical);
+            let hash = hash_of(asked.lineage, &request.method, hash_text(params.as_bytes()));
+            let equal = self.tapes.index.equal(hash);
+            let calls = self.tapes.index.in_order(equal.clone());
+            if let Search::Found(found) = self.find(progress, tape, calls, asked.lineage) {
                 if state::writes(&request.method) {
-                    self.write(progress, found.call, &canonical());
+                    self.write(progress, found.call, &canonical);
+                } else if asked.as_heard {
+                    progress.remember(words(asked.lineage, request), equal);
                 }
                 return Ok(found);
             }
@@ -295,6 +327,13 @@ impl ReplayMatcher {
 }
 
 impl Progress {
+    fn remember(&mut self, words: u64, equal: Range<u32>) {
+        if self.heard.len() == MOST_HEARD {
+            self.heard.clear();
+        }
+        self.heard.insert(words, equal);
+    }
+
     fn is_taken(&self, call: CallId) -> bool {
         let word = self.taken.get(call.0 as usize / 64);
         word.is_some_and(|word| word & 1 << (call.0 % 64) != 0)
@@ -310,4 +349,12 @@ impl Progress {
         self.taken[word] |= 1 << (call.0 % 64);
         was
     }
+}
+
+/// Returns the number of a request as it was written, but for its id.
+fn words(lineage: &Lineage, request: &Request<'_>) -> u64 {
+    let mut hasher = hasher();
+    hasher.write(request.params.map_or(b"", |params| params.as_bytes()));
+    (lineage.fingerprint(), lineage.class(), &*request.method).hash(&mut hasher);
+    hasher.finish()
 }

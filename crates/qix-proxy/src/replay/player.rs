@@ -2,9 +2,10 @@
 
 mod missing;
 
-use std::{collections::HashMap, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use foldhash::HashMap;
 use qix_protocol::{Handle, Lineage, frame::client::Request};
 
 use super::{
@@ -36,8 +37,7 @@ pub struct Player {
     redaction: Redaction,
     requests: RecentRequests,
     handles: HashMap<Lineage, Handle>,
-    lineages: HashMap<Handle, Lineage>,
-    last_handle: i32,
+    lineages: Opened,
     on_miss: OnMiss,
     /// The objects in the answer that is being made, if somebody wants to know.
     opened: Vec<Lineage>,
@@ -103,9 +103,8 @@ impl Player {
             redaction: matcher.tapes().redaction.clone(),
             matcher,
             requests: RecentRequests::default(),
-            handles: HashMap::new(),
-            lineages: HashMap::new(),
-            last_handle: 0,
+            handles: HashMap::default(),
+            lineages: Opened::default(),
             on_miss: OnMiss::Error,
             opened: Vec::new(),
         }
@@ -138,15 +137,23 @@ impl Player {
     /// Secrets are replaced as the recorder replaced them, so that they neither matter nor show.
     pub fn handle_text(&mut self, text: &[u8], out: &mut Vec<Said>) {
         let original = text;
+        let heard = Request::parse(text).ok();
+        if let Some(request) = &heard
+            && let Some(reply) = self.reply_again(request)
+        {
+            self.requests.remember(request);
+            return self.give(reply, Some(request), original, out);
+        }
         let clean = self.redaction.frame(text);
         let text = clean.as_ref().map_or(text, |clean| &clean.text);
-        let tapes = self.matcher.tapes().clone();
-        let replaced = tapes.anonymizer.as_ref().and_then(|anonymizer| anonymizer.request(text));
+        let anonymizer = self.matcher.tapes().anonymizer.as_ref();
+        let replaced = anonymizer.and_then(|anonymizer| anonymizer.request(text));
         let text = replaced.as_deref().unwrap_or(text);
         for (text, since) in std::mem::take(&mut self.late) {
             self.greet(&text, since, out);
         }
-        let request = Request::parse(text).ok();
+        let as_heard = clean.is_none() && replaced.is_none();
+        let request = if as_heard { heard } else { Request::parse(text).ok() };
         if self.asks()
             && let Some(request) = &request
         {
@@ -157,11 +164,16 @@ impl Player {
                 return self.missed(original, Miss::of(key, Difference::Departed), out);
             }
         }
-        let reply = self.reply(request.as_ref(), text);
+        let reply = self.reply(request.as_ref(), text, as_heard);
         if let Some(request) = &request {
             self.requests.remember(request);
         }
-        let method = request.as_ref().map_or("", |request| &*request.method);
+        self.give(reply, request.as_ref(), original, out);
+    }
+
+    /// Says what a request gets. `original` is what the client said.
+    fn give(&mut self, reply: Reply, request: Option<&Request<'_>>, original: &[u8], out: &mut Vec<Said>) {
+        let method = request.map_or("", |request| &*request.method);
         match reply {
             Reply::Recorded(Found { call, again }, outcome) => {
                 let latency = self.latency(Some(call), method);
@@ -173,7 +185,7 @@ impl Player {
                     Ok(Outcome::Answer(answer)) => {
                         after = latency;
                         self.opened.clear();
-                        self.answer(request.as_ref(), &answer, latency, out);
+                        self.answer(request, &answer, latency, out);
                         if self.asks() && !matches!(answer.body, Body::Error(_)) {
                             self.note(original, &answer);
                         }
@@ -182,24 +194,24 @@ impl Player {
                     }
                     Ok(Outcome::Lost) => Some(Difference::Lost),
                     // Text that is no request expects none.
-                    Ok(Outcome::Unanswered)
-                        if request.as_ref().is_some_and(|request| request.id.is_some()) =>
-                    {
-                        out.push(at(Duration::ZERO, Outgoing::Unanswered(tapes.key(call))));
+                    Ok(Outcome::Unanswered) if request.is_some_and(|request| request.id.is_some()) => {
+                        let key = self.matcher.tapes().key(call);
+                        out.push(at(Duration::ZERO, Outgoing::Unanswered(key)));
                         None
                     }
                     Ok(Outcome::Unanswered) => None,
                     Err(error) => Some(Difference::Unreadable(error.to_string())),
                 };
                 if let Some(difference) = difference {
-                    self.missed(original, Miss::of(tapes.key(call), difference), out);
+                    let key = self.matcher.tapes().key(call);
+                    self.missed(original, Miss::of(key, difference), out);
                 }
                 if !again {
                     self.follow(call, Moment::After, after, out);
                 }
             }
             Reply::Known(answer) => {
-                self.answer(request.as_ref(), &answer, self.latency(None, method), out);
+                self.answer(request, &answer, self.latency(None, method), out);
             }
             Reply::Missed(miss) => self.missed(original, *miss, out),
         }
@@ -239,15 +251,32 @@ impl Player {
         }
     }
 
+    /// Decides what a request gets that was asked in the same words before; `None` if there is more to it than that.
+    fn reply_again(&self, request: &Request<'_>) -> Option<Reply> {
+        if !self.late.is_empty() || self.asks() {
+            return None;
+        }
+        let lineage = self.lineages.get(request.handle)?;
+        let mut live = self.seat.session().lock();
+        let live = &mut *live;
+        let found = self.matcher.take_again(&mut live.progress, self.seat.tape, lineage, request)?;
+        let outcome = self.matcher.outcome(&live.progress, found.call);
+        if let Ok(Outcome::Answer(answer)) = &outcome {
+            live.known.note(answer);
+        }
+        Some(Reply::Recorded(found, outcome))
+    }
+
     /// Decides what a request gets.
     ///
     /// What a client asks when it takes a session up again depends on what is open in the *live* session: the recorded answer
     /// counts only as far as it agrees with that.
-    fn reply(&self, request: Option<&Request<'_>>, text: &[u8]) -> Reply {
+    fn reply(&self, request: Option<&Request<'_>>, text: &[u8], as_heard: bool) -> Reply {
         let wanted = request.and_then(Wanted::of);
         let tapes = self.matcher.tapes();
         let lineage = request.map_or(Lineage::GLOBAL, |request| self.lineage_of(request.handle));
-        let asked = Asked { lineage: &lineage, request, text, requests: &self.requests };
+        let as_heard = as_heard && wanted.is_none();
+        let asked = Asked { lineage: &lineage, request, text, requests: &self.requests, as_heard };
         let mut live = self.seat.session().lock();
         let live = &mut *live;
         match self.matcher.take(&mut live.progress, self.seat.tape, asked) {
@@ -272,12 +301,7 @@ impl Player {
                         _ => {}
                     }
                 }
-                if opens {
-                    live.known.learn(answer);
-                }
-                for lineage in &answer.lists.closed {
-                    live.known.forget(lineage);
-                }
+                live.known.note(answer);
                 Reply::Recorded(found, outcome)
             }
             Err(miss) => match wanted {
@@ -322,6 +346,9 @@ impl Player {
 
     /// Says what followed a call, or lets others of the session say it.
     fn follow(&mut self, call: CallId, moment: Moment, base: Duration, out: &mut Vec<Said>) {
+        if !self.matcher.tapes().has_pushes(call, moment) {
+            return;
+        }
         let tapes = self.matcher.tapes().clone();
         let is_first = tapes.first_call(tapes.tape_of(call)) == Some(call);
         for (index, push) in self.pushes(call, moment).iter().enumerate() {
@@ -428,7 +455,7 @@ impl Player {
             Body::Odd(None) => {}
             Body::Error(error) => {
                 text.write(br#","error":"#);
-                text.share(error.clone());
+                text.share_part(error, 0..error.len());
             }
         }
         self.write_lists(&mut text, &answer.lists);
@@ -464,16 +491,13 @@ impl Player {
         }
         for lineage in &lists.closed {
             if let Some(handle) = self.handles.remove(lineage) {
-                self.lineages.remove(&handle);
+                self.lineages.remove(handle);
             }
         }
     }
 
     pub(super) fn lineage_of(&self, handle: Handle) -> Lineage {
-        if handle == Handle::GLOBAL {
-            return Lineage::GLOBAL;
-        }
-        self.lineages.get(&handle).cloned().unwrap_or_else(|| guessed(handle))
+        self.lineages.get(handle).cloned().unwrap_or_else(|| guessed(handle))
     }
 
     fn handle_of(&self, lineage: &Lineage) -> Option<Handle> {
@@ -491,11 +515,36 @@ impl Player {
         if let Some(handle) = self.handle_of(lineage) {
             return handle;
         }
-        self.last_handle += 1;
-        let handle = Handle::new(self.last_handle);
+        let handle = self.lineages.add(lineage.clone());
         self.handles.insert(lineage.clone(), handle);
-        self.lineages.insert(handle, lineage.clone());
         handle
+    }
+}
+
+/// The objects that are open on a socket, by handle: these are given in order, from 1.
+#[derive(Debug, Default)]
+struct Opened(Vec<Option<Lineage>>);
+
+impl Opened {
+    fn get(&self, handle: Handle) -> Option<&Lineage> {
+        if handle == Handle::GLOBAL {
+            return Some(&Lineage::GLOBAL);
+        }
+        let place = usize::try_from(handle.get()).ok()?.checked_sub(1)?;
+        self.0.get(place)?.as_ref()
+    }
+
+    fn add(&mut self, lineage: Lineage) -> Handle {
+        self.0.push(Some(lineage));
+        // A socket has not as many objects in all its life.
+        Handle::new(i32::try_from(self.0.len()).unwrap_or(i32::MAX))
+    }
+
+    fn remove(&mut self, handle: Handle) {
+        let place = usize::try_from(handle.get()).ok().and_then(|handle| handle.checked_sub(1));
+        if let Some(slot) = place.and_then(|place| self.0.get_mut(place)) {
+            *slot = None;
+        }
     }
 }
 

@@ -291,6 +291,11 @@ impl Tapes {
         places.iter().map(push).collect()
     }
 
+    /// Returns whether the engine said something unasked around a call.
+    pub(super) fn has_pushes(&self, call: CallId, moment: Moment) -> bool {
+        !self.push_places(call, moment).is_empty()
+    }
+
     fn push_since(&self, tape: usize, at: Place, start: Duration, paced: bool) -> io::Result<Push> {
         let mut push = self.push_at(tape, at)?;
         if paced {

@@ -74,14 +74,6 @@ impl Template {
         changed.then(|| Self { text: text.into(), holes })
     }
 
-    /// Returns the text in pieces that share its memory, and the objects whose live handles stand between them.
-    pub(super) fn pieces(&self) -> impl Iterator<Item = (Bytes, Option<&Lineage>)> {
-        let starts = std::iter::once(0).chain(self.holes.iter().map(|(hole, _)| hole.end));
-        let ends = self.holes.iter().map(|(hole, lineage)| (hole.start, Some(lineage)));
-        let ends = ends.chain(std::iter::once((self.text.len(), None)));
-        starts.zip(ends).map(|(start, (end, lineage))| (self.text.slice(start..end), lineage))
-    }
-
     /// Returns how many of its bytes are copied.
     pub(super) fn small_size(&self) -> usize {
         Text::small_size(self.text.len())
@@ -94,12 +86,13 @@ impl Template {
 
     /// Writes the text with live handles.
     pub(super) fn render(&self, out: &mut Text, mut handle: impl FnMut(&Lineage) -> Handle) {
-        for (piece, lineage) in self.pieces() {
-            out.share(piece);
-            if let Some(lineage) = lineage {
-                out.write(itoa::Buffer::new().format(handle(lineage).get()).as_bytes());
-            }
+        let mut from = 0;
+        for (hole, lineage) in &self.holes {
+            out.share_part(&self.text, from..hole.start);
+            out.write(itoa::Buffer::new().format(handle(lineage).get()).as_bytes());
+            from = hole.end;
         }
+        out.share_part(&self.text, from..self.text.len());
     }
 
     /// Returns the id of the object that the text is a reference to.

@@ -1,6 +1,6 @@
 //! A text to be sent, in pieces, so that large recorded ones are not copied.
 
-use std::fmt;
+use std::{fmt, ops::Range};
 
 use bytes::Bytes;
 
@@ -85,6 +85,14 @@ impl Text {
     pub(super) fn write(&mut self, bytes: &[u8]) {
         self.own.extend_from_slice(bytes);
         self.length += bytes.len();
+    }
+
+    /// Adds a part of what is in memory already.
+    pub(super) fn share_part(&mut self, whole: &Bytes, part: Range<usize>) {
+        if part.len() < WORTH_SHARING {
+            return self.write(&whole[part]);
+        }
+        self.share(whole.slice(part));
     }
 
     pub(super) fn share(&mut self, bytes: Bytes) {

@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{self, Write},
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 
 use bytes::Bytes;
@@ -54,7 +55,16 @@ impl Place {
 
 /// The sources of recorded lines.
 #[derive(Debug, Default)]
-pub(super) struct Texts(Vec<Source>);
+pub(super) struct Texts(Vec<Source>, Mutex<Ahead>);
+
+/// What was read at once, because lines are nearly always asked for in the order in which they stand.
+#[derive(Debug, Default)]
+struct Ahead {
+    from: Place,
+    bytes: Vec<u8>,
+    /// The line that was asked for last.
+    latest: Option<Place>,
+}
 
 #[derive(Debug)]
 enum Source {
@@ -68,6 +78,10 @@ enum Source {
 const MOST_SOURCES: usize = 1 << 16;
 /// The first read, in bytes: most lines are shorter.
 const FIRST: usize = 4 << 10;
+/// How much is read at once, in bytes, when several of its lines are likely to be asked for.
+const BLOCK: usize = 64 << 10;
+/// A line that stands no farther behind the one before it follows it.
+const NEAR: u32 = 8 << 10;
 
 impl Texts {
     /// Adds a recording that is not compressed.
@@ -110,6 +124,9 @@ impl Texts {
     ///
     /// What the system says, and if the file ends before the line does: somebody has changed it.
     pub(super) fn line(&self, place: Place) -> io::Result<Bytes> {
+        if let Some(line) = self.line_ahead(place)? {
+            return Ok(line);
+        }
         let mut first = [0; FIRST];
         let read = self.read_at(place, 0, &mut first)?;
         if let Some(end) = memchr::memchr(b'\n', &first[..read]) {
@@ -129,6 +146,27 @@ impl Texts {
                 return Ok(line.into());
             }
         }
+    }
+
+    /// Returns a line that was read together with others, or is read so now.
+    fn line_ahead(&self, place: Place) -> io::Result<Option<Bytes>> {
+        // What it holds is what was read last, or nothing.
+        let mut ahead = self.1.lock().unwrap_or_else(PoisonError::into_inner);
+        let distance = ahead.latest.and_then(|latest| place.behind(latest));
+        let follows = distance.is_some_and(|distance| (1..=NEAR).contains(&distance));
+        ahead.latest = Some(place);
+        if let Some(line) = ahead.line(place) {
+            return Ok(Some(line));
+        }
+        if !follows {
+            return Ok(None);
+        }
+        let mut bytes = std::mem::take(&mut ahead.bytes);
+        bytes.resize(BLOCK, 0);
+        let read = self.read_at(place, 0, &mut bytes)?;
+        bytes.truncate(read);
+        (ahead.from, ahead.bytes) = (place, bytes);
+        Ok(ahead.line(place))
     }
 
     /// Makes the error about a line that is not what it was.
@@ -152,6 +190,15 @@ impl Texts {
                 other => return other,
             }
         }
+    }
+}
+
+impl Ahead {
+    /// Returns a line, if all of it is here.
+    fn line(&self, place: Place) -> Option<Bytes> {
+        let rest = self.bytes.get(place.behind(self.from)? as usize..)?;
+        let end = memchr::memchr(b'\n', rest)?;
+        Some(Bytes::copy_from_slice(&rest[..end]))
     }
 }
 
@@ -223,6 +270,21 @@ mod tests {
             assert_eq!(texts.line(*place).unwrap(), line.as_bytes());
         }
         assert!(matches!(&texts.0[source], Source::Spool(Spool { file: Some(_), .. }, _)));
+    }
+
+    #[test]
+    fn lines_in_order_are_the_same_as_lines_in_any_order() {
+        let mut texts = Texts::default();
+        let source = texts.add_spool(Path::new("x")).unwrap();
+        let lines: Vec<String> = (0..2000).map(|at| format!("{at}").repeat(1 + at % 300)).collect();
+        let places: Vec<Place> =
+            lines.iter().map(|line| texts.spool(source, line.as_bytes()).unwrap()).collect();
+        for step in [1, 2, 7, 501] {
+            for at in (0..lines.len()).map(|at| at * step % lines.len()) {
+                assert_eq!(texts.line(places[at]).unwrap(), lines[at].as_bytes(), "{at} by {step}");
+            }
+        }
+        assert!(!texts.1.into_inner().unwrap().bytes.is_empty());
     }
 
     #[test]

@@ -195,17 +195,23 @@ fn is_time(text: &str) -> bool {
 
 /// Whether a look at the bytes does not rule generated values out.
 fn may_be_generated(method: &str, canonical: &[u8]) -> bool {
-    let mut run = 0;
-    let long = canonical.iter().any(|byte| {
-        run = if byte.is_ascii_hexdigit() { run + 1 } else { 0 };
-        run == 8
-    });
-    long || memchr::memmem::find(canonical, b"SessionApp_").is_some()
+    has_digits(canonical)
+        || memchr::memmem::find(canonical, b"SessionApp_").is_some()
         || memchr::memmem::find(canonical, b"T").is_some()
             && canonical
                 .windows(11)
                 .any(|window| window[4] == b'-' && window[7] == b'-' && window[10] == b'T')
         || creates(method) && memchr::memmem::find(canonical, b"\"qId\"").is_some()
+}
+
+/// Whether eight hexadecimal digits stand in a row somewhere. Of as many, one is in each eighth place.
+fn has_digits(text: &[u8]) -> bool {
+    const ROW: usize = 8;
+    let is_digit = |byte: &&u8| byte.is_ascii_hexdigit();
+    (ROW - 1..text.len()).step_by(ROW).filter(|at| text[*at].is_ascii_hexdigit()).any(|at| {
+        let before = text[..at].iter().rev().take_while(is_digit).count();
+        before + text[at..].iter().take(ROW).take_while(is_digit).count() >= ROW
+    })
 }
 
 /// What a live client says for what the recorded one said: texts that both have made up.
@@ -377,6 +383,16 @@ mod tests {
         ] {
             assert_eq!(general("SetProperties", &format!(r#"[{{"a":{value}}}]"#)), None, "{value}");
         }
+    }
+
+    #[test]
+    fn eight_digits_in_a_row_are_found_wherever_they_stand() {
+        for before in 0..20 {
+            let text = format!("{}x0123cdeF,", "1.".repeat(before));
+            assert!(has_digits(text.as_bytes()), "{text}");
+            assert!(!has_digits(&text.as_bytes()[..text.len() - 2]), "{text}");
+        }
+        assert!(!has_digits(b""));
     }
 
     #[test]
