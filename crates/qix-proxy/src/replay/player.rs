@@ -1,6 +1,8 @@
 //! One live connection that is answered from tapes. Pure: texts in, texts out.
 
 mod missing;
+mod opened;
+mod unasked;
 
 use std::{io, sync::Arc, time::Duration};
 
@@ -10,16 +12,17 @@ use qix_protocol::{Handle, Lineage, frame::client::Request};
 
 use super::{
     Ask, Difference, Greeting, Key, LiveSession, Miss, OnMiss, ReplayMatcher, Text,
-    answer::{Body, Lists, Outcome, Push, Pushed, RecordedAnswer},
-    greeting::{greets, truthful},
+    answer::{Body, Lists, Outcome, RecordedAnswer},
     index::CallId,
     key::{RecentRequests, guessed},
     known::{self, Wanted},
     matcher::{Asked, Found},
-    session::{Heard, Seat},
+    session::Seat,
     tape::Moment,
 };
 use crate::record::Redaction;
+use opened::Opened;
+use unasked::late_greeting;
 
 /// What an answer has besides its result, in bytes, at least as often as not.
 const ENVELOPE: usize = 160;
@@ -217,40 +220,6 @@ impl Player {
         }
     }
 
-    /// Takes in what has happened to this socket without its client's doing.
-    pub(super) fn hear(&mut self, heard: Heard, out: &mut Vec<Said>) {
-        let tapes = self.matcher.tapes().clone();
-        match heard {
-            Heard::Push { call, moment, index, after } => {
-                if let Some(push) = self.pushes(call, moment).get(index) {
-                    self.say(push, after, out);
-                }
-            }
-            Heard::Lists { call, after } => {
-                let Ok(Outcome::Answer(answer)) = tapes.outcome(call) else { return };
-                let opened: Vec<&Lineage> = answer.opened().map(|(lineage, _)| lineage).collect();
-                let mut all = Lists::default();
-                let moments = [Moment::Before, Moment::After];
-                let pushes: Vec<Push> =
-                    moments.map(|moment| self.pushes(call, moment)).into_iter().flatten().collect();
-                let pushed = pushes.iter().filter_map(|push| match &push.what {
-                    Pushed::Lists(lists) => Some(lists),
-                    _ => None,
-                });
-                for lists in std::iter::once(&answer.lists).chain(pushed) {
-                    all.join(lists, |lineage| !opened.contains(&lineage));
-                }
-                self.say_lists(&all, after, out);
-            }
-            Heard::Told { lists, all } => {
-                let lists = if all { self.with_all_changed((*lists).clone()) } else { (*lists).clone() };
-                self.say_lists(&lists, Duration::ZERO, out);
-            }
-            Heard::Close(code, reason) => out.push(at(Duration::ZERO, Outgoing::Close(code, reason))),
-            Heard::Cut => out.push(at(Duration::ZERO, Outgoing::Drop)),
-        }
-    }
-
     /// Decides what a request gets that was asked in the same words before; `None` if there is more to it than that.
     fn reply_again(&self, request: &Request<'_>) -> Option<Reply> {
         if !self.late.is_empty() || self.asks() {
@@ -334,88 +303,6 @@ impl Player {
         }
         let tapes = self.matcher.tapes();
         call.and_then(|call| tapes.latency(call)).unwrap_or_else(|| tapes.median_latency(method))
-    }
-
-    /// Returns what the engine said unasked around a call.
-    fn pushes(&self, call: CallId, moment: Moment) -> Vec<Push> {
-        self.matcher.tapes().pushes(call, moment, self.matcher.keeps_pace()).unwrap_or_else(|error| {
-            tracing::error!("{error}");
-            Vec::new()
-        })
-    }
-
-    /// Says what followed a call, or lets others of the session say it.
-    fn follow(&mut self, call: CallId, moment: Moment, base: Duration, out: &mut Vec<Said>) {
-        if !self.matcher.tapes().has_pushes(call, moment) {
-            return;
-        }
-        let tapes = self.matcher.tapes().clone();
-        let is_first = tapes.first_call(tapes.tape_of(call)) == Some(call);
-        for (index, push) in self.pushes(call, moment).iter().enumerate() {
-            let after = base + push.since;
-            // Said already: the first request of each socket is greeted, whether it was taken before or not.
-            if is_first && matches!(&push.what, Pushed::Text(text) if greets(text)) {
-                continue;
-            }
-            if let Pushed::Lists(lists) = &push.what {
-                for lineage in &lists.closed {
-                    self.seat.session().lock().known.forget(lineage);
-                }
-            }
-            // A call that was found on another tape brings what was said on that one.
-            if push.tape == self.seat.tape || push.tape == tapes.tape_of(call) {
-                self.say(push, after, out);
-            } else {
-                self.seat.tell_player(push.tape, Heard::Push { call, moment, index, after });
-            }
-        }
-    }
-
-    /// Tells the sockets of the session that nobody played in the recording what an answer has changed.
-    fn share(&self, call: CallId, answer: &RecordedAnswer, after: Duration) {
-        if answer.lists.is_empty() || !self.seat.session().lock().has_company() {
-            return;
-        }
-        let tapes = self.matcher.tapes();
-        let pushes = [Moment::Before, Moment::After].map(|moment| self.pushes(call, moment));
-        let own = tapes.tape_of(call);
-        let told = |tape: usize| {
-            pushes.iter().flatten().any(|push| push.tape == tape)
-                || tapes.tapes[tape].path == tapes.tapes[own].path && tape != own
-        };
-        self.seat.tell_guests(told, &Heard::Lists { call, after });
-    }
-
-    fn say(&mut self, push: &Push, after: Duration, out: &mut Vec<Said>) {
-        let outgoing = match &push.what {
-            Pushed::Text(text) if greets(text) => return self.greet(text, after, out),
-            Pushed::Text(text) => Outgoing::Text(text.clone().into()),
-            Pushed::Binary(bytes) => Outgoing::Binary(bytes.clone()),
-            Pushed::Close(code, reason) => Outgoing::Close(*code, reason.clone()),
-            Pushed::Drop => Outgoing::Drop,
-            Pushed::Lists(lists) => return self.say_lists(lists, after, out),
-        };
-        out.push(at(after, outgoing));
-    }
-
-    fn greet(&self, text: &Bytes, after: Duration, out: &mut Vec<Said>) {
-        if self.greeting == Greeting::Recorded {
-            let text = truthful(text, self.seat.attached).into_owned();
-            out.push(at(after, Outgoing::Text(text.into())));
-        }
-    }
-
-    fn say_lists(&mut self, lists: &Lists, after: Duration, out: &mut Vec<Said>) {
-        let mut text = Text::with_room(ENVELOPE);
-        text.write(br#"{"jsonrpc":"2.0""#);
-        let bare = text.len();
-        self.write_lists(&mut text, lists);
-        if text.len() == bare {
-            // None of the objects is open here.
-            return;
-        }
-        text.write(b"}");
-        out.push(at(after, Outgoing::Text(text)));
     }
 
     fn answer(
@@ -519,54 +406,6 @@ impl Player {
         self.handles.insert(lineage.clone(), handle);
         handle
     }
-}
-
-/// The objects that are open on a socket, by handle: these are given in order, from 1.
-#[derive(Debug, Default)]
-struct Opened(Vec<Option<Lineage>>);
-
-impl Opened {
-    fn get(&self, handle: Handle) -> Option<&Lineage> {
-        if handle == Handle::GLOBAL {
-            return Some(&Lineage::GLOBAL);
-        }
-        let place = usize::try_from(handle.get()).ok()?.checked_sub(1)?;
-        self.0.get(place)?.as_ref()
-    }
-
-    fn add(&mut self, lineage: Lineage) -> Handle {
-        self.0.push(Some(lineage));
-        // A socket has not as many objects in all its life.
-        Handle::new(i32::try_from(self.0.len()).unwrap_or(i32::MAX))
-    }
-
-    fn remove(&mut self, handle: Handle) {
-        let place = usize::try_from(handle.get()).ok().and_then(|handle| handle.checked_sub(1));
-        if let Some(slot) = place.and_then(|place| self.0.get_mut(place)) {
-            *slot = None;
-        }
-    }
-}
-
-/// Returns what greets the client of a recorded connection after its first request, and how long after.
-fn late_greeting(matcher: &ReplayMatcher, tape: usize) -> Vec<(Bytes, Duration)> {
-    let tapes = matcher.tapes();
-    let Some(call) = tapes.first_call(tape) else { return Vec::new() };
-    let answered =
-        if matcher.keeps_pace() { tapes.latency(call).unwrap_or_default() } else { Duration::ZERO };
-    let mut late = Vec::new();
-    for (moment, base) in [(Moment::Before, Duration::ZERO), (Moment::After, answered)] {
-        // What cannot be read is said to be so when the call is made.
-        for push in tapes.pushes(call, moment, matcher.keeps_pace()).unwrap_or_default() {
-            if let Pushed::Text(text) = push.what
-                && push.tape == tape
-                && greets(&text)
-            {
-                late.push((text, base + push.since));
-            }
-        }
-    }
-    late
 }
 
 fn at(after: Duration, what: Outgoing) -> Said {
