@@ -80,7 +80,7 @@ pub use fatal::is_fatal;
 pub use greeting::AuthenticationInformation;
 pub use handle::Handle;
 pub use id::{RequestId, RequestIds};
-pub use lineage::{Lineage, Lineages};
+pub use lineage::{Lineage, Lineages, creates};
 pub use reference::{NotFound, ObjectReference, references};
 pub use scan::{MAX_DEPTH, is_json_line};
 pub use session_state::SessionState;

@@ -123,8 +123,9 @@ fn hash(value: &impl Hash) -> [u64; 2] {
     [first, hasher.finish()]
 }
 
-/// Whether each call of the method may open another object, even with equal parameters.
-fn creates(method: &str) -> bool {
+/// Returns whether each call of the method may open another object, even with equal parameters: those that its callers tell apart by
+/// their number.
+pub fn creates(method: &str) -> bool {
     method.starts_with("Create") || method.starts_with("GetOrCreate")
 }
 

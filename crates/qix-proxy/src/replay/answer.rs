@@ -265,7 +265,7 @@ impl Tapes {
     /// Returns what makes requests equal to this call. What cannot be read any more is shown as `…`.
     pub(super) fn key(&self, call: CallId) -> Key {
         let subject = &self.subjects[self.index.subject(call) as usize];
-        let lineage = self.lineages[subject.lineage as usize].0.clone();
+        let lineage = self.lineages[subject.lineage as usize].clone();
         let Ok(text) = self.message(self.index.place(call), Side::Client) else {
             return Key {
                 lineage,
@@ -310,7 +310,7 @@ impl Tapes {
             return Some(Lineage::GLOBAL);
         }
         let object = self.tapes[tape].history.object(handle, at)?;
-        Some(self.lineages[object as usize].0.clone())
+        Some(self.lineages[object as usize].clone())
     }
 
     fn lists(&self, tape: usize, changes: &ChangeSet, at: Place) -> Lists {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use qix_protocol::Lineage;
+use qix_protocol::{Lineage, creates};
 
 /// The most calls that are kept of a session.
 const MOST_DEEDS: usize = 10_000;
@@ -70,9 +70,7 @@ impl Reach {
     fn of(on: &Lineage, method: &str) -> Self {
         let own = on.class() == "GenericObject"
             && matches!(method, "SetProperties" | "ApplyPatches" | "SetFullPropertyTree");
-        let makes = method.starts_with("Create")
-            || method.starts_with("GetOrCreate")
-            || method.starts_with("Destroy");
+        let makes = creates(method) || method.starts_with("Destroy");
         if own {
             Self::Own(on.clone())
         } else if changes_something(method) && !makes {

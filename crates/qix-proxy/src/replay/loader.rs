@@ -11,7 +11,6 @@ use qix_protocol::Lineage;
 use super::{
     LoadError, LoadReport, LoadSettings, Tapes,
     grouping::Sessions,
-    index::CallId,
     key::KnownParams,
     line::Line,
     lines::{Lines, Taken},
@@ -218,7 +217,7 @@ impl Loader {
 
     /// Returns the number of what calls have in common.
     fn subject(&mut self, tape: usize, lineage: &Lineage, method: u32) -> u32 {
-        let subject = Subject { tape: tape as u32, lineage: self.object(lineage, None), method };
+        let subject = Subject { tape: tape as u32, lineage: self.object(lineage), method };
         *self.subjects.entry(subject).or_insert_with(|| {
             self.tapes.subjects.push(subject);
             self.tapes.subjects.len() as u32 - 1
@@ -235,13 +234,13 @@ impl Loader {
         number
     }
 
-    /// Returns the number of an object, and notes what opened it.
-    fn object(&mut self, lineage: &Lineage, by: Option<CallId>) -> u32 {
+    /// Returns the number of an object.
+    fn object(&mut self, lineage: &Lineage) -> u32 {
         if let Some(known) = self.lineages.get(lineage) {
             return *known;
         }
         let number = self.tapes.lineages.len() as u32;
-        self.tapes.lineages.push((lineage.clone(), by.unwrap_or(CallId(u32::MAX))));
+        self.tapes.lineages.push(lineage.clone());
         self.lineages.insert(lineage.clone(), number);
         number
     }

@@ -14,8 +14,7 @@ impl Tapes {
     /// parameters. Of equals, those of the connection `own` are preferred, and then the first.
     pub(super) fn nearest(&self, own: usize, key: &Key) -> Option<Key> {
         // How much each subject has in common.
-        let object =
-            self.lineages.iter().position(|(lineage, _)| *lineage == key.lineage).map(|at| at as u32);
+        let object = self.lineages.iter().position(|lineage| *lineage == key.lineage).map(|at| at as u32);
         let method = self.methods.iter().position(|method| *method == key.method).map(|at| at as u32);
         let likeness = self.subjects.iter().map(|subject| {
             match (Some(subject.method) == method, Some(subject.lineage) == object) {

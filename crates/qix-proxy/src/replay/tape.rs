@@ -37,8 +37,8 @@ pub struct Tapes {
     pub(super) index: Index,
     pub(super) subjects: Vec<Subject>,
     pub(super) methods: Vec<Box<str>>,
-    /// The objects, and the calls that opened them.
-    pub(super) lineages: Vec<(Lineage, CallId)>,
+    /// The objects.
+    pub(super) lineages: Vec<Lineage>,
     pub(super) pushes: Vec<PushPlace>,
     /// Answers that were patches of something, as what they stand for.
     pub(super) spilled: HashMap<u32, Place>,
@@ -153,7 +153,7 @@ impl Tapes {
 
     /// Returns the bytes of memory that the index takes: all but texts that were read lately.
     pub fn index_bytes(&self) -> usize {
-        let lineages = self.lineages.iter().map(|(lineage, _)| lineage.footprint());
+        let lineages = self.lineages.iter().map(Lineage::footprint);
         let methods = self.methods.iter().map(|method| method.len() + size_of::<Box<str>>());
         let tapes = self.tapes.iter().map(|tape| {
             size_of::<Tape>()
@@ -163,7 +163,7 @@ impl Tapes {
         });
         self.index.bytes()
             + size_of::<Subject>() * self.subjects.capacity()
-            + size_of::<(Lineage, CallId)>() * self.lineages.capacity()
+            + size_of::<Lineage>() * self.lineages.capacity()
             + size_of::<PushPlace>() * self.pushes.capacity()
             + 2 * size_of::<(u32, Place)>() * self.spilled.capacity()
             + size_of::<u32>() * self.without_id.capacity()
@@ -240,14 +240,14 @@ impl Tapes {
 
     /// Returns the object of a call.
     pub(super) fn lineage(&self, call: CallId) -> &Lineage {
-        &self.lineages[self.subject(call).lineage as usize].0
+        &self.lineages[self.subject(call).lineage as usize]
     }
 
     /// Returns whether a handle that a call has guessed came to name this object.
     pub(super) fn came_to_name(&self, call: CallId, handle: Handle, object: &Lineage) -> bool {
         let history = &self.tapes[self.tape_of(call)].history;
         let named = history.next_object(handle, self.index.place(call));
-        named.is_some_and(|named| self.lineages[named as usize].0 == *object)
+        named.is_some_and(|named| self.lineages[named as usize] == *object)
     }
 
     /// Returns the method of a call; empty if it was text that is no request.
@@ -257,16 +257,6 @@ impl Tapes {
 
     fn subject(&self, call: CallId) -> &Subject {
         &self.subjects[self.index.subject(call) as usize]
-    }
-
-    /// Returns the call that opened an object; `None` if none did.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "what plays at recorded pace and what re-creates objects need it")
-    )]
-    pub(super) fn opened_by(&self, object: &Lineage) -> Option<CallId> {
-        let found = self.lineages.iter().find(|(lineage, _)| lineage == object)?;
-        Some(found.1).filter(|call| call.0 != u32::MAX)
     }
 
     /// Returns what the engine said unasked around a call, and if it is `paced`, how long after.

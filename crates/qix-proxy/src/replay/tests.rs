@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use qix_protocol::Lineage;
 
 use super::{
     LoadError, LoadReport, LoadSettings, Miss, Outgoing, Player, Repeat, ReplayMatcher, ReplaySettings, Said,
@@ -634,14 +633,6 @@ fn times_between_request_answer_and_pushes_are_those_of_the_recording() {
     };
     assert_eq!(tapes.latency(CallId(0)).map(|latency| latency.as_micros()), Some(50));
     assert_eq!((since(Moment::Before), since(Moment::After)), (vec![30], vec![7]));
-}
-
-#[test]
-fn what_opened_an_object_is_known() {
-    let (tapes, _) = tapes(SELECT);
-    let object = tapes.lineage(CallId(3)).clone();
-    assert_eq!(tapes.opened_by(&object), Some(CallId(1)));
-    assert_eq!(tapes.opened_by(&Lineage::GLOBAL), None);
 }
 
 #[test]

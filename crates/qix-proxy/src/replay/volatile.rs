@@ -7,7 +7,7 @@ use std::{
     str::FromStr,
 };
 
-use qix_protocol::{Tree, schema};
+use qix_protocol::{Tree, creates, schema};
 
 /// What stands in the place of a value that does not count. No client says so.
 const ANY: &str = "\u{2026}";
@@ -165,10 +165,6 @@ fn is_generated(scalar: &str, method: &str, depth: usize, path: [&str; 2]) -> bo
 /// Whether the method's parameters say which values are meant.
 fn names_data(method: &str) -> bool {
     method.contains("Select") || method.contains("Search") || method.starts_with("Evaluate")
-}
-
-fn creates(method: &str) -> bool {
-    method.starts_with("Create") || method.starts_with("GetOrCreate")
 }
 
 /// 32 hexadecimal digits, with or without dashes and braces.

@@ -144,7 +144,7 @@ impl Loader {
             }
             // What an unknown object opens is known by its handle, of which a live client gets another all the same.
             let lineage = listener.lineage_of(handle);
-            let object = self.object(&lineage, Some(request.call));
+            let object = self.object(&lineage);
             self.tapes.tapes[listener.tape].history.opened(handle, object, at);
         }
     }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, ops::Range};
 
 use bytes::Bytes;
 use qix_protocol::{
-    ChangeSet, EngineError, Handle, Lineage, Lineages, ObjectReference, Tree,
+    ChangeSet, EngineError, Handle, Lineage, Lineages, ObjectReference, Tree, creates,
     frame::{
         Raw,
         engine::{Frame, Kind},
@@ -208,7 +208,7 @@ impl Mirror {
             }
         }
         let class = reference.object_type.as_deref().unwrap_or_default();
-        if !(method.starts_with("Create") || method.starts_with("GetOrCreate")) {
+        if !creates(method) {
             return on.child(method, params, 0, class);
         }
         let named = (1..=u32::MAX).map(|occurrence| on.child(method, params, occurrence, class));
