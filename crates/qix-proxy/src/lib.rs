@@ -2,6 +2,8 @@
 //!
 //! - [`record`] writes and reads recordings; their format is described in `docs/recording-format.md`.
 //! - [`replay`] answers from a recording.
+//! - [`import`] and [`export`] make recordings of what other tools have written, and the other way round.
+//! - [`calls`] makes calls of the messages in a recording.
 //! - [`scrub`] takes secrets and data out of recordings.
 //! - [`demo`] does both, on an embedded recording.
 //! - [`doctor`] finds out why an engine cannot be reached.
@@ -10,15 +12,18 @@
 
 mod authority;
 mod body;
+pub mod calls;
 mod chain;
 mod cli;
 mod config;
 pub mod demo;
 pub mod doctor;
 mod entrance;
+pub mod export;
 mod forward;
 mod front;
 mod hangup;
+pub mod import;
 mod listen;
 mod listener;
 mod live;

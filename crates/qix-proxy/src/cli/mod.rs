@@ -5,7 +5,9 @@ mod demo;
 mod doctor;
 mod engine;
 mod exit;
+mod export;
 mod files;
+mod import;
 mod listen;
 mod live;
 mod log;
@@ -43,6 +45,10 @@ enum Command {
     Record(Box<record::RecordArgs>),
     /// Answer a client from a recording, without an engine
     Replay(Box<replay::ReplayArgs>),
+    /// Make a recording of a HAR, a traffic log of enigma-go, or what corectl or qlik-cli printed with --traffic
+    Import(import::ImportArgs),
+    /// Write a recording as a HAR, a traffic log of enigma-go, JSON Lines or Parquet
+    Export(export::ExportArgs),
     /// Take secrets out of a recording, or find them; make the data in it nobody's
     Scrub(scrub::ScrubArgs),
     /// Make a whole recording of what a crash has left
@@ -80,6 +86,8 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
     match command {
         Command::Record(args) => args.exec(out).await,
         Command::Replay(args) => args.exec(out).await,
+        Command::Import(args) => args.exec(out),
+        Command::Export(args) => args.exec(out),
         Command::Scrub(args) => args.exec(out),
         Command::Repair(args) => args.exec(out),
         Command::Doctor(args) => args.exec(out).await,

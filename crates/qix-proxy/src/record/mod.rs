@@ -2,8 +2,8 @@
 //!
 //! A [`Recorder`] writes: [`Tape`]s take what crosses each connection, and a queue of bounded size leads to one thread. There bytes
 //! become messages, secrets are taken out, and messages become lines of files, as [`FileSettings`] lay them out. A [`RecordingReader`]
-//! or an [`AsyncRecordingReader`] reads a file, [`RecordingParts`] reads several, [`repair()`] mends what a crash has left, and an [`Appender`] adds
-//! connections to what was sealed.
+//! or an [`AsyncRecordingReader`] reads a file, [`RecordingParts`] reads several, [`repair()`] mends what a crash has left, an [`Appender`] adds
+//! connections to what was sealed, and a [`RecordingWriter`] writes what happened elsewhere.
 
 mod append;
 mod assembler;
@@ -25,6 +25,7 @@ mod queue;
 mod read_error;
 mod reader;
 mod recorder;
+mod recording_writer;
 mod redact;
 mod repair;
 mod retention;
@@ -50,6 +51,7 @@ pub use parts::RecordingParts;
 pub use read_error::ReadError;
 pub use reader::RecordingReader;
 pub use recorder::{Injected, Recorder, RecorderConfig, RecorderError, Sealed, Tape, Upgrade};
+pub use recording_writer::{RecordingWriter, WriteError, Written};
 pub(crate) use redact::{MASK, Redactor};
 pub use redact::{Redaction, RuleError};
 pub use repair::{Repair, RepairError, check, repair, repair_in_place};

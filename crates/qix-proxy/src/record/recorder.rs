@@ -151,6 +151,48 @@ pub struct Upgrade<'a> {
     pub injected: &'a Injected,
 }
 
+impl Upgrade<'_> {
+    /// Takes the secrets out; `more` are headers whose values are, besides those that always are.
+    pub(super) fn clean<'a>(
+        &self,
+        redaction: &'a Redaction,
+        more: &'a [HeaderName],
+    ) -> (Upgraded, Redactor<'a>) {
+        let mut redactor = Redactor::new(redaction, more);
+        redactor.know(self.injected);
+        let mut upgraded = Upgraded {
+            url: redactor.url("url", self.url),
+            status: self.status.as_u16(),
+            request: redactor.headers("request", self.request),
+            response: redactor.headers("response", self.response),
+            ..Upgraded::default()
+        };
+        upgraded.redacted.clone_from(&redactor.redacted);
+        (upgraded, redactor)
+    }
+
+    /// The same of one that did not come about.
+    pub(super) fn refused(
+        &self,
+        redaction: &Redaction,
+        more: &[HeaderName],
+        body: &[u8],
+        error: Option<&str>,
+    ) -> Upgraded {
+        let (mut upgraded, mut redactor) = self.clean(redaction, more);
+        // A character that was cut at the end does not make it binary.
+        let body = match std::str::from_utf8(body) {
+            Err(fault) if fault.error_len().is_none() => std::str::from_utf8(&body[..fault.valid_up_to()]),
+            whole => whole,
+        };
+        let body = body.ok().filter(|body| !body.is_empty());
+        upgraded.body = body.map(|body| redactor.echo("body", body).into_owned());
+        upgraded.error = error.map(|error| redactor.echo("error", error).into_owned());
+        upgraded.redacted = redactor.redacted;
+        upgraded
+    }
+}
+
 /// Writes a recording. Cheap to clone.
 ///
 /// All work, file included, is done by a thread of its own; a queue of bounded size leads to it. Once all clones are gone without
@@ -258,23 +300,15 @@ impl Recorder {
 
     /// Records that a connection was established, and returns what records the rest of it.
     pub fn open(&self, upgrade: &Upgrade<'_>) -> Tape {
-        let (t, upgraded) = (self.now(), Box::new(self.clean(upgrade).0));
+        let (t, upgraded) =
+            (self.now(), Box::new(upgrade.clean(&self.0.redaction, &self.0.secret_headers).0));
         let conn = self.0.queue.push_connection(|conn| Item { conn, t, event: Event::Open(upgraded) });
         Tape { recorder: self.clone(), conn, closed: false }
     }
 
     /// Records that an upgrade did not come about: with the beginning of the answer's `body`, or with the `error` that stands for an answer.
     pub fn refused(&self, upgrade: &Upgrade<'_>, body: &[u8], error: Option<&str>) {
-        let (mut upgraded, mut redactor) = self.clean(upgrade);
-        // A character that was cut at the end does not make it binary.
-        let body = match std::str::from_utf8(body) {
-            Err(fault) if fault.error_len().is_none() => std::str::from_utf8(&body[..fault.valid_up_to()]),
-            whole => whole,
-        };
-        let body = body.ok().filter(|body| !body.is_empty());
-        upgraded.body = body.map(|body| redactor.echo("body", body).into_owned());
-        upgraded.error = error.map(|error| redactor.echo("error", error).into_owned());
-        upgraded.redacted = redactor.redacted;
+        let upgraded = upgrade.refused(&self.0.redaction, &self.0.secret_headers, body, error);
         self.push(0, Instant::now(), Event::Refused(Box::new(upgraded)));
     }
 
@@ -302,20 +336,6 @@ impl Recorder {
             bytes: 0,
             fault: Some(io::Error::other("the recorder is gone")),
         })
-    }
-
-    fn clean<'a>(&'a self, upgrade: &Upgrade<'_>) -> (Upgraded, Redactor<'a>) {
-        let mut redactor = Redactor::new(&self.0.redaction, &self.0.secret_headers);
-        redactor.know(upgrade.injected);
-        let mut upgraded = Upgraded {
-            url: redactor.url("url", upgrade.url),
-            status: upgrade.status.as_u16(),
-            request: redactor.headers("request", upgrade.request),
-            response: redactor.headers("response", upgrade.response),
-            ..Upgraded::default()
-        };
-        upgraded.redacted.clone_from(&redactor.redacted);
-        (upgraded, redactor)
     }
 
     fn push(&self, conn: u64, at: Instant, event: Event) {

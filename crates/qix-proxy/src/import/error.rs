@@ -1,0 +1,39 @@
+//! Why nothing could be taken over.
+
+use std::{io, path::PathBuf};
+
+use super::Foreign;
+use crate::record::WriteError;
+
+/// Why a file cannot be made a recording.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The file cannot be read.
+    #[error("cannot read {}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The file is nothing that is known.
+    #[error("{} {what}; a HAR, a traffic log of enigma-go and the output of corectl or qlik-cli with --traffic can be imported", path.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be.
+        what: String,
+    },
+    /// The file has no conversation with an engine.
+    #[error("{} is {kind}, and has no message between a client and an engine", path.display())]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        kind: Foreign,
+    },
+    /// The recording cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+}

@@ -1,0 +1,77 @@
+//! Makes recordings of what other tools have written.
+
+mod error;
+mod report;
+mod sniff;
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Cursor, Read},
+    path::Path,
+};
+
+pub use error::ImportError;
+pub use report::{ImportReport, LeftOut};
+pub use sniff::Foreign;
+
+use crate::record::Redaction;
+
+/// How files of other tools are taken over.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct ImportSettings {
+    /// What is a secret.
+    ///
+    /// Default: [`Redaction::standard`].
+    pub redaction: Redaction,
+    /// What the file is; `None` finds out.
+    ///
+    /// Default: `None`.
+    pub kind: Option<Foreign>,
+}
+
+/// Makes a recording of a file of another tool. `-` is standard input.
+///
+/// What does not fit is left out, and reported.
+///
+/// # Errors
+///
+/// [`ImportError`] if nothing of the file can be used, or the recording cannot be written; there is no recording then.
+pub fn import(
+    from: impl AsRef<Path>,
+    to: impl AsRef<Path>,
+    settings: &ImportSettings,
+) -> Result<ImportReport, ImportError> {
+    let (from, to) = (from.as_ref(), to.as_ref());
+    let failed = |source| ImportError::Read { path: from.to_owned(), source };
+    let reader: Box<dyn Read> = match from.to_str() {
+        Some("-") => Box::new(io::stdin()),
+        _ => Box::new(File::open(from).map_err(failed)?),
+    };
+    let mut reader = BufReader::with_capacity(1 << 20, reader);
+    let start = sniff::start(&mut reader).map_err(failed)?;
+    let kind = match settings.kind {
+        Some(kind) => kind,
+        None => sniff::sniff(&start).map_err(|what| ImportError::Unknown { path: from.to_owned(), what })?,
+    };
+    let mut reader = BufReader::with_capacity(1 << 20, Cursor::new(start).chain(reader));
+    let source = Source { from, to, settings, reader: &mut reader };
+    match kind {
+        Foreign::Har | Foreign::EnigmaGo | Foreign::Traffic => Err(source.unsupported(kind)),
+    }
+}
+
+/// What an importer works with.
+#[expect(dead_code, reason = "importers come next")]
+struct Source<'a> {
+    from: &'a Path,
+    to: &'a Path,
+    settings: &'a ImportSettings,
+    reader: &'a mut dyn io::BufRead,
+}
+
+impl Source<'_> {
+    fn unsupported(&self, kind: Foreign) -> ImportError {
+        ImportError::Empty { path: self.from.to_owned(), kind }
+    }
+}

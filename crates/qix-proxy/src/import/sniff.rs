@@ -1,0 +1,75 @@
+//! Tells by its beginning what a file is.
+
+use std::{
+    fmt,
+    io::{self, Read},
+};
+
+/// How much of a file is looked at, in bytes.
+const LOOKED_AT: u64 = 64 << 10;
+
+/// A file of another tool.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[non_exhaustive]
+pub enum Foreign {
+    /// An HTTP archive, as browsers, Playwright, mitmproxy and Proxyman write it.
+    Har,
+    /// The traffic log of enigma-go: `[{"Sent":…},{"Received":…}]`.
+    EnigmaGo,
+    /// What corectl and qlik-cli print with `--traffic`: lines with `-->` and `<--`.
+    Traffic,
+}
+
+impl fmt::Display for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Har => "a HAR",
+            Self::EnigmaGo => "a traffic log of enigma-go",
+            Self::Traffic => "the output of --traffic",
+        })
+    }
+}
+
+/// Reads the beginning of a file.
+pub(super) fn start(reader: &mut impl Read) -> io::Result<Vec<u8>> {
+    let mut start = Vec::new();
+    reader.take(LOOKED_AT).read_to_end(&mut start)?;
+    Ok(start)
+}
+
+/// Says what begins so, or what is wrong with it.
+pub(super) fn sniff(start: &[u8]) -> Result<Foreign, String> {
+    let text = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    match text {
+        [] => Err("is empty".to_owned()),
+        [b'{', ..] if text.starts_with(br#"{"qixrec""#) => Err("is a recording already".to_owned()),
+        [b'{', ..] => Ok(Foreign::Har),
+        [b'[', ..] => Ok(Foreign::EnigmaGo),
+        _ if has_arrows(text) => Ok(Foreign::Traffic),
+        _ => Err("is of no kind that is known here".to_owned()),
+    }
+}
+
+/// Whether there is a line in which something was sent or received.
+fn has_arrows(text: &[u8]) -> bool {
+    ["--> {", "<-- {"].iter().any(|arrow| memchr::memmem::find(text, arrow.as_bytes()).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kinds_of_files_are_told_by_their_beginning() {
+        for (text, kind) in [
+            ("\u{feff} {\"log\":{", Foreign::Har),
+            ("[\n\t{\n\t\t\"Sent\": {", Foreign::EnigmaGo),
+            ("INFO: hello\n--> {\"id\":1}\n", Foreign::Traffic),
+        ] {
+            assert_eq!(sniff(text.as_bytes()), Ok(kind), "{text}");
+        }
+        for (text, what) in [("", "empty"), ("{\"qixrec\":[1,1]", "already"), ("hello", "no kind")] {
+            assert!(sniff(text.as_bytes()).unwrap_err().contains(what), "{text}");
+        }
+    }
+}
