@@ -22,6 +22,7 @@ mod entrance;
 pub mod export;
 mod forward;
 mod front;
+mod go_json;
 mod hangup;
 pub mod import;
 mod listen;

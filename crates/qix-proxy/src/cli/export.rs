@@ -87,6 +87,7 @@ fn failed(error: ExportError) -> CliError {
     let text = chain(&error);
     match error {
         ExportError::Exists { .. } => CliError::usage(format!("{text} (--out names the file)")),
+        ExportError::Several { .. } | ExportError::NoConnection { .. } => CliError::usage(text),
         ExportError::Write { .. } => CliError::network(text),
         _ => CliError::recording(text),
     }

@@ -1,10 +1,13 @@
 //! Writes recordings as other tools read them.
 
+mod enigma_go;
 mod error;
+mod new_file;
 
 use std::path::{Path, PathBuf};
 
-pub use error::ExportError;
+pub use error::{ExportError, Messages};
+use new_file::NewFile;
 
 use crate::record::RecordingParts;
 
@@ -59,9 +62,17 @@ pub struct ExportReport {
 pub fn export(from: &[PathBuf], to: &Path, settings: &ExportSettings) -> Result<ExportReport, ExportError> {
     let parts = RecordingParts::open(from)?;
     match settings.kind {
-        ExportAs::Har | ExportAs::EnigmaGo | ExportAs::Calls | ExportAs::Parquet => {
+        ExportAs::EnigmaGo => enigma_go::export(parts, NewFile::create(to)?, settings),
+        ExportAs::Har | ExportAs::Calls | ExportAs::Parquet => {
             drop(parts);
             Err(ExportError::Nothing { path: to.to_owned() })
         }
     }
+}
+
+/// Says of which files the ends are missing.
+fn torn(parts: &RecordingParts) -> impl Iterator<Item = String> {
+    parts.torn().iter().map(|(path, tail)| {
+        format!("line {} of {}: it was cut after {} bytes", tail.line, path.display(), tail.bytes)
+    })
 }

@@ -26,12 +26,22 @@ pub enum ImportError {
         what: String,
     },
     /// The file has no conversation with an engine.
-    #[error("{} is {kind}, and has no message between a client and an engine", path.display())]
+    #[error("{} is {kind}, and has no message between a client and an engine{}", path.display(), kind.when_empty())]
     Empty {
         /// The file.
         path: PathBuf,
         /// What it is.
         kind: Foreign,
+    },
+    /// The file is not of the kind that it was said or seems to be.
+    #[error("{} is not {kind}: {what}; --as says what else it is", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What it was taken for.
+        kind: Foreign,
+        /// What is wrong.
+        what: String,
     },
     /// The recording cannot be written.
     #[error(transparent)]

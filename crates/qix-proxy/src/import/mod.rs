@@ -1,8 +1,11 @@
 //! Makes recordings of what other tools have written.
 
+mod enigma_go;
 mod error;
 mod report;
 mod sniff;
+mod traffic;
+mod untimed;
 
 use std::{
     fs::File,
@@ -10,6 +13,7 @@ use std::{
     path::Path,
 };
 
+use encoding_rs_io::DecodeReaderBytesBuilder;
 pub use error::ImportError;
 pub use report::{ImportReport, LeftOut};
 pub use sniff::Foreign;
@@ -48,6 +52,8 @@ pub fn import(
         Some("-") => Box::new(io::stdin()),
         _ => Box::new(File::open(from).map_err(failed)?),
     };
+    // PowerShell writes what a program prints as UTF-16.
+    let reader = DecodeReaderBytesBuilder::new().strip_bom(true).build(reader);
     let mut reader = BufReader::with_capacity(1 << 20, reader);
     let start = sniff::start(&mut reader).map_err(failed)?;
     let kind = match settings.kind {
@@ -57,12 +63,13 @@ pub fn import(
     let mut reader = BufReader::with_capacity(1 << 20, Cursor::new(start).chain(reader));
     let source = Source { from, to, settings, reader: &mut reader };
     match kind {
-        Foreign::Har | Foreign::EnigmaGo | Foreign::Traffic => Err(source.unsupported(kind)),
+        Foreign::Har => Err(source.empty(kind)),
+        Foreign::EnigmaGo => enigma_go::import(source),
+        Foreign::Traffic => traffic::import(source),
     }
 }
 
 /// What an importer works with.
-#[expect(dead_code, reason = "importers come next")]
 struct Source<'a> {
     from: &'a Path,
     to: &'a Path,
@@ -71,7 +78,13 @@ struct Source<'a> {
 }
 
 impl Source<'_> {
-    fn unsupported(&self, kind: Foreign) -> ImportError {
+    /// Says that there is nothing to import.
+    fn empty(&self, kind: Foreign) -> ImportError {
         ImportError::Empty { path: self.from.to_owned(), kind }
+    }
+
+    /// Says that the file is not what it was taken for.
+    fn malformed(&self, kind: Foreign, what: String) -> ImportError {
+        ImportError::Malformed { path: self.from.to_owned(), kind, what }
     }
 }

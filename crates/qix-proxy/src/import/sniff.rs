@@ -20,6 +20,19 @@ pub enum Foreign {
     Traffic,
 }
 
+impl Foreign {
+    /// Returns what it means that there is no message, if that is known.
+    pub(super) fn when_empty(self) -> &'static str {
+        match self {
+            Self::Har => "",
+            Self::EnigmaGo => {
+                "; enigma-go writes it when the session is closed, so this one was closed before anything was said"
+            }
+            Self::Traffic => "; what is said is in lines with --> and <-- in front",
+        }
+    }
+}
+
 impl fmt::Display for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
