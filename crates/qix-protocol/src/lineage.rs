@@ -73,6 +73,15 @@ impl Lineage {
         self.0.as_ref().map_or("Global", |step| &step.class)
     }
 
+    /// Returns the id of the app that this is, or that the object is in; `None` for Global, and for ids that are too long to be kept.
+    pub fn app(&self) -> Option<String> {
+        let mut step = self.0.as_ref()?;
+        while let Some(parent) = &step.parent.0 {
+            step = parent;
+        }
+        if &*step.method == "OpenDoc" { serde_json::from_str(&step.params).ok() } else { None }
+    }
+
     /// Returns the object that this one was opened from; `None` for Global.
     pub fn parent(&self) -> Option<&Self> {
         self.0.as_ref().map(|step| &step.parent)
@@ -329,6 +338,21 @@ mod tests {
         let mut lineages = with_app();
         lineages.opened(&reference(9, "GenericObject", None), Handle::new(5), "GetChild", raw(r#"["x"]"#), 0);
         assert!(lineages.get(Handle::new(9)).is_none());
+    }
+
+    #[test]
+    fn app_is_known_to_all_that_is_in_it() {
+        let mut lineages = with_app();
+        lineages.opened(
+            &reference(9, "GenericObject", None),
+            Handle::new(1),
+            "GetObject",
+            raw(r#"["x"]"#),
+            0,
+        );
+        let app = |handle| lineages.get(handle).and_then(Lineage::app);
+        assert_eq!(app(Handle::new(9)), app(Handle::new(1)));
+        assert_eq!((app(Handle::GLOBAL), app(Handle::new(9)).is_some()), (None, true));
     }
 
     #[test]

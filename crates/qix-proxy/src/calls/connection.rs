@@ -1,10 +1,13 @@
 //! One recorded connection: what is open, what is unanswered.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, HashMap, VecDeque, hash_map},
+    sync::Arc,
+};
 
 use bytes::Bytes;
 use qix_protocol::{
-    Handle, Lineages,
+    Handle, Lineages, ObjectReference,
     delta::Baselines,
     frame::{
         Raw,
@@ -20,19 +23,49 @@ use crate::record::Entry;
 /// How many requests without id wait for an answer: most engines give them none.
 const MOST_WITHOUT_ID: usize = 256;
 
-#[derive(Debug, Default)]
+/// How many requests wait for an answer, and how many bytes they have together. A client waits for far fewer; more come of answers
+/// that are missing, or of an engine that hangs.
+const MOST_UNANSWERED: (usize, usize) = (1 << 14, 64 << 20);
+
+/// Of how many objects is kept what they are called.
+const MOST_OBJECTS: usize = 1 << 18;
+
+/// How much the values that patches are about may take, in bytes: a recording may have many connections at a time.
+const BASELINES: usize = Baselines::DEFAULT_LIMIT / 2;
+
+#[derive(Debug)]
 pub(super) struct Connection {
     lineages: Lineages,
+    objects: HashMap<Handle, Arc<ObjectReference>>,
     baselines: Baselines,
-    /// Requests without answer, oldest first.
-    unanswered: Vec<Arc<Asked>>,
-    /// How many of those have no id.
-    without_id: usize,
+    /// Requests without answer, by the number of their entry, so that the oldest comes first.
+    unanswered: BTreeMap<u64, Arc<Asked>>,
+    /// The same by id; those without are under an empty one.
+    by_id: HashMap<Bytes, VecDeque<u64>>,
+    /// How many bytes they have.
+    bytes: usize,
 }
 
 impl Connection {
-    /// Takes in what the client said; `None` if it is no request.
-    pub(super) fn asked(&mut self, entry: &Entry, conn: u64, text: &Bytes) -> Option<Arc<Asked>> {
+    pub(super) fn new() -> Self {
+        Self {
+            lineages: Lineages::default(),
+            objects: HashMap::new(),
+            baselines: Baselines::new(BASELINES),
+            unanswered: BTreeMap::new(),
+            by_id: HashMap::new(),
+            bytes: 0,
+        }
+    }
+
+    /// Takes in what the client said; `None` if it is no request. Requests that no longer wait because of it go to `given_up`.
+    pub(super) fn asked(
+        &mut self,
+        entry: &Entry,
+        conn: u64,
+        text: &Bytes,
+        given_up: &mut Vec<Arc<Asked>>,
+    ) -> Option<Arc<Asked>> {
         let request = Request::parse(text).ok()?;
         let occurrence = self.lineages.requested(request.handle, &request.method, request.params);
         let asked = Arc::new(Asked {
@@ -42,19 +75,25 @@ impl Connection {
             id: request.id.map(|id| text.slice_ref(id.as_bytes())),
             handle: request.handle,
             lineage: self.lineages.get(request.handle).cloned(),
+            object: self.objects.get(&request.handle).cloned(),
             method: request.method.into_owned(),
             params: request.params.map(|params| text.slice_ref(params.as_bytes())),
             delta: request.delta,
             text: text.clone(),
             occurrence,
         });
-        self.without_id += usize::from(asked.id.is_none());
-        self.unanswered.push(asked.clone());
-        if self.without_id > MOST_WITHOUT_ID
-            && let Some(oldest) = self.unanswered.iter().position(|asked| asked.id.is_none())
+        self.bytes += text.len();
+        let same = self.by_id.entry(asked.id.clone().unwrap_or_default()).or_default();
+        same.push_back(asked.seq);
+        let oldest =
+            if asked.id.is_none() && same.len() > MOST_WITHOUT_ID { same.front().copied() } else { None };
+        self.unanswered.insert(asked.seq, asked.clone());
+        given_up.extend(oldest.and_then(|oldest| self.remove(oldest)));
+        while (self.unanswered.len() > MOST_UNANSWERED.0 || self.bytes > MOST_UNANSWERED.1)
+            && let Some(oldest) = self.unanswered.first_key_value().map(|(seq, _)| *seq)
+            && oldest != asked.seq
         {
-            self.unanswered.remove(oldest);
-            self.without_id -= 1;
+            given_up.extend(self.remove(oldest));
         }
         Some(asked)
     }
@@ -85,14 +124,16 @@ impl Connection {
         for handle in changes.closed {
             self.lineages.closed(handle);
             self.baselines.closed(handle);
+            self.objects.remove(&handle);
         }
         answered
     }
 
     /// Takes out all requests that were not answered.
     pub(super) fn unanswered(&mut self) -> Vec<Arc<Asked>> {
-        self.without_id = 0;
-        std::mem::take(&mut self.unanswered)
+        self.bytes = 0;
+        self.by_id.clear();
+        std::mem::take(&mut self.unanswered).into_values().collect()
     }
 
     /// Forgets what depends on messages that are missing.
@@ -103,14 +144,22 @@ impl Connection {
     /// Takes out the oldest request that the response can belong to. Ids may repeat or be missing; a request without one may be
     /// answered with 0.
     fn take(&mut self, response: &Response<'_>) -> Option<Arc<Asked>> {
-        let id = response.id.map(|id| id.as_bytes());
-        let exact = self.unanswered.iter().position(|asked| asked.id.as_deref() == id);
-        let without = || {
-            let zero = matches!(id, None | Some(b"0"));
-            self.unanswered.iter().position(|asked| zero && asked.id.is_none())
-        };
-        let asked = self.unanswered.remove(exact.or_else(without)?);
-        self.without_id -= usize::from(asked.id.is_none());
+        let id = response.id.map(|id| id.as_bytes()).unwrap_or_default();
+        let oldest = |id: &[u8]| self.by_id.get(id).and_then(VecDeque::front).copied();
+        let oldest = oldest(id).or_else(|| if id == b"0" { oldest(b"") } else { None })?;
+        self.remove(oldest)
+    }
+
+    /// Takes out a request.
+    fn remove(&mut self, seq: u64) -> Option<Arc<Asked>> {
+        let asked = self.unanswered.remove(&seq)?;
+        self.bytes -= asked.text.len();
+        if let hash_map::Entry::Occupied(mut same) = self.by_id.entry(asked.id.clone().unwrap_or_default()) {
+            same.get_mut().retain(|other| *other != seq);
+            if same.get().is_empty() {
+                same.remove();
+            }
+        }
         Some(asked)
     }
 
@@ -140,6 +189,10 @@ impl Connection {
         for reference in references(plain) {
             let Some(handle) = reference.handle.filter(|handle| *handle != Handle::GLOBAL) else { continue };
             self.lineages.opened(&reference, asked.handle, &asked.method, params, asked.occurrence);
+            // What is open already is the same object, and may be said anew because it was renamed.
+            if self.objects.len() < MOST_OBJECTS || self.objects.contains_key(&handle) {
+                self.objects.insert(handle, Arc::new(reference));
+            }
             answered.opened.extend(self.lineages.get(handle).map(|lineage| (handle, lineage.clone())));
         }
     }

@@ -1,6 +1,7 @@
 //! Makes calls of the messages of a recording: who was asked what, what was answered, and how long that took.
 //!
-//! [`Calls`] turns the entries of a recording into [`Step`]s, in their order, and keeps no more than what is still unanswered.
+//! [`Calls`] turns the entries of a recording into [`Step`]s, in their order. It keeps what is still unanswered, what is open, and the
+//! values that patches are about, all of them up to limits.
 
 mod connection;
 mod reader;
@@ -8,7 +9,7 @@ mod reader;
 use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use qix_protocol::{ChangeSet, EngineError, Handle, Lineage};
+use qix_protocol::{ChangeSet, EngineError, Handle, Lineage, ObjectReference};
 
 pub use reader::Calls;
 
@@ -30,6 +31,8 @@ pub struct Asked {
     pub handle: Handle,
     /// How that object came to be; `None` if the recording does not have it.
     pub lineage: Option<Lineage>,
+    /// What the engine said of that object when it was opened.
+    pub object: Option<Arc<ObjectReference>>,
     /// The method, without its class.
     pub method: String,
     /// The parameters as they were written.

@@ -2,10 +2,11 @@
 
 use std::{
     collections::{BTreeMap, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
-use super::{Step, connection::Connection};
+use super::{Asked, Step, connection::Connection};
 use crate::record::{Entry, EntryKind, FrameText, ReadError, Side};
 
 /// Makes steps of entries, such as those of [`RecordingParts`](crate::record::RecordingParts).
@@ -24,6 +25,7 @@ use crate::record::{Entry, EntryKind, FrameText, ReadError, Side};
 pub struct Calls<E> {
     entries: E,
     connections: BTreeMap<u64, Connection>,
+    given_up: Vec<Arc<Asked>>,
     /// The latest time.
     at: Duration,
     /// What is left to be told once there are no more entries.
@@ -32,13 +34,20 @@ pub struct Calls<E> {
 
 impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
     /// Reads entries.
-    pub fn new(entries: E) -> Self {
-        Self { entries, connections: BTreeMap::new(), at: Duration::ZERO, ends: None }
+    pub fn new(entries: impl IntoIterator<IntoIter = E>) -> Self {
+        let entries = entries.into_iter();
+        Self { entries, connections: BTreeMap::new(), given_up: Vec::new(), at: Duration::ZERO, ends: None }
     }
 
     /// Returns what it reads from.
     pub fn entries(&self) -> &E {
         &self.entries
+    }
+
+    /// Returns the requests that the latest step has made too many to wait for their answers any longer: those of engines that do
+    /// not answer, and those whose answers a recording misses.
+    pub fn given_up(&self) -> &[Arc<Asked>] {
+        &self.given_up
     }
 
     fn step(&mut self, entry: Entry) -> Step {
@@ -52,7 +61,7 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
         };
         match &entry.kind {
             EntryKind::Open(opening) => {
-                self.connections.entry(conn).or_default();
+                self.connections.entry(conn).or_insert_with(Connection::new);
                 Step::Opened { conn, at, opening: opening.clone() }
             }
             EntryKind::Frame { from, text } => {
@@ -60,7 +69,9 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
                     (self.connections.get_mut(&conn), text)
                 {
                     let step = match from {
-                        Side::Client => connection.asked(&entry, conn, bytes).map(Step::Asked),
+                        Side::Client => {
+                            connection.asked(&entry, conn, bytes, &mut self.given_up).map(Step::Asked)
+                        }
                         Side::Engine => connection.said(&entry, bytes).map(Box::new).map(Step::Answered),
                     };
                     if let Some(step) = step {
@@ -96,6 +107,7 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Iterator for Calls<E> {
     type Item = Result<Step, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
+        self.given_up.clear();
         if let Some(ends) = &mut self.ends {
             return ends.pop_front().map(Ok);
         }
@@ -123,6 +135,10 @@ mod tests {
 
     /// Makes steps of lines such as `> {…}`, said by the client of one connection, and `< {…}`, by its engine.
     fn steps(script: &[&str]) -> Vec<Step> {
+        Calls::new(entries(script)).map(Result::unwrap).collect()
+    }
+
+    fn entries(script: &[&str]) -> Vec<Result<Entry, ReadError>> {
         let entry = |(at, line): (usize, &&str)| {
             let text = FrameText::Text(Bytes::copy_from_slice(&line.as_bytes()[2..]));
             let kind = match line.as_bytes()[0] {
@@ -134,7 +150,7 @@ mod tests {
             let at = at as u64;
             Ok(Entry { seq: at + 1, at: Duration::from_millis(at), conn: Some(1), kind })
         };
-        Calls::new(script.iter().enumerate().map(entry)).map(Result::unwrap).collect()
+        script.iter().enumerate().map(entry).collect()
     }
 
     #[test]
@@ -167,6 +183,78 @@ mod tests {
         assert!(matches!(&steps[7], Step::Said { from: Side::Engine, .. }));
         let Some(Step::Closed { closing: Some(_), unanswered, .. }) = steps.last() else { panic!() };
         assert_eq!((unanswered.len(), unanswered[0].class()), (1, ""));
+    }
+
+    #[test]
+    fn requests_that_nobody_answers_are_given_up_in_time_and_each_is_told_once() {
+        let request = |id: Option<u64>| match id {
+            Some(id) => format!("> {{\"id\":{id},\"method\":\"M\"}}"),
+            None => "> {\"method\":\"M\"}".to_owned(),
+        };
+        for (ids, requests, kept) in [(false, 400, 256), (true, 20_000, 16_384)] {
+            let open = std::iter::once("+ ".to_owned());
+            let script: Vec<_> = open.chain((0..requests).map(|id| request(ids.then_some(id)))).collect();
+            let script: Vec<_> = script.iter().map(|line| &**line).collect();
+            let mut calls = Calls::new(entries(&script));
+            let (mut given_up, mut unanswered) = (0, 0);
+            while let Some(step) = calls.next() {
+                given_up += calls.given_up().len() as u64;
+                if let Step::Closed { unanswered: left, .. } = step.unwrap() {
+                    unanswered = left.len() as u64;
+                }
+            }
+            assert_eq!((given_up, unanswered), (requests - kept, kept));
+        }
+    }
+
+    #[test]
+    fn ids_that_repeat_and_ids_that_are_missing_find_the_oldest_request() {
+        let steps = steps(&[
+            "+ ",
+            r#"> {"id":0,"method":"A"}"#,
+            r#"> {"id":0,"method":"B"}"#,
+            r#"> {"method":"C"}"#,
+            r#"< {"id":0,"result":{}}"#,
+            r#"< {"id":0,"result":{}}"#,
+            r#"< {"id":0,"result":{}}"#,
+            r#"< {"id":0,"result":{}}"#,
+        ]);
+        let answered = |step: &Step| match step {
+            Step::Answered(answered) => Some(answered.asked.method.clone()),
+            _ => None,
+        };
+        assert_eq!(steps.iter().filter_map(answered).collect::<Vec<_>>(), ["A", "B", "C"]);
+    }
+
+    #[test]
+    fn object_is_known_by_what_the_engine_called_it_until_it_is_closed() {
+        let steps = steps(&[
+            "+ ",
+            r#"> {"id":1,"handle":-1,"method":"OpenDoc","params":["a"]}"#,
+            r#"< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1,"qGenericId":"app"}}}"#,
+            r#"> {"id":2,"handle":1,"method":"GetLayout"}"#,
+            r#"< {"id":2,"result":{},"close":[1]}"#,
+            r#"> {"id":3,"handle":1,"method":"GetLayout"}"#,
+        ]);
+        let id = |step: &Step| match step {
+            Step::Asked(asked) => Some(asked.object.as_ref().and_then(|object| object.generic_id.clone())),
+            _ => None,
+        };
+        assert_eq!(steps.iter().filter_map(id).collect::<Vec<_>>(), [None, Some("app".to_owned()), None]);
+    }
+
+    #[test]
+    fn connection_that_is_said_again_to_be_open_goes_on() {
+        let again = Opening { continued: true, ..Opening::default() };
+        let mut script = entries(&[
+            "+ ",
+            r#"> {"id":1,"handle":-1,"method":"OpenDoc","params":["a"]}"#,
+            "+ ",
+            r#"< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}"#,
+        ]);
+        script[2].as_mut().unwrap().kind = EntryKind::Open(again);
+        let last = Calls::new(script).nth(3).unwrap().unwrap();
+        assert!(matches!(last, Step::Answered(answered) if answered.opened.len() == 1));
     }
 
     #[test]

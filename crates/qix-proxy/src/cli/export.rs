@@ -27,6 +27,10 @@ pub(crate) struct ExportArgs {
     /// Only this connection, by its number in the recording
     #[arg(long, value_name = "NUMBER")]
     connection: Option<u64>,
+
+    /// Give tables of calls a column with the results, patches applied; it makes them about as large as the recording
+    #[arg(long)]
+    results: bool,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -61,7 +65,11 @@ impl ExportArgs {
             Kind::Calls => ExportAs::Calls,
             Kind::Parquet => ExportAs::Parquet,
         });
+        if self.results && !matches!(self.kind, Kind::Calls | Kind::Parquet) {
+            return Err(CliError::usage("--results is for --as calls and --as parquet"));
+        }
         settings.connection = self.connection;
+        settings.results = self.results;
         let first = self.files.first().cloned().unwrap_or_default();
         let to = self.out.clone().unwrap_or_else(|| first.with_extension(self.kind.extension()));
         let report = export(&self.files, &to, &settings).map_err(failed)?;

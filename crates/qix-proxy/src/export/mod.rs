@@ -1,8 +1,11 @@
 //! Writes recordings as other tools read them.
 
+mod calls;
 mod enigma_go;
 mod error;
 mod new_file;
+mod parquet;
+mod rows;
 
 use std::path::{Path, PathBuf};
 
@@ -35,12 +38,16 @@ pub struct ExportSettings {
     ///
     /// Default: `None`, which is all of them.
     pub connection: Option<u64>,
+    /// Whether tables of calls have a column for the results, patches applied.
+    ///
+    /// Default: `false`.
+    pub results: bool,
 }
 
 impl ExportSettings {
     /// Starts with defaults for all but the kind.
     pub fn new(kind: ExportAs) -> Self {
-        Self { kind, connection: None }
+        Self { kind, connection: None, results: false }
     }
 }
 
@@ -63,7 +70,9 @@ pub fn export(from: &[PathBuf], to: &Path, settings: &ExportSettings) -> Result<
     let parts = RecordingParts::open(from)?;
     match settings.kind {
         ExportAs::EnigmaGo => enigma_go::export(parts, NewFile::create(to)?, settings),
-        ExportAs::Har | ExportAs::Calls | ExportAs::Parquet => {
+        ExportAs::Calls => calls::export::<calls::JsonLines>(parts, NewFile::create(to)?, settings),
+        ExportAs::Parquet => calls::export::<parquet::ParquetFile>(parts, NewFile::create(to)?, settings),
+        ExportAs::Har => {
             drop(parts);
             Err(ExportError::Nothing { path: to.to_owned() })
         }
