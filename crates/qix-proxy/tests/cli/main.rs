@@ -11,6 +11,7 @@ mod exchanges;
 mod killed;
 #[cfg(unix)]
 mod log;
+mod logs;
 #[cfg(unix)]
 mod metrics;
 mod repair;
