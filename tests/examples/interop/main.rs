@@ -7,6 +7,7 @@ mod matrix;
 mod misses;
 mod proxy;
 mod sessions;
+mod tables;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -34,7 +35,7 @@ struct Args {
     /// Use what was installed before
     #[arg(long)]
     offline: bool,
-    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix`, `sessions` or `misses`
+    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix`, `sessions`, `misses` or `tables`
     #[arg(long, value_name = "PART", default_value = "")]
     only: String,
     /// Keep the recordings in this folder
@@ -59,16 +60,17 @@ async fn run(args: Args) -> Outcome {
     let documented = documented::named(&args.only);
     let (matrix, misses) = (matrix::is_named(&args.only), misses::is_named(&args.only));
     let sessions = sessions::is_named(&args.only);
+    let tables = tables::is_named(&args.only);
     let none = clients.is_empty() && visits.is_empty() && documented.is_empty();
-    if none && !matrix && !misses && !sessions {
+    if none && !matrix && !misses && !sessions && !tables {
         return Err(format!("no client has '{}' in its name", args.only).into());
     }
     if !args.offline {
-        let with_node = matrix || sessions || !visits.is_empty() || !documented.is_empty();
+        let with_node = matrix || sessions || tables || !visits.is_empty() || !documented.is_empty();
         if with_node || clients.iter().any(|client| !client.is_python()) {
             install_node()?;
         }
-        if matrix || clients.iter().any(|client| client.is_python()) {
+        if matrix || tables || clients.iter().any(|client| client.is_python()) {
             clients::install_python()?;
         }
     }
@@ -89,6 +91,9 @@ async fn run(args: Args) -> Outcome {
     }
     if misses {
         misses::run(recordings).await?;
+    }
+    if tables {
+        tables::run(recordings).await?;
     }
     if !visits.is_empty() {
         browser::run(&visits, recordings, results.path()).await?;

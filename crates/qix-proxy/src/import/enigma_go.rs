@@ -40,17 +40,19 @@ pub(super) fn import(source: Source<'_>) -> Result<ImportReport, ImportError> {
         Category::Io => return Err(ImportError::Read { path: from.to_owned(), source: error.into() }),
         // What failed is not the file that is read.
         Category::Data if log.has_failed() => {}
-        Category::Data => {
-            return Err(source.malformed(Foreign::EnigmaGo, "its JSON is no array of rows".to_owned()));
+        _ if row == 0 => {
+            return Err(source.malformed(
+                Foreign::EnigmaGo,
+                format!("it has no array with a row that is whole ({error})"),
+            ));
+        }
+        Category::Data | Category::Syntax => {
+            let why = format!("from here on the file is no JSON ({error}); the rows before are there");
+            log.leave_out(format!("row {}", row + 1), why);
         }
         Category::Eof => {
-            log.leave_out(
-                format!("row {}", row + 1),
-                "the file ends in or before it, so it is a copy that was cut; all rows before are there",
-            );
-        }
-        Category::Syntax => {
-            let why = format!("from here on the file is no JSON ({error}); the rows before are there");
+            let why =
+                "the file ends in or before it, so it is a copy that was cut; all rows before it are there";
             log.leave_out(format!("row {}", row + 1), why);
         }
     }
@@ -262,8 +264,10 @@ mod tests {
         for (log, says) in [
             ("[]", "closed before anything was said"),
             ("[{}]", "closed before anything was said"),
-            ("", "has no message"),
-            ("{\"log\":1}", "no array of rows"),
+            ("", "no array with a row that is whole"),
+            ("[{\"Sent\":{", "no array with a row that is whole"),
+            ("hello", "no array with a row that is whole"),
+            ("{\"log\":1}", "no array with a row"),
             ("[{\"Sent\":1}]", "has no message"),
         ] {
             let (_dir, recording, report) = imported(log);
