@@ -10,6 +10,7 @@ use qix_protocol::frame::Raw;
 
 use super::{
     ExportError, ExportReport, ExportSettings, Messages,
+    left_out::LeftOut,
     new_file::NewFile,
     rows::{COLUMNS, Cell, Column, Row},
     torn,
@@ -50,7 +51,7 @@ pub(super) fn export<T: Table>(
         left: Left::default(),
     };
     if started.is_none() {
-        export.left.notes.push("times: the recording does not say when it started".to_owned());
+        export.left.notes.add("times: the recording does not say when it started".to_owned());
     }
     let mut calls = Calls::new(parts);
     while let Some(step) = calls.next() {
@@ -66,7 +67,7 @@ pub(super) fn export<T: Table>(
         return Err(ExportError::NoConnection { conn, connections });
     }
     table.finish().map_err(&failed)?.keep()?;
-    left.notes.extend(torn(calls.entries()));
+    torn(calls.entries()).for_each(|line| left.notes.add(line));
     Ok(ExportReport { written, left_out: left.told() })
 }
 
@@ -142,7 +143,7 @@ impl<T: Table> Export<T> {
 /// What no row tells.
 #[derive(Debug, Default)]
 struct Left {
-    notes: Vec<String>,
+    notes: LeftOut,
     /// Messages of clients that are no requests.
     no_requests: u64,
     /// Messages of engines that were too large to be recorded.
@@ -157,7 +158,7 @@ impl Left {
     fn said(&mut self, seq: u64, from: Side, text: &FrameText) {
         match (from, text) {
             (Side::Client, FrameText::Omitted(bytes)) => {
-                self.notes.push(format!(
+                self.notes.add(format!(
                     "entry {seq}: a client's message of {bytes} bytes, which was too large to be recorded"
                 ));
             }
@@ -169,7 +170,7 @@ impl Left {
 
     fn other(&mut self, entry: &Entry) {
         match &entry.kind {
-            EntryKind::Gap(gap) => self.notes.push(format!(
+            EntryKind::Gap(gap) => self.notes.add(format!(
                 "{} messages that the recording misses before entry {}; calls of which it has only one side count as unanswered",
                 gap.frames, entry.seq
             )),
@@ -179,7 +180,7 @@ impl Left {
     }
 
     fn told(self) -> Vec<String> {
-        let mut told = self.notes;
+        let mut told = self.notes.told();
         for (count, what) in [
             (self.no_requests, "messages of clients that are no requests"),
             (

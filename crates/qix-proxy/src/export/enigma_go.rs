@@ -4,7 +4,9 @@ use std::{collections::BTreeMap, io::Write};
 
 use qix_protocol::frame::Raw;
 
-use super::{ExportError, ExportReport, ExportSettings, Messages, new_file::NewFile, torn};
+use super::{
+    ExportError, ExportReport, ExportSettings, Messages, left_out::LeftOut, new_file::NewFile, torn,
+};
 use crate::{
     go_json::indented,
     record::{EntryKind, FrameText, RecordingParts, Side},
@@ -15,14 +17,14 @@ pub(super) fn export(
     file: NewFile,
     settings: &ExportSettings,
 ) -> Result<ExportReport, ExportError> {
-    let mut log = Log { file, report: ExportReport::default(), row: Vec::new() };
+    let mut log = Log { file, written: 0, left_out: LeftOut::default(), row: Vec::new() };
     let mut chosen = settings.connection;
     let mut connections: BTreeMap<u64, Messages> = BTreeMap::new();
     for entry in &mut parts {
         let entry = entry?;
         let Some(conn) = entry.conn else {
             if let EntryKind::Gap(gap) = entry.kind {
-                log.report.left_out.push(format!(
+                log.left_out.add(format!(
                     "{} messages that the recording misses before entry {}",
                     gap.frames, entry.seq
                 ));
@@ -51,13 +53,14 @@ pub(super) fn export(
         }
         _ => {}
     }
-    log.report.left_out.extend(torn(&parts));
+    torn(&parts).for_each(|line| log.left_out.add(line));
     log.finish()
 }
 
 struct Log {
     file: NewFile,
-    report: ExportReport,
+    written: u64,
+    left_out: LeftOut,
     row: Vec<u8>,
 }
 
@@ -72,7 +75,7 @@ impl Log {
             FrameText::Binary(_) => "is binary",
             FrameText::Omitted(_) => "was too large to be recorded",
         };
-        self.report.left_out.push(format!("entry {seq}: the {from}'s message {why}"));
+        self.left_out.add(format!("entry {seq}: the {from}'s message {why}"));
         Ok(())
     }
 
@@ -82,21 +85,21 @@ impl Log {
             Side::Engine => "Received",
         };
         self.row.clear();
-        self.row.extend_from_slice(if self.report.written == 0 { b"[" } else { b"," });
+        self.row.extend_from_slice(if self.written == 0 { b"[" } else { b"," });
         self.row.extend_from_slice(b"\n\t{\n\t\t\"");
         self.row.extend_from_slice(name.as_bytes());
         self.row.extend_from_slice(b"\": ");
         indented(text, 2, &mut self.row);
         self.row.extend_from_slice(b"\n\t}");
-        self.report.written += 1;
+        self.written += 1;
         self.file.write_all(&self.row).map_err(self.file.failed())
     }
 
     fn finish(mut self) -> Result<ExportReport, ExportError> {
-        let end: &[u8] = if self.report.written == 0 { b"[]" } else { b"\n]" };
+        let end: &[u8] = if self.written == 0 { b"[]" } else { b"\n]" };
         self.file.write_all(end).map_err(self.file.failed())?;
         self.file.keep()?;
-        Ok(self.report)
+        Ok(ExportReport { written: self.written, left_out: self.left_out.told() })
     }
 }
 

@@ -3,6 +3,7 @@
 mod calls;
 mod enigma_go;
 mod error;
+mod left_out;
 mod new_file;
 mod parquet;
 mod rows;

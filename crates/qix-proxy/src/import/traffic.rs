@@ -29,7 +29,8 @@ pub(super) fn import(source: Source<'_>) -> Result<ImportReport, ImportError> {
     let mut text = Text {
         log: Untimed::create(&source, Foreign::Traffic)?,
         // Colours, and what else a terminal does; no JSON has that character.
-        colour: Regex::new(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\))").ok(),
+        colour: Regex::new(r"\x1b(\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(\x07|\x1b\\))")
+            .expect("the expression is a constant that compiles"),
         line: 0,
         message: None,
         connection: Connection::default(),
@@ -72,7 +73,7 @@ fn read_line(reader: &mut dyn BufRead, line: &mut Vec<u8>) -> io::Result<bool> {
 /// The text, line by line.
 struct Text {
     log: Untimed,
-    colour: Option<Regex>,
+    colour: Regex,
     line: u64,
     /// What has not ended with its line.
     message: Option<Message>,
@@ -83,10 +84,7 @@ struct Text {
 
 impl Text {
     fn take(&mut self, line: &[u8]) {
-        let plain = match &self.colour {
-            Some(colour) if line.contains(&b'\x1b') => colour.replace_all(line, &b""[..]),
-            _ => line.into(),
-        };
+        let plain = self.colour.replace_all(line, &b""[..]);
         // A line that is not UTF-8 comes of another code page of the console.
         let text = String::from_utf8_lossy(&plain);
         let mut rest = text.trim_end_matches(['\r', '\n']);

@@ -16,6 +16,9 @@ use crate::record::{Closing, FrameText, Header, Injected, RecordingWriter, Side,
 /// How far apart messages are said to be, since nothing says how far they were.
 const APART: Duration = Duration::from_millis(1);
 
+/// How much of what is left out is named.
+const NAMED: usize = 10_000;
+
 /// How many messages, and how many bytes of them, are waited for a request that says which app a socket is for.
 const WAITED_FOR: (usize, usize) = (64, 1 << 20);
 
@@ -34,7 +37,9 @@ pub(super) struct Untimed {
     held_bytes: usize,
     /// Messages that are QIX.
     frames: u64,
-    pub(super) left_out: Vec<LeftOut>,
+    left_out: Vec<LeftOut>,
+    /// How much else is left out.
+    unnamed: u64,
     pub(super) notes: Vec<String>,
 }
 
@@ -57,6 +62,7 @@ impl Untimed {
             held_bytes: 0,
             frames: 0,
             left_out: Vec::new(),
+            unnamed: 0,
             notes: Vec::new(),
         })
     }
@@ -83,7 +89,11 @@ impl Untimed {
 
     /// Leaves something out.
     pub(super) fn leave_out(&mut self, place: String, why: impl Into<String>) {
-        self.left_out.push(LeftOut { place, why: why.into() });
+        if self.left_out.len() < NAMED {
+            self.left_out.push(LeftOut { place, why: why.into() });
+        } else {
+            self.unnamed += 1;
+        }
     }
 
     /// Ends the connection, if there is one, so that another can follow.
@@ -114,6 +124,9 @@ impl Untimed {
             self.kind
         )];
         notes.append(&mut self.notes);
+        if self.unnamed > 0 {
+            notes.push(format!("left out besides those that are named: {}", self.unnamed));
+        }
         let written = self.writer.seal()?;
         Ok(ImportReport { kind: self.kind, written, left_out: self.left_out, notes })
     }
