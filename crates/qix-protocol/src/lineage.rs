@@ -73,6 +73,11 @@ impl Lineage {
         self.0.as_ref().map_or("Global", |step| &step.class)
     }
 
+    /// Returns the method that opened the object, such as `GetObject`; empty for Global.
+    pub fn method(&self) -> &str {
+        self.0.as_ref().map_or("", |step| &step.method)
+    }
+
     /// Returns the object that this one was opened from; `None` for Global.
     pub fn parent(&self) -> Option<&Self> {
         self.0.as_ref().map(|step| &step.parent)
