@@ -13,6 +13,7 @@ mod killed;
 mod log;
 #[cfg(unix)]
 mod metrics;
+mod redrive;
 mod repair;
 mod replay;
 mod scrub;

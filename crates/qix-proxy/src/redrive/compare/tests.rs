@@ -57,7 +57,10 @@ fn numbers_are_equal_within_the_tolerance() {
 #[test]
 fn missing_members_are_their_defaults() {
     let bare = json!({"a": 1});
-    for more in [json!({"a": 1, "b": false, "c": "", "d": [], "e": {"f": 0}, "qnDec": 10}), json!({"a": 1, "b": null})] {
+    for more in [
+        json!({"a": 1, "b": false, "c": "", "d": [], "e": {"f": 0}, "qnDec": 10}),
+        json!({"a": 1, "b": null}),
+    ] {
         assert_eq!(found(bare.clone(), more.clone()), []);
         assert_eq!(found(more, bare.clone()), []);
     }
@@ -87,7 +90,8 @@ fn made_up_ids_stand_for_the_same_one_each_time() {
 #[test]
 fn any_text_may_be_the_id_of_what_was_made_unless_the_client_chose_it() {
     let made = |id: &str| json!({"qInfo": {"qId": id}});
-    let differs = |one: &str, other: &str| found_by(&Rules::default(), "CreateObject", &made(one), &made(other));
+    let differs =
+        |one: &str, other: &str| found_by(&Rules::default(), "CreateObject", &made(one), &made(other));
     assert_eq!(differs("mMdPvj", "jvPdMm"), []);
     assert_eq!(differs("chosen", "other"), one("/qInfo/qId", Kind::Value));
     assert_eq!(found(made("mMdPvj"), made("jvPdMm")), one("/qInfo/qId", Kind::Value));
