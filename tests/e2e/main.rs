@@ -8,6 +8,7 @@ mod client;
 mod front;
 mod golden;
 mod record_replay;
+mod redrive;
 mod support;
 mod turned_away;
 mod upstream;

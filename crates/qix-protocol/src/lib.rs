@@ -45,6 +45,7 @@ pub mod columns;
 mod config;
 mod connection;
 pub mod delta;
+mod effect;
 mod error;
 mod escapes;
 mod event;
@@ -74,6 +75,7 @@ pub use code::{
 };
 pub use config::ConnectionConfig;
 pub use connection::{Connection, NewRequest, Params, Typed};
+pub use effect::{Effect, effect_of, effect_of_call};
 pub use error::{CallError, Cause, EngineError, ProtocolError, RequestError};
 pub use event::{Answer, Event, Notification};
 pub use fatal::is_fatal;

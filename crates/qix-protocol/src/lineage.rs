@@ -82,6 +82,11 @@ impl Lineage {
         if &*step.method == "OpenDoc" { serde_json::from_str(&step.params).ok() } else { None }
     }
 
+    /// Returns the method that opened the object, such as `GetObject`; empty for Global.
+    pub fn method(&self) -> &str {
+        self.0.as_ref().map_or("", |step| &step.method)
+    }
+
     /// Returns the object that this one was opened from; `None` for Global.
     pub fn parent(&self) -> Option<&Self> {
         self.0.as_ref().map(|step| &step.parent)

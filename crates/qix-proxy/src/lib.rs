@@ -4,6 +4,7 @@
 //! - [`replay`] answers from a recording.
 //! - [`import`] and [`export`] make recordings of what other tools have written, and the other way round.
 //! - [`calls`] makes calls of the messages in a recording.
+//! - [`redrive`] makes the recorded calls again at a live engine and compares its answers.
 //! - [`scrub`] takes secrets and data out of recordings.
 //! - [`demo`] does both, on an embedded recording.
 //! - [`doctor`] finds out why an engine cannot be reached.
@@ -33,6 +34,7 @@ mod origin;
 mod private;
 mod rebinding;
 pub mod record;
+pub mod redrive;
 mod relay;
 pub mod replay;
 mod rewrite;

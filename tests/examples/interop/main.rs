@@ -6,6 +6,7 @@ mod documented;
 mod matrix;
 mod misses;
 mod proxy;
+mod redrive;
 mod sessions;
 mod tables;
 
@@ -35,7 +36,7 @@ struct Args {
     /// Use what was installed before
     #[arg(long)]
     offline: bool,
-    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix`, `sessions`, `misses` or `tables`
+    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix`, `sessions`, `misses`, `redrive` or `tables`
     #[arg(long, value_name = "PART", default_value = "")]
     only: String,
     /// Keep the recordings in this folder
@@ -60,13 +61,14 @@ async fn run(args: Args) -> Outcome {
     let documented = documented::named(&args.only);
     let (matrix, misses) = (matrix::is_named(&args.only), misses::is_named(&args.only));
     let sessions = sessions::is_named(&args.only);
-    let tables = tables::is_named(&args.only);
+    let (tables, redrives) = (tables::is_named(&args.only), redrive::is_named(&args.only));
     let none = clients.is_empty() && visits.is_empty() && documented.is_empty();
-    if none && !matrix && !misses && !sessions && !tables {
+    if none && !matrix && !misses && !sessions && !tables && !redrives {
         return Err(format!("no client has '{}' in its name", args.only).into());
     }
     if !args.offline {
-        let with_node = matrix || sessions || tables || !visits.is_empty() || !documented.is_empty();
+        let with_node =
+            matrix || sessions || tables || redrives || !visits.is_empty() || !documented.is_empty();
         if with_node || clients.iter().any(|client| !client.is_python()) {
             install_node()?;
         }
@@ -88,6 +90,9 @@ async fn run(args: Args) -> Outcome {
     }
     if sessions {
         sessions::run(recordings, results.path()).await?;
+    }
+    if redrives {
+        redrive::run(recordings, results.path()).await?;
     }
     if misses {
         misses::run(recordings).await?;

@@ -5,16 +5,21 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::app::{App, Kind};
+use super::config::Otherwise;
 use super::selection::{FieldSelection, Fields};
 use super::table::{Table, sales};
 
 /// Returns the built-in apps.
-pub(crate) fn apps(rows: usize) -> Vec<App> {
-    vec![sales_app(rows), App::new("Empty.qvf", "Empty", Arc::new(Table::default()))]
+pub(crate) fn apps(rows: usize, otherwise: &Otherwise) -> Vec<App> {
+    vec![sales_app(rows, otherwise), App::new("Empty.qvf", "Empty", Arc::new(Table::default()))]
 }
 
-fn sales_app(rows: usize) -> App {
-    let mut app = App::new("Sales.qvf", "Sales", Arc::new(sales(rows)));
+fn sales_app(rows: usize, otherwise: &Otherwise) -> App {
+    let mut table = sales(rows);
+    if let Some((row, quarters)) = otherwise.sales {
+        table.set_number("Sales", row, quarters as f64 / 4.0);
+    }
+    let mut app = App::new("Sales.qvf", "Sales", Arc::new(table));
     app.script = "///$tab Main\r\nSales:\r\nLOAD Region, Product, Month, Year, Sales, Quantity\r\n\
                   FROM [lib://Data/sales.qvd] (qvd);\r\n"
         .to_owned();
@@ -24,6 +29,9 @@ fn sales_app(rows: usize) -> App {
     if let Some(bookmark) = app.entities.get_mut("BM01") {
         let values = [0].into();
         bookmark.fields = Fields::from([("Region".to_owned(), FieldSelection { values, locked: false })]);
+    }
+    if let (Some(definition), Some(measure)) = (&otherwise.measure, app.entities.get_mut("MEA01")) {
+        measure.props["qMeasure"]["qDef"] = json!(definition);
     }
     for (parent, props) in objects() {
         app.insert(Kind::Object, props, parent, true);
@@ -138,7 +146,7 @@ mod tests {
 
     #[test]
     fn every_object_is_under_its_own_id_and_children_hang_under_their_sheet() {
-        let apps = apps(50);
+        let apps = apps(50, &Otherwise::default());
         let sales = &apps[0];
         assert_eq!((sales.id.as_str(), sales.title.as_str()), ("Sales.qvf", "Sales"));
         assert!(sales.entities.iter().all(|(id, entity)| id == entity.id()));

@@ -51,6 +51,8 @@ pub struct FakeEngineConfig {
     pub rows: usize,
     /// The most cells one call may ask for; beyond it error 7009. Default 10,000.
     pub cell_limit: usize,
+    /// What differs from the engine that is here else, as between two installations. Default nothing.
+    pub otherwise: Otherwise,
     /// Bytes of frame text the log keeps; later frames are only counted. Default 64 MiB, 0 turns it off.
     pub log_limit: usize,
     /// The largest message that is read, in bytes. Default 256 MiB.
@@ -79,8 +81,39 @@ impl Default for FakeEngineConfig {
             answer_missing_id: false,
             rows: 200,
             cell_limit: 10_000,
+            otherwise: Otherwise::default(),
             log_limit: 64 << 20,
             max_message: 256 << 20,
+        }
+    }
+}
+
+/// What differs from one installation to the next, and should make no difference to a client, and what should.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Otherwise {
+    /// The first handle of each socket. Default 1.
+    pub first_handle: i64,
+    /// The step from one handle to the next. Default 1.
+    pub handle_step: i64,
+    /// What generated ids depend on. Default 0.
+    pub id_seed: u64,
+    /// Lists such as those of apps, sheets and fields in reverse order. Default false.
+    pub reversed_lists: bool,
+    /// Another value of `Sales` in one row, in quarters. Default none.
+    pub sales: Option<(usize, i64)>,
+    /// Another definition of the measure `MEA01`. Default none.
+    pub measure: Option<String>,
+}
+
+impl Default for Otherwise {
+    fn default() -> Self {
+        Self {
+            first_handle: 1,
+            handle_step: 1,
+            id_seed: 0,
+            reversed_lists: false,
+            sales: None,
+            measure: None,
         }
     }
 }

@@ -20,20 +20,42 @@ struct Slot {
     valid: bool,
 }
 
-/// Handles ascend from 1 in the order of first reference and are never used again.
-#[derive(Debug, Default)]
+/// Handles ascend, from 1 if nothing else was asked for, in the order of first reference and are never used again.
+#[derive(Debug)]
 pub(crate) struct Handles {
+    first: i64,
+    step: i64,
     slots: Vec<Slot>,
     by_target: HashMap<Target, i64>,
 }
 
+impl Default for Handles {
+    fn default() -> Self {
+        Self::numbered(1, 1)
+    }
+}
+
 impl Handles {
+    /// Returns a socket's start, with the numbers of its first and its next handles.
+    pub(crate) fn numbered(first: i64, step: i64) -> Self {
+        Self { first, step: step.max(1), slots: Vec::new(), by_target: HashMap::new() }
+    }
+
+    fn handle(&self, at: usize) -> i64 {
+        self.first + at as i64 * self.step
+    }
+
+    fn index(&self, handle: i64) -> Option<usize> {
+        let above = handle.checked_sub(self.first).filter(|above| *above >= 0 && above % self.step == 0)?;
+        usize::try_from(above / self.step).ok()
+    }
+
     /// Returns the handle to `target`, and whether it is new. A new one starts invalid.
     pub(crate) fn open(&mut self, target: Target) -> (i64, bool) {
         if let Some(handle) = self.by_target.get(&target) {
             return (*handle, false);
         }
-        let handle = self.slots.len() as i64 + 1;
+        let handle = self.handle(self.slots.len());
         self.slots.push(Slot { target: Some(target.clone()), valid: false });
         self.by_target.insert(target, handle);
         (handle, true)
@@ -44,11 +66,11 @@ impl Handles {
         if handle == -1 {
             return Some(Target::Global);
         }
-        self.slots.get(index(handle)?)?.target.clone()
+        self.slots.get(self.index(handle)?)?.target.clone()
     }
 
     pub(crate) fn validate(&mut self, handle: i64) {
-        if let Some(slot) = index(handle).and_then(|at| self.slots.get_mut(at)) {
+        if let Some(slot) = self.index(handle).and_then(|at| self.slots.get_mut(at)) {
             slot.valid = true;
         }
     }
@@ -56,10 +78,10 @@ impl Handles {
     /// Invalidates the handles whose target matches; returns those that were valid.
     pub(crate) fn invalidate(&mut self, matches: impl Fn(&Target) -> bool) -> Vec<i64> {
         let mut edges = Vec::new();
-        for (handle, slot) in (1_i64..).zip(&mut self.slots) {
+        for (at, slot) in self.slots.iter_mut().enumerate() {
             if slot.valid && slot.target.as_ref().is_some_and(&matches) {
                 slot.valid = false;
-                edges.push(handle);
+                edges.push(self.first + at as i64 * self.step);
             }
         }
         edges
@@ -68,7 +90,7 @@ impl Handles {
     /// Closes the handle to `target`, if this socket has one.
     pub(crate) fn close(&mut self, target: &Target) -> Option<i64> {
         let handle = self.by_target.remove(target)?;
-        if let Some(slot) = index(handle).and_then(|at| self.slots.get_mut(at)) {
+        if let Some(slot) = self.index(handle).and_then(|at| self.slots.get_mut(at)) {
             slot.target = None;
         }
         Some(handle)
@@ -76,16 +98,9 @@ impl Handles {
 
     /// Returns every open handle.
     pub(crate) fn open_handles(&self) -> Vec<i64> {
-        (1_i64..)
-            .zip(&self.slots)
-            .filter(|(_, slot)| slot.target.is_some())
-            .map(|(handle, _)| handle)
-            .collect()
+        let open = self.slots.iter().enumerate().filter(|(_, slot)| slot.target.is_some());
+        open.map(|(at, _)| self.handle(at)).collect()
     }
-}
-
-fn index(handle: i64) -> Option<usize> {
-    usize::try_from(handle).ok()?.checked_sub(1)
 }
 
 #[cfg(test)]
@@ -118,6 +133,17 @@ mod tests {
         assert!(handles.invalidate(|_| true).is_empty());
         handles.validate(1);
         assert_eq!(handles.invalidate(|_| true), [1]);
+    }
+
+    #[test]
+    fn handles_may_be_numbered_otherwise() {
+        let mut handles = Handles::numbered(100, 7);
+        assert_eq!((handles.open(Target::Doc), handles.open(object("a"))), ((100, true), (107, true)));
+        assert_eq!(handles.get(107), Some(object("a")));
+        for unknown in [1, 99, 101, 114, i64::MIN] {
+            assert_eq!(handles.get(unknown), None);
+        }
+        assert_eq!(handles.open_handles(), [100, 107]);
     }
 
     #[test]

@@ -28,6 +28,7 @@ mod lists;
 mod log;
 mod methods;
 mod names;
+mod otherwise;
 mod params;
 mod patch;
 mod peer;
@@ -41,7 +42,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use config::{AnswerOrder, FakeEngineConfig, Greeting, NoDoc, Refusal, Reopen};
+pub use config::{AnswerOrder, FakeEngineConfig, Greeting, NoDoc, Otherwise, Refusal, Reopen};
 pub use delta::patches;
 pub use engine::FakeEngine;
 pub use front::{Front, Login};

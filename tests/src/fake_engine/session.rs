@@ -76,7 +76,9 @@ impl Session {
         self.generated += 1;
         let mut hash = 0xcbf2_9ce4_8422_2325_u64;
         let key = [&self.key.app, &self.key.identity, &self.key.user].map(String::as_bytes).join(&0);
-        for byte in key.iter().chain(&self.generated.to_le_bytes()) {
+        let seed = self.config.otherwise.id_seed;
+        let seed = if seed == 0 { Vec::new() } else { seed.to_le_bytes().to_vec() };
+        for byte in seed.iter().chain(&key).chain(&self.generated.to_le_bytes()) {
             hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
         }
         let (high, low) = (hash >> 32, hash & 0xffff_ffff);

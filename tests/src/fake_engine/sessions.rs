@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use super::config::FakeEngineConfig;
+use super::handles::Handles;
 use super::peer::Peer;
 use super::session::{Session, SessionKey};
 use super::store::Store;
@@ -34,7 +35,7 @@ pub(crate) struct Sessions {
 
 impl Sessions {
     pub(crate) fn new(config: Arc<FakeEngineConfig>) -> Self {
-        let store = Arc::new(Store::new(config.rows));
+        let store = Arc::new(Store::new(config.rows, &config.otherwise));
         Self { config, store, entries: Mutex::default() }
     }
 
@@ -70,6 +71,8 @@ impl Sessions {
         entry.ttl = ttl.unwrap_or(entry.ttl).min(self.config.max_ttl);
         let mut peer = Peer::default();
         peer.attached = attached;
+        let otherwise = &self.config.otherwise;
+        peer.handles = Handles::numbered(otherwise.first_handle, otherwise.handle_step);
         lock(&entry.session).peers.insert(number, peer);
         (entry.session.clone(), attached)
     }

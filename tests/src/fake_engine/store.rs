@@ -5,14 +5,17 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::app::App;
 use super::builtin;
+use super::config::Otherwise;
 
 /// Apps by id. A session takes a copy when it opens one, and brings it back when it saves.
 #[derive(Debug)]
 pub(crate) struct Store(Mutex<BTreeMap<String, App>>);
 
 impl Store {
-    pub(crate) fn new(rows: usize) -> Self {
-        Self(Mutex::new(builtin::apps(rows).into_iter().map(|app| (app.id.clone(), app)).collect()))
+    pub(crate) fn new(rows: usize, otherwise: &Otherwise) -> Self {
+        Self(Mutex::new(
+            builtin::apps(rows, otherwise).into_iter().map(|app| (app.id.clone(), app)).collect(),
+        ))
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, App>> {

@@ -29,6 +29,16 @@ impl Column {
         self.cells.push(u32::try_from(at).unwrap_or(u32::MAX));
     }
 
+    /// Puts another number into a row.
+    fn set(&mut self, row: usize, text: String, num: f64) {
+        let cells = self.cells.len();
+        self.push(text, Some(num));
+        if let (Some(cell), Some(slot)) = (self.cells.pop(), self.cells.get_mut(row)) {
+            *slot = cell;
+        }
+        debug_assert_eq!(cells, self.cells.len());
+    }
+
     /// Tells whether every value is a number.
     pub(crate) fn is_numeric(&self) -> bool {
         !self.symbols.is_empty() && self.symbols.iter().all(|symbol| symbol.num.is_some())
@@ -53,6 +63,13 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// Puts another number into one row of a field.
+    pub(crate) fn set_number(&mut self, field: &str, row: usize, num: f64) {
+        if let Some(at) = self.column_index(field) {
+            self.columns[at].set(row, number_text(num), num);
+        }
+    }
+
     /// Finds a field by name; `[brackets]` around the name are allowed, as in expressions.
     pub(crate) fn column_index(&self, name: &str) -> Option<usize> {
         let name = name.trim();

@@ -11,8 +11,10 @@ mod import;
 mod listen;
 mod live;
 mod log;
+mod place;
 mod record;
 mod redaction;
+mod redrive;
 mod repair;
 mod replay;
 mod scrub;
@@ -26,6 +28,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use exit::count;
 use exit::{CliError, Outcome};
 
 /// Records and replays the conversation between a Qlik client and its engine.
@@ -45,6 +48,8 @@ enum Command {
     Record(Box<record::RecordArgs>),
     /// Answer a client from a recording, without an engine
     Replay(Box<replay::ReplayArgs>),
+    /// Make the calls of a recording again at a live engine, and compare its answers with the recorded ones
+    Redrive(Box<redrive::RedriveArgs>),
     /// Make a recording of a HAR, a traffic log of enigma-go, or what corectl or qlik-cli printed with --traffic
     Import(import::ImportArgs),
     /// Write a recording as a HAR, a traffic log of enigma-go, JSON Lines or Parquet
@@ -86,6 +91,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
     match command {
         Command::Record(args) => args.exec(out).await,
         Command::Replay(args) => args.exec(out).await,
+        Command::Redrive(args) => args.exec(out).await,
         Command::Import(args) => args.exec(out),
         Command::Export(args) => args.exec(out),
         Command::Scrub(args) => args.exec(out),

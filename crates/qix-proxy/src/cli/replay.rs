@@ -97,7 +97,7 @@ impl From<RepeatArg> for Repeat {
     }
 }
 
-fn speed(text: &str) -> Result<f64, String> {
+pub(super) fn speed(text: &str) -> Result<f64, String> {
     let speed = text.parse().ok().filter(|speed: &f64| speed.is_finite() && *speed > 0.0);
     speed.ok_or_else(|| {
         "say a number above 0, such as 1 or 0.5; leave it out for as fast as possible".to_owned()

@@ -4,7 +4,7 @@ use super::{listener::Cause, path::SessionPath, state::State};
 
 /// The sessions of a recording.
 #[derive(Debug, Default)]
-pub(super) struct Sessions {
+pub(crate) struct Sessions {
     sessions: Vec<Session>,
     /// The session of each connection that is open.
     open: Vec<Option<usize>>,
@@ -25,7 +25,7 @@ struct Session {
 impl Sessions {
     /// Takes in a new connection and returns its session: that of one which is open on the same path, if the client `names` its
     /// session by an identity or header, until a greeting says more.
-    pub(super) fn open(&mut self, tape: usize, path: &str, names: bool) -> usize {
+    pub(crate) fn open(&mut self, tape: usize, path: &str, names: bool) -> usize {
         let path = &without_ttl(path);
         let joins = |session: &Session| names && session.sockets > 0 && session.path == *path;
         let found = self.sessions.iter().rposition(joins);
@@ -35,7 +35,7 @@ impl Sessions {
     }
 
     /// Takes in what the greeting says of the session, and returns which one it is.
-    pub(super) fn greeted(&mut self, tape: usize, path: &str, state: &[u8]) -> usize {
+    pub(crate) fn greeted(&mut self, tape: usize, path: &str, state: &[u8]) -> usize {
         let path = &without_ttl(path);
         let now = self.open[tape].unwrap_or_default();
         let alone = self.sessions[now].sockets == 1 && self.sessions[now].begun_by == tape;
@@ -57,7 +57,7 @@ impl Sessions {
         session
     }
 
-    pub(super) fn close(&mut self, tape: usize) {
+    pub(crate) fn close(&mut self, tape: usize) {
         if let Some(session) = self.open.get_mut(tape).and_then(Option::take) {
             self.sessions[session].sockets -= 1;
         }

@@ -59,7 +59,7 @@ pub(super) struct Journal {
 
 /// What a call that is not in the recording may change, as far as the recording has it.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
-enum Reach {
+pub(crate) enum Reach {
     Nothing,
     /// This object.
     Own(Lineage),
@@ -67,7 +67,7 @@ enum Reach {
 }
 
 impl Reach {
-    fn of(on: &Lineage, method: &str) -> Self {
+    pub(crate) fn of(on: &Lineage, method: &str) -> Self {
         let own = on.class() == "GenericObject"
             && matches!(method, "SetProperties" | "ApplyPatches" | "SetFullPropertyTree");
         let makes = creates(method) || method.starts_with("Destroy");

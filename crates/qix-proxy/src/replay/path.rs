@@ -7,20 +7,20 @@ const LONGEST_TTL: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The path of an upgrade, without its query, taken apart.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct SessionPath {
-    pub(super) whole: String,
+pub(crate) struct SessionPath {
+    pub(crate) whole: String,
     /// Without `/ttl/N`.
-    pub(super) without_ttl: String,
+    pub(crate) without_ttl: String,
     /// Without `/ttl/N` and `/identity/X`.
-    pub(super) bare: String,
+    pub(crate) bare: String,
     /// What follows `/app/`; empty if nothing does.
-    pub(super) app: String,
-    pub(super) has_identity: bool,
-    pub(super) ttl: Option<Duration>,
+    pub(crate) app: String,
+    pub(crate) has_identity: bool,
+    pub(crate) ttl: Option<Duration>,
 }
 
 impl SessionPath {
-    pub(super) fn parse(path: &str) -> Self {
+    pub(crate) fn parse(path: &str) -> Self {
         let whole = path.split('?').next().unwrap_or_default();
         let mut parsed = Self { whole: whole.to_owned(), ..Self::default() };
         let mut segments = whole.split('/').filter(|segment| !segment.is_empty());
@@ -59,7 +59,7 @@ impl SessionPath {
 
     /// Returns path and query of a session that nobody else is in, if it is one of an app: with this identity, and without time to
     /// live.
-    pub(super) fn alone(path_and_query: &str, identity: &str) -> String {
+    pub(crate) fn alone(path_and_query: &str, identity: &str) -> String {
         let path = Self::parse(path_and_query);
         if path.app.is_empty() {
             return path_and_query.to_owned();
@@ -68,7 +68,7 @@ impl SessionPath {
     }
 
     /// Returns how much `recorded` differs from this path: 0 is not at all, 3 in everything.
-    pub(super) fn distance(&self, recorded: &Self) -> u8 {
+    pub(crate) fn distance(&self, recorded: &Self) -> u8 {
         if self.whole == recorded.whole {
             0
         } else if self.bare == recorded.bare {

@@ -49,6 +49,19 @@ impl FromStr for Ignore {
     }
 }
 
+impl Ignore {
+    /// Returns whether the rule means this place in a result of the method, whose first step is the out member; a rule may leave that
+    /// step out.
+    pub(crate) fn covers<S: AsRef<str>>(&self, method: &str, place: &[S]) -> bool {
+        let fits = |place: &[S]| {
+            let step = |(step, name): (&Box<str>, &S)| &**step == "*" || **step == *name.as_ref();
+            self.steps.len() == place.len() && self.steps.iter().zip(place).all(step)
+        };
+        self.method.as_deref().is_none_or(|only| only == method)
+            && (fits(place) || place.split_first().is_some_and(|(_, rest)| fits(rest)))
+    }
+}
+
 impl fmt::Display for Ignore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(method) = &self.method {
@@ -168,7 +181,7 @@ fn names_data(method: &str) -> bool {
 }
 
 /// 32 hexadecimal digits, with or without dashes and braces.
-fn is_uuid(text: &str) -> bool {
+pub(crate) fn is_uuid(text: &str) -> bool {
     let inside = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(text).as_bytes();
     let hex = |bytes: &[u8]| bytes.iter().all(u8::is_ascii_hexdigit);
     match inside.len() {
@@ -212,7 +225,7 @@ fn has_digits(text: &[u8]) -> bool {
 
 /// What a live client says for what the recorded one said: texts that both have made up.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Pairs {
+pub(crate) struct Pairs {
     recorded: HashMap<Box<str>, Box<str>>,
     live: HashMap<Box<str>, Box<str>>,
     /// What the live client has made up, oldest first.
@@ -244,7 +257,18 @@ impl Pairs {
         }
     }
 
-    fn add(&mut self, live: &str, recorded: &str) {
+    /// Returns what the live client says for a recorded text.
+    pub(crate) fn live(&self, recorded: &str) -> Option<&str> {
+        self.live.get(recorded).map(|live| &**live)
+    }
+
+    /// Returns the recorded text for which the live client says this.
+    pub(crate) fn recorded(&self, live: &str) -> Option<&str> {
+        self.recorded.get(live).map(|recorded| &**recorded)
+    }
+
+    /// Notes that one stands for the other; both as they are written between quotes.
+    pub(crate) fn add(&mut self, live: &str, recorded: &str) {
         if self.recorded.insert(live.into(), recorded.into()).is_none() {
             self.order.push_back(live.into());
         }
@@ -264,7 +288,7 @@ impl Pairs {
     }
 
     /// Returns a recorded text with what the live client says, if that differs.
-    pub(super) fn as_live(&self, text: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn as_live(&self, text: &[u8]) -> Option<Vec<u8>> {
         replaced(text, &self.live)
     }
 }

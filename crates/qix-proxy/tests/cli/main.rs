@@ -14,6 +14,7 @@ mod log;
 mod logs;
 #[cfg(unix)]
 mod metrics;
+mod redrive;
 mod repair;
 mod replay;
 mod scrub;

@@ -9,6 +9,7 @@ use super::super::config::{AnswerOrder, Greeting};
 use super::super::errors::EngineError;
 use super::super::eval::Hold;
 use super::super::handles::Target;
+use super::super::otherwise::reverse_lists;
 use super::super::params::Params;
 use super::super::peer::{Answer, Outcome};
 use super::super::session::Session;
@@ -83,6 +84,11 @@ fn handle_request(session: &mut Session, number: u64, mut request: Map<String, V
         is_reload: false,
     };
     answer.outcome = call.run(&answer.method, request.remove("params"));
+    if call.session.config.otherwise.reversed_lists
+        && let Ok(result) = &mut answer.outcome
+    {
+        reverse_lists(&answer.method, result);
+    }
     let (hold, silent, is_reload) = (call.hold.get(), call.silent, call.is_reload);
     if !silent {
         let reloaded = emit(session, number, answer, hold, is_reload);

@@ -3,13 +3,13 @@
 use std::{env, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
-use qix_transport::{Auth, Endpoint, Headers, Proxies, TlsSettings, WsConnect};
 
 use crate::{
     chain::chain,
     cli::{
-        engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
+        engine::{LoginArgs, ProxyArgs, TrustArgs},
         exit::CliError,
+        place::Place,
         session::SessionArgs,
         units,
     },
@@ -63,15 +63,6 @@ pub(super) enum Way {
     Upstream { place: Box<Place>, patience: Duration },
 }
 
-/// Where the engine is, and how to get there.
-pub(super) struct Place {
-    endpoint: Endpoint,
-    auth: Auth,
-    headers: Headers,
-    tls: TlsSettings,
-    proxies: Proxies,
-}
-
 impl MissArgs {
     /// Turns what was typed into what is to be done.
     pub(super) fn way(&self) -> Result<Way, CliError> {
@@ -95,13 +86,7 @@ impl MissArgs {
             ));
         }
         self.trust.warn();
-        let place = Place {
-            endpoint: Endpoint::parse(url).map_err(|error| unusable("--upstream", &error))?,
-            auth: self.session.auth(&self.login, &self.trust, &self.way)?,
-            headers: self.login.headers()?,
-            tls: self.trust.tls()?,
-            proxies: self.way.proxies()?,
-        };
+        let place = Place::new("--upstream", url, &self.login, &self.session, &self.trust, &self.way)?;
         // What cannot work at all is said now and not at the first miss.
         place.connect("/").map_err(CliError::usage)?;
         Ok(Way::Upstream { place: Box::new(place), patience: self.upstream_timeout })
@@ -121,25 +106,6 @@ impl Way {
                 OnMiss::Upstream(upstream.append_to(appender).patience(patience))
             }
         })
-    }
-}
-
-impl Place {
-    fn connect(&self, path: &str) -> Result<WsConnect, String> {
-        // The path of the client is added to that of the URL, as `record` does.
-        let base = self.endpoint.path_and_query();
-        let base = base.split('?').next().unwrap_or_default().trim_end_matches('/');
-        let endpoint = self
-            .endpoint
-            .with_path(&format!("{base}{path}"))
-            .map_err(|error| format!("the client's path cannot be asked for: {error}"))?;
-        WsConnect::builder(endpoint)
-            .auth(self.auth.clone())
-            .headers(self.headers.clone())
-            .tls(self.tls.clone())
-            .proxies(self.proxies.clone())
-            .build()
-            .map_err(|error| chain(&error))
     }
 }
 

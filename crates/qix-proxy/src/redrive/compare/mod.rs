@@ -1,0 +1,216 @@
+//! Compares a live answer with the recorded one: pure, and by what values mean.
+//!
+//! | what | is equal if |
+//! |---|---|
+//! | handles | they were opened by answers to the same call |
+//! | ids that an engine makes up | the same one always stands for the same one |
+//! | times, file sizes of logs, session ids | never compared: [`volatile`] names them |
+//! | numbers | they are within the tolerance |
+//! | members that are missing or null | the other side has the default |
+//! | lists such as those of apps and objects | they have the same elements, in any order |
+//! | rows of a hypercube or list object | they are the same rows in the same order; a row is known by its dimension values |
+
+mod defaults;
+mod ids;
+mod lists;
+mod numbers;
+mod rows;
+mod values;
+mod volatile;
+
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+
+pub(super) use ids::Ids;
+use qix_protocol::{Handle, Tree};
+
+use super::{DifferenceKind, handles::Handles};
+use crate::replay::Ignore;
+
+/// How many differences of one answer are kept; further ones are counted.
+const MOST: usize = 200;
+/// How many characters of a value are shown.
+const MOST_SHOWN: usize = 120;
+
+/// What counts and what does not.
+#[derive(Clone, Debug)]
+pub(super) struct Rules {
+    pub(super) tolerance: f64,
+    pub(super) ignored: Vec<Ignore>,
+    /// Whether rows may come in any order.
+    pub(super) any_row_order: bool,
+}
+
+impl Default for Rules {
+    fn default() -> Self {
+        Self { tolerance: 1e-9, ignored: Vec::new(), any_row_order: false }
+    }
+}
+
+/// A place in which two answers differ.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Found {
+    pub(super) place: String,
+    pub(super) kind: DifferenceKind,
+    pub(super) recorded: String,
+    pub(super) live: String,
+}
+
+/// What the comparison of two answers has come to.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) found: Vec<Found>,
+    /// How many there are, those included that were not kept.
+    pub(super) total: usize,
+}
+
+/// The comparison of two answers to one call.
+pub(super) struct Comparison<'a> {
+    pub(super) rules: &'a Rules,
+    pub(super) method: &'a str,
+    /// The parameters of a call that gives ids to what it makes: any text may be one, unless the client has chosen it.
+    pub(super) makes: Option<&'a [u8]>,
+    pub(super) ids: &'a mut Ids,
+    pub(super) handles: &'a Handles,
+    /// Recorded apps, and those that are taken for them.
+    pub(super) apps: &'a [(String, String)],
+}
+
+/// A comparison on its way.
+struct Walk<'a, 't> {
+    comparison: Comparison<'a>,
+    /// The names and places that lead here.
+    path: Vec<Cow<'t, str>>,
+    outcome: Outcome,
+}
+
+impl Comparison<'_> {
+    /// Compares the results of a call that has succeeded on both sides.
+    pub(super) fn results(self, recorded: &Tree, live: &Tree) -> Outcome {
+        let mut walk = Walk { comparison: self, path: Vec::new(), outcome: Outcome::default() };
+        walk.value(recorded, live);
+        walk.outcome
+    }
+}
+
+impl<'t> Walk<'_, 't> {
+    fn value(&mut self, recorded: &'t Tree, live: &'t Tree) {
+        if self.is_ignored() {
+            return;
+        }
+        if recorded.is_object() && live.is_object() {
+            self.object(recorded, live);
+        } else if recorded.is_array() && live.is_array() {
+            self.array(recorded, live);
+        } else if recorded.scalar().is_some() && live.scalar().is_some() {
+            self.scalar(recorded, live);
+        } else if !(defaults::is_nothing(recorded) && defaults::is_nothing(live)) {
+            self.differ(DifferenceKind::Type, recorded, live);
+        }
+    }
+
+    fn object(&mut self, recorded: &'t Tree, live: &'t Tree) {
+        let skip_text = self.cell(recorded, live);
+        for (name, value) in recorded.members() {
+            if skip_text && matches!(&*name, "qText" | "qNum") {
+                continue;
+            }
+            let other = live.member(&name);
+            self.path.push(name);
+            match other {
+                Some(other) => self.value(value, other),
+                None => self.one_sided(value, DifferenceKind::OnlyRecorded),
+            }
+            self.path.pop();
+        }
+        for (name, value) in live.members().filter(|(name, _)| recorded.member(name).is_none()) {
+            self.path.push(name);
+            self.one_sided(value, DifferenceKind::OnlyLive);
+            self.path.pop();
+        }
+    }
+
+    fn one_sided(&mut self, value: &Tree, kind: DifferenceKind) {
+        let name = self.path.last().map_or("", |name| &**name);
+        if self.is_ignored() || defaults::is_default(name, value) {
+            return;
+        }
+        let nothing = Tree::null();
+        match kind {
+            DifferenceKind::OnlyRecorded => self.differ(kind, value, &nothing),
+            _ => self.differ(kind, &nothing, value),
+        }
+    }
+
+    fn array(&mut self, recorded: &'t Tree, live: &'t Tree) {
+        if recorded == live {
+            return;
+        }
+        let name = self.path.last().map_or("", |name| &**name);
+        if name == "qMatrix" {
+            self.rows(recorded.elements(), live.elements());
+        } else if lists::is_unordered(self.comparison.method, &self.path) {
+            self.unordered(recorded.elements(), live.elements());
+        } else {
+            self.ordered(recorded.elements(), live.elements());
+        }
+    }
+
+    fn ordered(&mut self, recorded: &'t [Tree], live: &'t [Tree]) {
+        for (at, (recorded, live)) in recorded.iter().zip(live).enumerate() {
+            self.at(at.to_string(), |walk| walk.value(recorded, live));
+        }
+        let common = recorded.len().min(live.len());
+        for (at, value) in recorded.iter().enumerate().skip(common) {
+            self.at(at.to_string(), |walk| walk.differ(DifferenceKind::OnlyRecorded, value, &Tree::null()));
+        }
+        for (at, value) in live.iter().enumerate().skip(common) {
+            self.at(at.to_string(), |walk| walk.differ(DifferenceKind::OnlyLive, &Tree::null(), value));
+        }
+    }
+
+    fn at(&mut self, step: String, work: impl FnOnce(&mut Self)) {
+        self.path.push(Cow::Owned(step));
+        work(self);
+        self.path.pop();
+    }
+
+    fn is_ignored(&self) -> bool {
+        let Comparison { rules, method, .. } = &self.comparison;
+        volatile::is_volatile(method, &self.path)
+            || rules.ignored.iter().any(|rule| rule.covers(method, &self.path))
+    }
+
+    fn differ(&mut self, kind: DifferenceKind, recorded: &Tree, live: &Tree) {
+        self.outcome.total += 1;
+        if self.outcome.found.len() < MOST {
+            let place = self.place();
+            self.outcome.found.push(Found { place, kind, recorded: shown(recorded), live: shown(live) });
+        }
+    }
+
+    fn place(&self) -> String {
+        let step = |step: &Cow<'_, str>| format!("/{}", step.replace('~', "~0").replace('/', "~1"));
+        self.path.iter().map(step).collect()
+    }
+
+    /// Returns whether two handles name the same object.
+    fn are_same(&self, recorded: i64, live: i64) -> bool {
+        let handle = |number: i64| i32::try_from(number).ok().map(Handle::new);
+        match (handle(recorded), handle(live)) {
+            (Some(recorded), Some(live)) => self.comparison.handles.live(recorded) == Ok(live),
+            _ => recorded == live,
+        }
+    }
+}
+
+/// Shows a value in a few words.
+fn shown(value: &Tree) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}

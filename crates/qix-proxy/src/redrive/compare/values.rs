@@ -1,0 +1,106 @@
+//! Strings, numbers and cells.
+
+use memchr::memmem;
+use qix_protocol::Tree;
+
+use super::{Walk, numbers};
+use crate::{record::MASK, redrive::DifferenceKind};
+
+/// Members that name something by its id, and never give it one.
+const REFERS: [&str; 3] = ["qLibraryId", "qExtendsId", "qBookmarkId"];
+
+impl Walk<'_, '_> {
+    pub(super) fn scalar(&mut self, recorded: &Tree, live: &Tree) {
+        let name = self.path.last().map_or("", |name| &**name);
+        if name == "qHandle"
+            && let (Some(one), Some(other)) = (recorded.as_i64(), live.as_i64())
+        {
+            if !self.are_same(one, other) {
+                self.differ(DifferenceKind::Object, recorded, live);
+            }
+            return;
+        }
+        if let (Some(one), Some(other)) = (recorded.as_str(), live.as_str()) {
+            if !self.strings(&one, &other) {
+                let known = self.comparison.ids.knows(&one, &other);
+                self.differ(if known { DifferenceKind::Id } else { DifferenceKind::Value }, recorded, live);
+            }
+            return;
+        }
+        if let (Some(one), Some(other)) = (recorded.as_f64(), live.as_f64()) {
+            if recorded != live && !numbers::are_near(one, other, self.comparison.rules.tolerance) {
+                self.differ(DifferenceKind::Number, recorded, live);
+            }
+            return;
+        }
+        if recorded == live || (super::defaults::is_default(name, recorded) && live.is_null()) {
+            return;
+        }
+        if recorded.is_null() && super::defaults::is_default(name, live) {
+            return;
+        }
+        let kinds =
+            |value: &Tree| (value.as_str().is_some(), value.as_bool().is_some(), value.as_f64().is_some());
+        let kind = if kinds(recorded) == kinds(live) { DifferenceKind::Value } else { DifferenceKind::Type };
+        self.differ(kind, recorded, live);
+    }
+
+    fn strings(&mut self, recorded: &str, live: &str) -> bool {
+        let name = self.path.last().map_or("", |name| &**name);
+        // What a recorder has replaced is not known, and is not to be shown.
+        if recorded.contains(MASK) {
+            return true;
+        }
+        // Texts of the data are what they are.
+        if name == "qText" {
+            return recorded == live;
+        }
+        if self.comparison.apps.iter().any(|(one, other)| one == recorded && other == live) {
+            return true;
+        }
+        if REFERS.contains(&name) {
+            return recorded == live || self.comparison.ids.are_paired(recorded, live);
+        }
+        let chosen = |params: &[u8]| memmem::find(params, format!("\"{recorded}\"").as_bytes()).is_some();
+        let gives = is_id(&self.path) && self.comparison.makes.is_some_and(|params| !chosen(params));
+        self.comparison.ids.pair(recorded, live, gives)
+    }
+
+    /// Compares text and number of a cell, if both are one, and returns whether that is done: a number that is near enough may be
+    /// written differently, and one that differs is one difference and not two.
+    pub(super) fn cell(&mut self, recorded: &Tree, live: &Tree) -> bool {
+        let number = |cell: &Tree| cell.member("qText").and(cell.member("qNum")?.as_f64());
+        let (Some(one), Some(other)) = (number(recorded), number(live)) else { return false };
+        if one == other {
+            return false;
+        }
+        if !numbers::are_near(one, other, self.comparison.rules.tolerance)
+            && let (Some(recorded), Some(live)) = (recorded.member("qNum"), live.member("qNum"))
+        {
+            self.at("qNum".to_owned(), |walk| {
+                if !walk.is_ignored() {
+                    walk.differ(DifferenceKind::Number, recorded, live);
+                }
+            });
+        }
+        true
+    }
+}
+
+/// Whether a place in the answer to a call that makes something is that of its id.
+pub(super) fn is_id<S: AsRef<str>>(path: &[S]) -> bool {
+    const IDS: [&str; 11] = [
+        "qId",
+        "qGenericId",
+        "qSessionAppId",
+        "qDocId",
+        "qAppId",
+        "qNewAppId",
+        "qCloneId",
+        "qDraftId",
+        "qConnectionId",
+        "qGroupId",
+        "qUrl",
+    ];
+    path.last().is_some_and(|name| IDS.contains(&name.as_ref()))
+}

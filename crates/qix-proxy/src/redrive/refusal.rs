@@ -1,0 +1,156 @@
+//! Which calls are not sent, and why.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use qix_protocol::{Effect, Handle, Lineage, ObjectReference, effect_of_call, frame::Raw, references};
+
+use crate::{
+    calls::{Answered, Asked},
+    replay::{Reach, shortened},
+};
+
+/// How many objects and ids of a session are kept.
+const MOST: usize = 1 << 16;
+
+/// Why something is not there.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Why {
+    pub(super) text: Arc<str>,
+    /// Whether it was asked for, as that writes be refused.
+    pub(super) chosen: bool,
+}
+
+impl Why {
+    /// It needs a write that was not sent.
+    fn refused(method: &str) -> Self {
+        let text = format!("{method} was not sent, as it writes (--allow-writes)");
+        Self { text: text.into(), chosen: true }
+    }
+}
+
+impl<T: Into<Arc<str>>> From<T> for Why {
+    fn from(text: T) -> Self {
+        Self { text: text.into(), chosen: false }
+    }
+}
+
+/// Why a call was not sent.
+#[derive(Clone, Debug)]
+pub(super) enum NotSent {
+    /// It changes what outlives the session.
+    Refused(Why),
+    /// It needs something that is not there.
+    Skipped(Why),
+    /// Nobody wanted to know.
+    LeftOut,
+}
+
+impl NotSent {
+    /// Returns why what it would have opened is not there.
+    pub(super) fn why(&self, asked: &Asked) -> Why {
+        match self {
+            Self::Refused(why) | Self::Skipped(why) => why.clone(),
+            Self::LeftOut => {
+                Why { text: format!("{} was left out (--only)", asked.method).into(), chosen: true }
+            }
+        }
+    }
+}
+
+/// What belongs to one recorded session alone, and ends with it.
+#[derive(Debug, Default)]
+pub(super) struct Owned {
+    ids: HashSet<String>,
+    objects: HashSet<Lineage>,
+}
+
+impl Owned {
+    /// Takes in what a recorded answer has opened.
+    pub(super) fn note(&mut self, answered: &Answered) {
+        let Some(result) = answered.result.as_deref().and_then(|result| Raw::new(result).ok()) else {
+            return;
+        };
+        for reference in references(result) {
+            let ObjectReference { handle: Some(handle), generic_id, .. } = reference else { continue };
+            let makes = makes_own(&answered.asked.method);
+            let is_own =
+                generic_id.as_ref().is_some_and(|id| id.starts_with("SessionApp_") || self.ids.contains(id));
+            if self.ids.len() >= MOST || self.objects.len() >= MOST || handle == Handle::GLOBAL {
+                continue;
+            }
+            if makes {
+                self.ids.extend(generic_id);
+            } else if is_own {
+                let opened = answered.opened.iter().find(|(opened, _)| *opened == handle);
+                self.objects.extend(opened.map(|(_, lineage)| lineage.clone()));
+            }
+        }
+    }
+
+    fn contains(&self, object: &Lineage) -> bool {
+        std::iter::successors(Some(object), |object| object.parent())
+            .any(|object| makes_own(object.method()) || self.objects.contains(object))
+    }
+
+    /// Returns what a call changes.
+    pub(super) fn effect(&self, asked: &Asked) -> Effect {
+        let params = asked.params.as_deref().and_then(|params| Raw::new(params).ok());
+        match effect_of_call(asked.class(), &asked.method, params) {
+            Effect::App if asked.lineage.as_ref().is_some_and(|object| self.contains(object)) => {
+                Effect::Session
+            }
+            effect => effect,
+        }
+    }
+}
+
+/// Whether what a method makes ends with the session.
+fn makes_own(method: &str) -> bool {
+    method.starts_with("CreateSession")
+}
+
+/// What writes that were not sent would have changed.
+#[derive(Debug, Default)]
+pub(super) struct Unmade {
+    objects: HashMap<Lineage, Why>,
+    /// The latest one that may have changed anything.
+    anything: Option<String>,
+}
+
+impl Unmade {
+    /// Takes in a write that is not sent, and returns why.
+    pub(super) fn note(&mut self, asked: &Asked) -> Why {
+        /// What only tells others, or keeps what is there already.
+        const KEEPS: [&str; 7] =
+            ["DoSave", "SaveObjects", "Publish", "UnPublish", "Approve", "UnApprove", "CommitScript"];
+        let why = Why::refused(&asked.method);
+        let Some(object) = &asked.lineage else { return why };
+        if KEEPS.contains(&&*asked.method) {
+            return why;
+        }
+        match Reach::of(object, &asked.method) {
+            Reach::Own(object) if self.objects.len() < MOST => {
+                self.objects.insert(object, why.clone());
+            }
+            _ => self.anything = Some(format!("{} on {}", asked.method, shortened(&object.to_string()))),
+        }
+        why
+    }
+
+    /// Returns why an object is not what it was in the recording.
+    pub(super) fn of(&self, object: &Lineage) -> Option<&Why> {
+        if self.objects.is_empty() {
+            return None;
+        }
+        std::iter::successors(Some(object), |object| object.parent())
+            .find_map(|object| self.objects.get(object))
+    }
+
+    /// Returns the latest write that may be the reason of a difference anywhere.
+    pub(super) fn anything(&self) -> Option<&String> {
+        self.anything.as_ref()
+    }
+}
