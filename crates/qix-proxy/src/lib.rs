@@ -2,6 +2,7 @@
 //!
 //! - [`record`] writes and reads recordings; their format is described in `docs/recording-format.md`.
 //! - [`replay`] answers from a recording.
+//! - [`faults`] breaks on purpose what either of them says.
 //! - [`scrub`] takes secrets and data out of recordings.
 //! - [`demo`] does both, on an embedded recording.
 //! - [`doctor`] finds out why an engine cannot be reached.
@@ -16,6 +17,7 @@ mod config;
 pub mod demo;
 pub mod doctor;
 mod entrance;
+pub mod faults;
 mod forward;
 mod front;
 mod hangup;

@@ -5,6 +5,7 @@ mod demo;
 mod doctor;
 mod engine;
 mod exit;
+mod faults;
 mod files;
 mod listen;
 mod live;
