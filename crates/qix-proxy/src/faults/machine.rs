@@ -339,12 +339,12 @@ impl Plan {
     fn has_room_for(&self, what: &What) -> bool {
         let fate_fits = what.fate.is_none() || !self.has_fate;
         let end_fits = what.end.is_none() || self.end.is_none();
-        // An end in place of the answer leaves nothing for any fate, and a fate that leaves no answer has no such place.
+        // An end in place of the answer leaves nothing to become of it, and the other way round.
         let early = |at: At| at != At::After;
         let ends_early = self.end.as_ref().is_some_and(|(at, _)| early(*at));
-        let both_fit =
-            !(ends_early && what.fate.is_some()) && !(self.has_fate && what.end.is_some() && early(what.at));
-        fate_fits && end_fits && both_fit
+        let clash =
+            ends_early && what.fate.is_some() || self.has_fate && what.end.is_some() && early(what.at);
+        fate_fits && end_fits && !clash
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// How many bytes may wait for a side, or for their time, before nothing more is read.
-const MOST_WAITING: usize = 4 << 20;
+const MOST_WAITING: usize = 1 << 20;
 
 /// Both connections, and what waits between them.
 pub(super) struct Legs<C, E> {
