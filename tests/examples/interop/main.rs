@@ -3,6 +3,7 @@
 mod browser;
 mod clients;
 mod documented;
+mod faults;
 mod matrix;
 mod misses;
 mod proxy;
@@ -34,7 +35,7 @@ struct Args {
     /// Use what was installed before
     #[arg(long)]
     offline: bool,
-    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix`, `sessions` or `misses`
+    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix`, `sessions`, `misses` or `faults`
     #[arg(long, value_name = "PART", default_value = "")]
     only: String,
     /// Keep the recordings in this folder
@@ -58,13 +59,13 @@ async fn run(args: Args) -> Outcome {
     let visits = browser::named(&args.only);
     let documented = documented::named(&args.only);
     let (matrix, misses) = (matrix::is_named(&args.only), misses::is_named(&args.only));
-    let sessions = sessions::is_named(&args.only);
+    let (sessions, faults) = (sessions::is_named(&args.only), faults::is_named(&args.only));
     let none = clients.is_empty() && visits.is_empty() && documented.is_empty();
-    if none && !matrix && !misses && !sessions {
+    if none && !matrix && !misses && !sessions && !faults {
         return Err(format!("no client has '{}' in its name", args.only).into());
     }
     if !args.offline {
-        let with_node = matrix || sessions || !visits.is_empty() || !documented.is_empty();
+        let with_node = matrix || sessions || faults || !visits.is_empty() || !documented.is_empty();
         if with_node || clients.iter().any(|client| !client.is_python()) {
             install_node()?;
         }
@@ -89,6 +90,9 @@ async fn run(args: Args) -> Outcome {
     }
     if misses {
         misses::run(recordings).await?;
+    }
+    if faults {
+        faults::run(recordings, results.path()).await?;
     }
     if !visits.is_empty() {
         browser::run(&visits, recordings, results.path()).await?;
