@@ -65,7 +65,7 @@ pub(super) async fn run(recordings: &Path, results: &Path) -> Outcome {
         record(&upstream, &[], &plain, scenario, results).await?;
         let live = record(&upstream, &[rule], &broken, scenario, results).await?;
         let replayed = replay(&plain, &[rule], scenario, results).await?;
-        say(&format!("{rule}"));
+        say(rule);
         for line in &live {
             say(&format!("    {line}"));
         }

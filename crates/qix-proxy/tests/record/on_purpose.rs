@@ -7,9 +7,11 @@ use futures_util::{SinkExt, StreamExt};
 use qix_proxy::{
     ListenOn,
     faults::{FaultRule, FaultRules},
-    replay::{ReplayServer, ReplaySettings, ReplaySummary, Tapes},
+    record::RecordingReader,
+    replay::{ReplayConnect, ReplayServer, ReplaySettings, ReplaySummary, Tapes},
 };
 use qix_tests::fake_engine::{FakeEngine, FakeEngineConfig};
+use qix_transport::{self as transport, Connect, SocketExt};
 use serde_json::Value;
 use tokio::{
     net::TcpStream,
@@ -403,4 +405,71 @@ async fn what_is_not_struck_goes_through_with_fragments_pings_and_goodbyes() {
     let closing = recording.closing(1);
     assert_eq!((closing.code, &*closing.reason, closing.clean), (Some(4204), "gone", true));
     assert!(recording.kind("note").is_empty());
+}
+
+/// Three calls on one connection, and the last of them writes.
+const SCRIPT: &str = r#"{"qixrec":[1,1]}
+{"seq":1,"t":0,"conn":1,"kind":"open","url":"/app/x","status":101}
+{"seq":2,"t":1,"conn":1,"kind":"frame","from":"client","json":{"id":1,"handle":-1,"method":"EngineVersion","params":[]}}
+{"seq":3,"t":2,"conn":1,"kind":"frame","from":"engine","json":{"id":1,"result":{"qVersion":1}}}
+"#;
+
+fn in_program(lines: &[&str]) -> ReplayConnect {
+    let reader = RecordingReader::new(SCRIPT.as_bytes(), "test").unwrap();
+    let tapes = Tapes::load(reader).unwrap().0;
+    ReplayConnect::new(tapes.into(), &ReplaySettings::default().faults(rules(lines)))
+}
+
+const CALL: &str = r#"{"id":7,"handle":-1,"method":"EngineVersion","params":[]}"#;
+
+#[tokio::test(start_paused = true)]
+async fn delays_inside_a_program_follow_its_clock() {
+    let replay = in_program(&["EngineVersion delay=1h..3h"]);
+    let mut waited = Vec::new();
+    for _ in 0..2 {
+        let begun = Instant::now();
+        let mut socket = replay.connect().await.unwrap();
+        socket.send_text(CALL).await.unwrap();
+        assert_eq!(
+            socket.receive().await.unwrap(),
+            transport::Message::Text(r#"{"jsonrpc":"2.0","id":7,"result":{"qVersion":1}}"#.into())
+        );
+        waited.push(begun.elapsed());
+    }
+    let hours = |time: &Duration| time.as_secs() / 3600;
+    assert!(waited.iter().all(|time| (1..=3).contains(&hours(time))) && waited[0] != waited[1], "{waited:?}");
+    assert_eq!(replay.summary().answered, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn answer_that_waits_for_later_ones_comes_after_a_while_if_there_are_none() {
+    let replay = in_program(&["EngineVersion reorder=3"]);
+    let mut socket = replay.connect().await.unwrap();
+    let begun = Instant::now();
+    socket.send_text(CALL).await.unwrap();
+    assert!(matches!(socket.receive().await.unwrap(), transport::Message::Text(_)));
+    assert_eq!(begun.elapsed().as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ends_and_refusals_inside_a_program_are_those_of_a_socket() {
+    let replay = in_program(&[
+        "EngineVersion nth=1 error=15",
+        "EngineVersion nth=2 close=4003",
+        "upgrade every=2 refuse=503",
+    ]);
+    let mut socket = replay.connect().await.unwrap();
+    socket.send_text(CALL).await.unwrap();
+    let transport::Message::Text(text) = socket.receive().await.unwrap() else { panic!() };
+    assert!(text.windows(9).any(|part| part == b"\"code\":15"));
+    socket.send_text(CALL).await.unwrap();
+    assert_eq!(socket.receive().await.unwrap_err().code.get(), 4003);
+    assert_eq!(replay.connect().await.unwrap_err().refusal().unwrap().status, 503);
+    let mut broken = in_program(&["* abort"]).connect().await.unwrap();
+    broken.send_text(CALL).await.unwrap();
+    assert!(broken.receive().await.unwrap_err().error.is_some());
+    // What was answered by a rule was not answered from the recording, and is not missing there.
+    let summary = replay.summary();
+    assert_eq!((summary.answered, summary.missed), (0, 0));
+    assert_eq!(replay.tapes().unused().len(), 1);
 }
