@@ -48,6 +48,8 @@ pub(crate) struct FaultMachine {
     held: VecDeque<Held>,
     last_held: u64,
     objects: Option<Objects>,
+    /// Whether too many calls are struck that nobody answers.
+    is_full: bool,
 }
 
 /// Something that is to be done to the client.
@@ -108,6 +110,7 @@ impl FaultMachine {
             struck: HashMap::new(),
             held: VecDeque::new(),
             last_held: 0,
+            is_full: false,
         }
     }
 
@@ -119,38 +122,7 @@ impl FaultMachine {
         let Ok(request) = Request::parse(text) else { return true };
         let Some(id) = request.id else { return true };
         let mut plan = Plan::default();
-        let mut is_struck = false;
-        if self.struck.len() < MOST_STRUCK {
-            let rules = self.rules.clone();
-            for (index, rule) in rules.rules().iter().enumerate() {
-                if !self.is_about(index, &request) {
-                    continue;
-                }
-                let origin = Origin { path: &self.path, number: self.number };
-                let said = || {
-                    let id = String::from_utf8_lossy(id.as_bytes());
-                    let words = rule.what.in_words();
-                    format!(
-                        "{}, request {}: {words}",
-                        printable(&request.method, 80),
-                        printable(&id, SHOWN_ID)
-                    )
-                };
-                let free = plan.has_room_for(&rule.what);
-                let Some((call, mut note)) = rules.strike(index, origin, &mut self.counts, free, said) else {
-                    continue;
-                };
-                let delay = self.add(&mut plan, index, call, id);
-                if !delay.is_zero() {
-                    note.push_str(&format!(
-                        "{}delayed by {delay:?}",
-                        if note.ends_with(": ") { "" } else { ", " }
-                    ));
-                }
-                notes.push(note);
-                is_struck = true;
-            }
-        }
+        let is_struck = self.strike(&request, id, &mut plan, notes);
         if let Some(objects) = &mut self.objects
             && !plan.is_withheld
         {
@@ -206,6 +178,65 @@ impl FaultMachine {
         self.held.len()
     }
 
+    /// Adds what the rules do to a request to its plan; returns whether they do anything.
+    fn strike(
+        &mut self,
+        request: &Request<'_>,
+        id: Raw<'_>,
+        plan: &mut Plan,
+        notes: &mut Vec<String>,
+    ) -> bool {
+        if self.struck.len() >= MOST_STRUCK {
+            if !std::mem::replace(&mut self.is_full, true) {
+                tracing::warn!(
+                    "{MOST_STRUCK} calls wait for answers that faults are to strike; more are left alone"
+                );
+            }
+            return false;
+        }
+        let rules = self.rules.clone();
+        let mut counts = std::mem::take(&mut self.counts);
+        let mut is_struck = false;
+        for (index, rule) in
+            rules.rules().iter().enumerate().filter(|(index, _)| self.is_about(*index, request))
+        {
+            let said = |call| {
+                let delay = Some(self.delay(index, call)).filter(|delay| !delay.is_zero());
+                let delay = delay.map(|delay| format!("delayed by {delay:?}"));
+                let words = Some(rule.what.in_words()).filter(|words| !words.is_empty());
+                let words: Vec<String> = words.into_iter().chain(delay).collect();
+                let (method, id) = (&request.method, String::from_utf8_lossy(id.as_bytes()));
+                format!(
+                    "{}, request {}: {}",
+                    printable(method, 80),
+                    printable(&id, SHOWN_ID),
+                    words.join(", ")
+                )
+            };
+            let free = plan.has_room_for(&rule.what);
+            if let Some((call, note)) = rules.strike(index, self.origin(), &mut counts, free, said) {
+                self.add(plan, index, call, id);
+                notes.push(note);
+                is_struck = true;
+            }
+        }
+        self.counts = counts;
+        is_struck
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin { path: &self.path, number: self.number }
+    }
+
+    /// Returns by how much a rule delays the answer to a call.
+    fn delay(&self, index: usize, call: u64) -> Duration {
+        let Some((least, most)) = self.rules.rules()[index].what.delay else { return Duration::ZERO };
+        let mut dice = self.rules.dice(index, self.origin(), call, Purpose::Delay);
+        // A day at most, which fits.
+        let span = u64::try_from((most - least).as_micros()).unwrap_or_default();
+        least + Duration::from_micros(dice.u64(0..=span))
+    }
+
     fn is_about(&self, index: usize, request: &Request<'_>) -> bool {
         let when = &self.rules.rules()[index].when;
         !when.upgrade
@@ -221,17 +252,10 @@ impl FaultMachine {
             })
     }
 
-    /// Adds what a rule does to a plan, and returns by how much it delays the answer.
-    fn add(&self, plan: &mut Plan, index: usize, call: u64, id: Raw<'_>) -> Duration {
-        let What { fate, delay, notify, change, suspend, end, at, .. } = &self.rules.rules()[index].what;
-        let origin = Origin { path: &self.path, number: self.number };
-        let mut added = Duration::ZERO;
-        if let Some((least, most)) = delay {
-            let mut dice = self.rules.dice(index, origin, call, Purpose::Delay);
-            let span = u64::try_from((*most - *least).as_micros()).unwrap_or(u64::MAX - 1);
-            added = *least + Duration::from_micros(dice.u64(0..=span));
-            plan.delay += added;
-        }
+    /// Adds what a rule does to a plan.
+    fn add(&self, plan: &mut Plan, index: usize, call: u64, id: Raw<'_>) {
+        let What { fate, notify, change, suspend, end, at, .. } = &self.rules.rules()[index].what;
+        plan.delay += self.delay(index, call);
         plan.has_fate |= fate.is_some();
         match fate {
             Some(Fate::Error { code, message, parameter }) => {
@@ -275,7 +299,6 @@ impl FaultMachine {
             plan.end = Some((*at, act));
         }
         plan.is_withheld |= *at == At::Instead;
-        added
     }
 
     /// Returns what closes with this code say: those of Qlik Cloud have a body, others have none.
@@ -284,8 +307,7 @@ impl FaultMachine {
         if !is_cloud {
             return String::new();
         }
-        let origin = Origin { path: &self.path, number: self.number };
-        let trace = self.rules.dice(rule, origin, call, Purpose::Trace).u128(..);
+        let trace = self.rules.dice(rule, self.origin(), call, Purpose::Trace).u128(..);
         format!(r#"{{"code":"QEP-{}","traceId":"{trace:032x}"}}"#, code - 4100)
     }
 

@@ -9,6 +9,7 @@ mod legs;
 use std::{future::poll_fn, io, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use futures_util::{SinkExt, StreamExt};
 use tokio::{
     io::{AsyncRead, AsyncWrite, AsyncWriteExt},
     time::{sleep, timeout},
@@ -72,7 +73,18 @@ where
         WebSocketStream::from_partially_read(engine, engine_first.to_vec(), Role::Client, Some(config)).await;
     let mut legs = Legs::new(client, engine, machine);
     let ending = poll_fn(|cx| legs.poll(tape, cx)).await;
-    let Legs { client, engine, .. } = legs;
+    let Legs { client, mut engine, to_engine, .. } = legs;
+    if let Ending::Goodbye(Side::Client, _) | Ending::Gone(Side::Client, _) = &ending {
+        // What the client said before it went is heard.
+        let rest = async {
+            for message in to_engine {
+                if engine.feed(message).await.is_err() {
+                    return;
+                }
+            }
+        };
+        _ = timeout(LINGER, rest).await;
+    }
     finish(ending, client, engine, tape, reset).await
 }
 
@@ -125,6 +137,7 @@ where
                 };
                 let left = async {
                     _ = engine.close(None).await;
+                    read_out(&mut engine).await;
                 };
                 tokio::join!(told, left)
             };
@@ -154,12 +167,10 @@ where
 
 /// Reads until the other side has hung up.
 async fn read_out<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) {
-    use futures_util::StreamExt;
     while let Some(Ok(_)) = socket.next().await {}
 }
 
 async fn flush<S: AsyncRead + AsyncWrite + Unpin>(socket: &mut WebSocketStream<S>) {
-    use futures_util::SinkExt;
     _ = socket.flush().await;
 }
 

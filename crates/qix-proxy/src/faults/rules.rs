@@ -153,7 +153,7 @@ impl FaultRules {
             }
             let free = found.is_none();
             let origin = Origin { path, number: 0 };
-            let text = || format!("the upgrade was refused with {}", refusal.status.as_u16());
+            let text = |_| format!("the upgrade was refused with {}", refusal.status.as_u16());
             if let Some((_, note)) = self.strike(index, origin, &mut Vec::new(), free, text) {
                 found = Some(Refused { refusal: refusal.clone(), note });
             }
@@ -165,7 +165,7 @@ impl FaultRules {
         self.0.by_object
     }
 
-    /// Counts a call that a rule is about, and returns which call it is and what to say of it, if the rule strikes. It does not if
+    /// Counts a call that a rule is about, and returns which call it is and what to say of it, if the rule strikes. `text` is told which call it is. It does not if
     /// it is not `free` to, because another rule has decided.
     pub(super) fn strike(
         &self,
@@ -173,7 +173,7 @@ impl FaultRules {
         origin: Origin<'_>,
         own: &mut Counts,
         free: bool,
-        text: impl FnOnce() -> String,
+        text: impl FnOnce(u64) -> String,
     ) -> Option<(u64, String)> {
         let rule = &self.0.rules[index];
         let mut state = self.lock();
@@ -197,7 +197,7 @@ impl FaultRules {
             return None;
         }
         state.counts[index].1 += 1;
-        let note = format!("fault {} ({rule}): {}", index + 1, text());
+        let note = format!("fault {} ({rule}): {}", index + 1, text(matched));
         if state.strikes.len() < MOST_STRIKES {
             let (path, connection) = (origin.path.to_owned(), origin.number);
             state.strikes.push(Strike { rule: index, path, connection, call: matched, text: note.clone() });

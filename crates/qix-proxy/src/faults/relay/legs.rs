@@ -30,7 +30,7 @@ pub(super) struct Legs<C, E> {
     pub(super) engine: WebSocketStream<E>,
     machine: FaultMachine,
     to_client: VecDeque<ToClient>,
-    to_engine: VecDeque<Message>,
+    pub(super) to_engine: VecDeque<Message>,
     client_bytes: usize,
     engine_bytes: usize,
     later: Deeds,
