@@ -13,6 +13,7 @@ use qix_transport::{Auth, Dialer, Endpoint, HeaderError, Headers, Limits, Proxie
 use crate::{
     Proxy, ProxyError,
     authority::AuthorityError,
+    faults::FaultRules,
     forward::Forwarding,
     listen::{FrontTls, ListenOn},
     origin::Origins,
@@ -133,6 +134,11 @@ pub struct ProxyBuilder {
     ///
     /// Default: nobody.
     pub observer: Option<Arc<dyn Observer>>,
+    /// Faults that are made on purpose. With them, messages are understood and written anew, where bytes are passed on otherwise; the
+    /// recording has what the client has experienced, and a note for each fault.
+    ///
+    /// Default: none.
+    pub faults: Option<FaultRules>,
 }
 
 impl ProxyBuilder {
@@ -161,6 +167,7 @@ impl ProxyBuilder {
             redaction: Redaction::standard(),
             files: FileSettings::default(),
             observer: None,
+            faults: None,
         }
     }
 

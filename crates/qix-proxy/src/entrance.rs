@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::routes::Route;
+use crate::{faults::Reset, routes::Route};
 
 /// What the way that a client has come in by says about its requests.
 #[derive(Clone, Debug, Default)]
@@ -13,4 +13,6 @@ pub(crate) struct Entrance {
     pub(crate) upstream: Option<Arc<Route>>,
     /// Whether there is one request and no other, for the next may be for another host.
     pub(crate) single: bool,
+    /// What resets the connection, if faults are made.
+    pub(crate) reset: Option<Arc<Reset>>,
 }

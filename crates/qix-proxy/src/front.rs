@@ -42,6 +42,7 @@ use self::watched::{Verdict, Watched};
 use crate::{
     body::{BodyError, Timed},
     entrance::Entrance,
+    faults::{self, FaultMachine, FaultRules, Refused, Reset},
     origin::{Misuse, Origins},
     record::{Injected, Recorder, Tape, Upgrade},
     relay::{End, Relay},
@@ -72,6 +73,10 @@ pub(crate) struct Front {
     pub(crate) header_timeout: Duration,
     /// How much of each body of plain HTTP is recorded, in bytes.
     pub(crate) max_body: usize,
+    /// The largest message that is recorded, and that a connection with faults may have, in bytes.
+    pub(crate) max_message: usize,
+    /// Faults that are made on purpose.
+    pub(crate) faults: Option<FaultRules>,
     /// Becomes `true` when no new request is to be taken.
     pub(crate) draining: watch::Receiver<bool>,
 }
@@ -92,6 +97,8 @@ struct Switched {
     engine: Stream,
     first: Bytes,
     tape: Tape,
+    /// What the rules for faults say of the connection, and what resets it.
+    faults: Option<Box<(FaultMachine, Option<Arc<Reset>>)>>,
 }
 
 /// Serves one connection from its first byte to its last.
@@ -104,15 +111,27 @@ where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
 {
     // Boxed, so that an open WebSocket does not carry the memory of its handshake around.
+    let max_message = front.max_message;
     let Some((client, client_first, switched)) = Box::pin(handshake(stream, entrance, front)).await else {
         return;
     };
-    let Switched { engine, first, mut tape } = switched;
+    let Switched { engine, first, mut tape, faults: faulty } = switched;
     let conn = tape.connection();
-    let mut relay = Relay::new(client, engine);
-    let End { by, error } = relay.run((own(client_first), own(first)), &mut tape).await;
-    tracing::debug!("connection {conn} ended, by the {by}");
-    tape.close(by, error);
+    let (client_first, first) = (own(client_first), own(first));
+    let close = |tape: Tape, End { by, error }| {
+        tracing::debug!("connection {conn} ended, by the {by}");
+        tape.close(by, error);
+    };
+    let Some(faulty) = faulty else {
+        let mut relay = Relay::new(client, engine);
+        let end = relay.run((client_first, first), &mut tape).await;
+        return close(tape, end);
+    };
+    let (machine, reset) = *faulty;
+    let (client, engine) = ((client, client_first), (engine, first));
+    // Boxed, so that connections without faults do not carry its memory around.
+    let end = Box::pin(faults::relay::run(client, engine, machine, &mut tape, (reset, max_message))).await;
+    close(tape, end);
 }
 
 /// Lets go of the buffer that a few bytes were read into.
@@ -255,6 +274,9 @@ async fn answer(
     let Some(key) = key else {
         return plain::answer(request, body, route, (front, visit, entrance)).await;
     };
+    if let Some(refused) = front.faults.as_ref().and_then(|faults| faults.upgrade(path_and_query(&request))) {
+        return refused_on_purpose(&request, &refused, &front.recorder);
+    }
     let mapping = Mapping::new(entrance.secure, request.headers.get(HOST), route, &front.upstream.routes);
     let link = lock(visit).link.take();
     let mut injected = Injected::default();
@@ -262,7 +284,10 @@ async fn answer(
         Ok(Answer::Switched { response, stream, first }) => {
             let upgrade = upgrade(&request, response.status(), response.headers(), &injected);
             let tape = front.recorder.open(&upgrade);
-            lock(visit).switched = Some(Switched { engine: stream, first, tape });
+            let faults = front.faults.as_ref().map(|faults| {
+                Box::new((faults.connection(path_and_query(&request)), entrance.reset.clone()))
+            });
+            lock(visit).switched = Some(Switched { engine: stream, first, tape, faults });
             let headers = for_client(response.headers(), &mapping);
             switching(response, headers, &key)
         }
@@ -276,6 +301,19 @@ async fn answer(
         }
         Err(error) => unreachable_upstream(&request, &injected, &error, &front.recorder),
     }
+}
+
+/// Refuses an upgrade because a rule for faults says so, and records it as if the upstream had.
+fn refused_on_purpose(
+    request: &request::Parts,
+    refused: &Refused,
+    recorder: &Recorder,
+) -> Response<ResponseBody> {
+    let (status, headers) = refused.head();
+    recorder.note(&*refused.note);
+    let injected = Injected::default();
+    recorder.refused(&upgrade(request, status, headers, &injected), refused.body(), None);
+    refused.response()
 }
 
 /// Refuses a request that a server behind us could take for another than we do, and closes the connection.

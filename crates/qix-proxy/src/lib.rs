@@ -5,6 +5,7 @@
 //! - [`import`] and [`export`] make recordings of what other tools have written, and the other way round.
 //! - [`calls`] makes calls of the messages in a recording.
 //! - [`redrive`] makes the recorded calls again at a live engine and compares its answers.
+//! - [`faults`] breaks on purpose what either of them says.
 //! - [`scrub`] takes secrets and data out of recordings.
 //! - [`demo`] does both, on an embedded recording.
 //! - [`doctor`] finds out why an engine cannot be reached.
@@ -21,6 +22,7 @@ pub mod demo;
 pub mod doctor;
 mod entrance;
 pub mod export;
+pub mod faults;
 mod forward;
 mod front;
 mod go_json;

@@ -7,11 +7,12 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::watch, task::JoinSet, time::timeout};
+use tokio::{net::TcpStream, sync::watch, task::JoinSet, time::timeout};
 
 use crate::{
     config::{ConfigError, ProxyBuilder},
     entrance::Entrance,
+    faults::Reset,
     forward::{self, Forward},
     front::{self, Front},
     listen::{AnyStream, Came, FrontTlsError, Guard, ListenError, ListenOn, Listening},
@@ -110,6 +111,8 @@ impl Proxy {
             recorder,
             header_timeout: config.header_timeout,
             max_body: config.max_body,
+            max_message: config.max_message,
+            faults: config.faults.clone(),
             draining: receiver,
         });
         let own = places.iter().filter_map(ListenOn::tcp).collect();
@@ -203,14 +206,21 @@ async fn accept(listening: &mut Listening, door: &Door, connections: &mut JoinSe
 }
 
 impl Door {
+    /// Returns what resets the connection of a client, if faults are made.
+    fn reset(&self, stream: &TcpStream) -> Option<Arc<Reset>> {
+        self.front.faults.as_ref().and_then(|_| Reset::of(stream)).map(Arc::new)
+    }
+
     /// Lets a client in, who is served from then on.
     fn open(&self, came: Came, connections: &mut JoinSet<()>) {
         match came {
             Came::Tcp(stream, _) if self.guard.is_none() && self.forward.is_none() => {
-                connections.spawn(front::serve(stream, Entrance::default(), Arc::clone(&self.front)));
+                let entrance = Entrance { reset: self.reset(&stream), ..Entrance::default() };
+                connections.spawn(front::serve(stream, entrance, Arc::clone(&self.front)));
             }
             Came::Tcp(stream, from) => {
                 let door = self.clone();
+                let reset = self.reset(&stream);
                 connections.spawn(async move {
                     let (secure, limit) = (door.guard.is_some(), door.front.header_timeout);
                     let mut draining = door.front.draining.clone();
@@ -223,21 +233,21 @@ impl Door {
                         None => Some(Box::new(stream) as AnyStream),
                     };
                     let Some(stream) = stream else { return };
-                    door.serve(stream, secure, Some(from)).await;
+                    door.serve(stream, Entrance { secure, reset, ..Entrance::default() }, Some(from)).await;
                 });
             }
             #[cfg(unix)]
             Came::Unix(stream) => {
-                connections.spawn(self.clone().serve(Box::new(stream), false, None));
+                connections.spawn(self.clone().serve(Box::new(stream), Entrance::default(), None));
             }
         }
     }
 
-    async fn serve(self, stream: AnyStream, secure: bool, from: Option<SocketAddr>) {
+    async fn serve(self, stream: AnyStream, entrance: Entrance, from: Option<SocketAddr>) {
         let Self { forward, front, .. } = self;
         match forward {
-            Some(forward) => forward::serve(stream, from, forward, front).await,
-            None => front::serve(stream, Entrance { secure, ..Entrance::default() }, front).await,
+            Some(forward) => forward::serve(stream, (from, entrance.reset), forward, front).await,
+            None => front::serve(stream, entrance, front).await,
         }
     }
 }

@@ -3,6 +3,7 @@
 mod browser;
 mod clients;
 mod documented;
+mod faults;
 mod matrix;
 mod misses;
 mod proxy;
@@ -36,13 +37,16 @@ struct Args {
     /// Use what was installed before
     #[arg(long)]
     offline: bool,
-    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix`, `sessions`, `misses`, `redrive` or `tables`
+    /// Run the clients with this in their name, such as `python` or `browser`, or another part, such as `matrix` or `faults`
     #[arg(long, value_name = "PART", default_value = "")]
     only: String,
     /// Keep the recordings in this folder
     #[arg(long, value_name = "FOLDER")]
     keep: Option<PathBuf>,
 }
+
+/// What is run besides clients, pages and documented tests.
+const PARTS: [&str; 6] = ["matrix", "sessions", "redrive", "misses", "faults", "tables"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -59,20 +63,19 @@ async fn run(args: Args) -> Outcome {
     let clients = clients::named(&args.only);
     let visits = browser::named(&args.only);
     let documented = documented::named(&args.only);
-    let (matrix, misses) = (matrix::is_named(&args.only), misses::is_named(&args.only));
-    let sessions = sessions::is_named(&args.only);
-    let (tables, redrives) = (tables::is_named(&args.only), redrive::is_named(&args.only));
-    let none = clients.is_empty() && visits.is_empty() && documented.is_empty();
-    if none && !matrix && !misses && !sessions && !tables && !redrives {
-        return Err(format!("no client has '{}' in its name", args.only).into());
+    let parts: Vec<_> = PARTS.into_iter().filter(|part| part.contains(&*args.only)).collect();
+    if clients.is_empty() && visits.is_empty() && documented.is_empty() && parts.is_empty() {
+        return Err(format!("nothing has '{}' in its name", args.only).into());
     }
     if !args.offline {
         let with_node =
-            matrix || sessions || tables || redrives || !visits.is_empty() || !documented.is_empty();
+            parts.iter().any(|part| *part != "misses") || !visits.is_empty() || !documented.is_empty();
         if with_node || clients.iter().any(|client| !client.is_python()) {
             install_node()?;
         }
-        if matrix || tables || clients.iter().any(|client| client.is_python()) {
+        if parts.iter().any(|part| matches!(*part, "matrix" | "tables"))
+            || clients.iter().any(|client| client.is_python())
+        {
             clients::install_python()?;
         }
     }
@@ -85,20 +88,15 @@ async fn run(args: Args) -> Outcome {
     if !clients.is_empty() {
         clients::run(&clients, recordings, results.path()).await?;
     }
-    if matrix {
-        matrix::run(recordings, results.path()).await?;
-    }
-    if sessions {
-        sessions::run(recordings, results.path()).await?;
-    }
-    if redrives {
-        redrive::run(recordings, results.path()).await?;
-    }
-    if misses {
-        misses::run(recordings).await?;
-    }
-    if tables {
-        tables::run(recordings).await?;
+    for part in parts {
+        match part {
+            "matrix" => matrix::run(recordings, results.path()).await?,
+            "sessions" => sessions::run(recordings, results.path()).await?,
+            "redrive" => redrive::run(recordings, results.path()).await?,
+            "misses" => misses::run(recordings).await?,
+            "faults" => faults::run(recordings, results.path()).await?,
+            _ => tables::run(recordings).await?,
+        }
     }
     if !visits.is_empty() {
         browser::run(&visits, recordings, results.path()).await?;

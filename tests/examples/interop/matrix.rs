@@ -38,11 +38,6 @@ const CLIENTS: [(&str, Client); 6] = [
     ("qix-client", Client::Ours),
 ];
 
-/// Whether the matrix is meant by `part`.
-pub(super) fn is_named(part: &str) -> bool {
-    "matrix".contains(part)
-}
-
 /// Records each client, and replays each recording to all of them.
 pub(super) async fn run(recordings: &Path, results: &Path) -> Outcome {
     let mut different = 0;

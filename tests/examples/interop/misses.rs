@@ -19,11 +19,6 @@ use super::{
 /// Slower ones are none that a developer would call at once.
 const AT_ONCE_MS: f64 = 100.0;
 
-/// Whether misses are meant by `part`.
-pub(super) fn is_named(part: &str) -> bool {
-    "misses".contains(part)
-}
-
 /// Records a little, and asks for something else.
 pub(super) async fn run(recordings: &Path) -> Outcome {
     let file = recordings.join("misses.qixrec");

@@ -24,11 +24,6 @@ const CHECKS: &[&str] = &[
     "paging",
 ];
 
-/// Whether this is meant by `part`.
-pub(super) fn is_named(part: &str) -> bool {
-    "redrive".contains(part)
-}
-
 /// Records enigma.js, and makes the recording again at engines that differ.
 pub(super) async fn run(recordings: &Path, results: &Path) -> Outcome {
     for (name, only) in [("everything", &[""][..]), ("dashboard", CHECKS)] {

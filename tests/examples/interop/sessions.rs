@@ -11,11 +11,6 @@ use super::{
     say, scripts,
 };
 
-/// Whether these are meant by `part`.
-pub(super) fn is_named(part: &str) -> bool {
-    "sessions".contains(part)
-}
-
 /// Records enigma.js doing one thing, and replays it doing others.
 pub(super) async fn run(recordings: &Path, results: &Path) -> Outcome {
     for (recorded, replayed) in

@@ -12,11 +12,6 @@ use super::{
     say, scripts,
 };
 
-/// Whether tables are meant by `part`.
-pub(super) fn is_named(part: &str) -> bool {
-    "tables".contains(part)
-}
-
 /// Records enigma.js, exports its calls, and has DuckDB count them.
 pub(super) async fn run(recordings: &Path) -> Outcome {
     let file = recordings.join("tables.qixrec");

@@ -6,6 +6,7 @@ mod doctor;
 mod engine;
 mod exit;
 mod export;
+mod faults;
 mod files;
 mod import;
 mod listen;

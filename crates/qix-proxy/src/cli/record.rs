@@ -9,6 +9,7 @@ use qix_transport::Endpoint;
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
     exit::{CliError, Outcome, count},
+    faults::{self, FaultArgs},
     files::FileArgs,
     listen::{ListenArgs, origin, shown},
     live::LiveArgs,
@@ -87,6 +88,9 @@ pub(crate) struct RecordArgs {
     live: LiveArgs,
 
     #[command(flatten)]
+    faults: FaultArgs,
+
+    #[command(flatten)]
     login: LoginArgs,
 
     #[command(flatten)]
@@ -120,6 +124,7 @@ impl RecordArgs {
         let watch = self.live.prepare().await?;
         let mut config = self.config()?;
         config.observer = watch.observer();
+        let rules = config.faults.clone();
         let (secure, forward) = (config.front_tls.is_some(), config.forward.is_some());
         let proxy = config.bind().await.map_err(refused)?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
@@ -143,6 +148,10 @@ impl RecordArgs {
         }
         if let Some(fingerprint) = proxy.fingerprint() {
             writeln!(out, "nobody vouches for the certificate; its SHA-256 is {fingerprint}")?;
+        }
+        if let Some(rules) = &rules {
+            faults::announce(rules, out)?;
+            tracing::warn!("FAULTS ARE MADE ON PURPOSE: clients do not experience what the engine does");
         }
         out.flush()?;
         let watched = watch.start(proxy.recorder(), out)?;
@@ -169,6 +178,9 @@ impl RecordArgs {
         watched.stop();
         alive.abort();
         // What happened decides the exit code, whether somebody still reads the summary or not.
+        if let Some(rules) = &rules {
+            faults::report(rules, out);
+        }
         let _ = writeln!(out, "{}", summary(&sealed));
         match sealed.fault {
             None if sealed.missing > 0 => Err(CliError::network(format!(
@@ -207,6 +219,7 @@ impl RecordArgs {
             .http_timeout(self.http_timeout)
             .allowed_origins(self.allow_origin);
         config.remove_headers = self.remove_header;
+        config.faults = self.faults.rules()?;
         if let Some(url) = &self.upstream {
             config = config.upstream(Endpoint::parse(url).map_err(|error| unusable("--upstream", &error))?);
         }

@@ -12,6 +12,7 @@ use missing::MissArgs;
 
 use super::{
     exit::{CliError, Outcome, count},
+    faults::{self, FaultArgs},
     listen::{ListenArgs, origin, shown},
     redaction::RedactionArgs,
 };
@@ -77,6 +78,9 @@ pub(crate) struct ReplayArgs {
     redaction: RedactionArgs,
 
     #[command(flatten)]
+    faults: FaultArgs,
+
+    #[command(flatten)]
     missing: MissArgs,
 }
 
@@ -109,6 +113,7 @@ impl ReplayArgs {
     pub(crate) async fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
         // What was typed wrongly is said before files are read.
         let way = self.missing.way()?;
+        let rules = self.faults.rules()?;
         let redaction = self.redaction.redaction()?;
         let load = self.ignore.iter().cloned().fold(LoadSettings::default(), LoadSettings::ignore);
         let (tapes, report) =
@@ -132,6 +137,9 @@ impl ReplayArgs {
             .on_miss(on_miss.clone());
         if let Some(factor) = self.speed {
             settings = settings.speed(factor);
+        }
+        if let Some(rules) = &rules {
+            settings = settings.faults(rules.clone());
         }
         let exchanges = match tapes.exchanges() {
             0 => String::new(),
@@ -173,6 +181,9 @@ impl ReplayArgs {
         if let Some(fingerprint) = server.fingerprint() {
             writeln!(out, "nobody vouches for the certificate; its SHA-256 is {fingerprint}")?;
         }
+        if let Some(rules) = &rules {
+            faults::announce(rules, out)?;
+        }
         out.flush()?;
         let tapes = server.tapes();
         let report = || report.lock().unwrap_or_else(PoisonError::into_inner);
@@ -195,6 +206,9 @@ impl ReplayArgs {
         let _ = io::stderr().write_all(report().missed_text().as_bytes());
         if summary.connections > 0 || self.strict {
             let _ = out.write_all(Report::unused_text(&unused).as_bytes());
+        }
+        if let Some(rules) = &rules {
+            faults::report(rules, out);
         }
         let _ = writeln!(out, "{}", in_words(&summary));
         if let Some(file) = &self.report {

@@ -22,6 +22,7 @@ use super::{
 };
 use crate::{
     entrance::Entrance,
+    faults::Reset,
     front::{self, Front},
     listen::{AnyStream, is_distrust},
 };
@@ -32,10 +33,10 @@ const HANDSHAKE: u8 = 0x16;
 const IN_THE_CLEAR: &str = "the credentials given to this recorder go to this host over TLS only, for any page can link to its http:// URL; \
                             use https://, or name the port with the host in --intercept";
 
-/// Serves one client of a forward proxy, which is at `from` unless it came over a Unix socket.
+/// Serves one client of a forward proxy, which is at `from` unless it came over a Unix socket, and can be `reset` if faults are made.
 pub(crate) async fn serve(
     stream: AnyStream,
-    from: Option<SocketAddr>,
+    (from, reset): (Option<SocketAddr>, Option<Arc<Reset>>),
     forward: Arc<Forward>,
     front: Arc<Front>,
 ) {
@@ -50,7 +51,7 @@ pub(crate) async fn serve(
     match begun {
         Ok(Some((stream, entrance))) => {
             drop(forward);
-            front::serve(stream, entrance, front).await;
+            front::serve(stream, Entrance { reset, ..entrance }, front).await;
         }
         Ok(None) => {}
         Err(error) => tracing::debug!("a client of the forward proxy was lost: {error}"),

@@ -50,6 +50,8 @@ pub(super) enum Event {
     Message(Side, u8, Bytes),
     /// The first goodbye of a connection that is no WebSocket: a code, if there is one, and a reason.
     Goodbye(Side, Option<u16>, String),
+    /// Something the reader should know.
+    Note(String),
     /// A connection ended; by nobody if the proxy was stopped.
     Close { by: Option<Side>, error: Option<io::Error> },
     /// An upgrade did not come about.
@@ -96,6 +98,7 @@ impl Item {
         match &self.event {
             Event::Chunk(_, bytes) | Event::Message(_, _, bytes) => bytes.len(),
             Event::Small(_, range) => range.len(),
+            Event::Note(text) => text.len(),
             Event::Http(exchanged) => exchanged.bytes(),
             Event::Open(upgraded) | Event::Refused(upgraded) => upgraded.bytes(),
             _ => 0,

@@ -312,6 +312,11 @@ impl Recorder {
         self.push(0, Instant::now(), Event::Refused(Box::new(upgraded)));
     }
 
+    /// Records something that a reader should know, of no connection.
+    pub fn note(&self, text: impl Into<String>) {
+        self.push(0, Instant::now(), Event::Note(text.into()));
+    }
+
     /// Records a plain HTTP exchange that has ended.
     pub(crate) fn exchange(&self, exchanged: Box<Exchanged>) {
         self.push(0, Instant::now(), Event::Http(exchanged));
@@ -397,6 +402,11 @@ impl Tape {
     /// Records who said goodbye, with which code and reason, on a connection that is no WebSocket; only the first counts.
     pub fn goodbye(&mut self, from: Side, code: Option<u16>, reason: &str) {
         self.recorder.push(self.conn, Instant::now(), Event::Goodbye(from, code, reason.to_owned()));
+    }
+
+    /// Records something that a reader should know of the connection.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.recorder.push(self.conn, Instant::now(), Event::Note(text.into()));
     }
 
     /// Records the end of the connection: who ended it, unless a close frame says so, and what broke.

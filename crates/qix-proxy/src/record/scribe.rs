@@ -144,6 +144,10 @@ impl Scribe {
                     connection.goodbye.get_or_insert((from, code, reason));
                 }
             }
+            Event::Note(text) => {
+                let text = self.redaction.text(&text).into_owned();
+                self.shelf.record(conn, t, What::Other, |writer| writer.note(conn, t, &text));
+            }
             Event::Close { by, error } => self.close(conn, t, by, error),
             Event::Refused(upgraded) => {
                 let Upgraded { url, status, error, .. } = &*upgraded;

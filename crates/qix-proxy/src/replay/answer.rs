@@ -82,6 +82,8 @@ pub(super) enum Pushed {
     Binary(Bytes),
     /// A frame that has only lists.
     Lists(Lists),
+    /// The answer to the call before it, once more.
+    Again,
     /// The engine closed.
     Close(Option<u16>, String),
     /// The connection broke.
@@ -250,6 +252,10 @@ impl Tapes {
         let what = match self.entry(&line) {
             Some(EntryKind::Frame { from: Side::Engine, text: FrameText::Text(text) }) => {
                 match Frame::parse(&text) {
+                    // Others with an id are no answers, and not kept.
+                    Ok(Frame { kind: Kind::Response(response), .. }) if response.id.is_some() => {
+                        Pushed::Again
+                    }
                     Ok(Frame { kind: Kind::Push, changes }) => Pushed::Lists(self.lists(tape, &changes, at)),
                     _ => Pushed::Text(text),
                 }

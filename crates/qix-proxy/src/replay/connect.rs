@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use qix_transport::{CloseCode, Closed, ClosedBy, Connect, ConnectError, Message, Socket};
+use qix_transport::{CloseCode, Closed, ClosedBy, Connect, ConnectError, Message, Refusal, Socket};
 
 use super::{
     LoadError, Miss, ReplayHandle, ReplaySettings, ReplaySummary, Tapes,
@@ -137,6 +137,13 @@ impl Connect for ReplayConnect {
     type Socket = ReplaySocket;
 
     async fn connect(&self) -> Result<ReplaySocket, ConnectError> {
+        if let Some(faults) = &self.stage.settings.faults
+            && let Some(refused) = faults.upgrade(&self.visitor.target)
+        {
+            let (status, headers) = refused.head();
+            let refusal = Refusal::new(status, headers.clone(), refused.body().clone());
+            return Err(ConnectError::Upgrade { peer: "the replay".into(), refusal: Box::new(refusal) });
+        }
         let conversation = Conversation::open(self.stage.clone(), &self.visitor);
         Ok(ReplaySocket { conversation, receiver: None, sender: None, ended: None })
     }
@@ -183,7 +190,7 @@ impl Socket for ReplaySocket {
                 let code = code.map_or(CloseCode::NO_STATUS, CloseCode::new);
                 Err(self.end(Closed::new(code, reason, ClosedBy::Peer)))
             }
-            Saying::Drop => {
+            Saying::Drop | Saying::Abort(_) => {
                 let error = io::Error::new(io::ErrorKind::ConnectionReset, "the connection was cut here");
                 Err(self.end(Closed::broken(error)))
             }

@@ -15,6 +15,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
+use crate::faults::{Act, Due, FaultMachine};
+
 use super::{
     OnMiss, Outgoing, Player, Text, player::Said, sessions::Visitor, stage::Stage, upstream::Answered,
 };
@@ -35,6 +37,17 @@ pub(super) struct Conversation {
     target: Box<str>,
     /// What an upstream has answered, if one is asked.
     told: Option<(UnboundedSender<Answered>, UnboundedReceiver<Answered>)>,
+    faults: Option<Box<Faults>>,
+}
+
+/// What the rules for faults make of what is said.
+#[derive(Debug)]
+struct Faults {
+    machine: FaultMachine,
+    /// What is to be said at once, as the rules want it.
+    ready: VecDeque<Saying>,
+    due: Vec<Due>,
+    notes: Vec<String>,
 }
 
 /// What is done to the socket.
@@ -44,13 +57,26 @@ pub(super) enum Saying {
     Binary(Bytes),
     Close(Option<u16>, String),
     Drop,
+    /// Reset the connection, after half of the frame of a text.
+    Abort(Option<Bytes>),
 }
 
 #[derive(Debug)]
 struct Later {
     due: Instant,
     number: u64,
-    saying: Saying,
+    what: Deferred,
+}
+
+/// What is done later.
+#[derive(Debug)]
+enum Deferred {
+    /// It is said, if the rules for faults have nothing against it.
+    Say(Saying),
+    /// It is said, as the rules want it.
+    SayAsRuled(Saying),
+    /// The rules are told that an answer was held back for long enough.
+    Release(u64),
 }
 
 impl Conversation {
@@ -63,6 +89,10 @@ impl Conversation {
         let told = matches!(stage.settings.on_miss, OnMiss::Upstream(_)).then(unbounded_channel);
         let mut said = Vec::new();
         player.open(&mut said);
+        let faults = stage.settings.faults.as_ref().map(|rules| {
+            let machine = rules.connection(&visitor.target);
+            Box::new(Faults { machine, ready: VecDeque::new(), due: Vec::new(), notes: Vec::new() })
+        });
         let mut conversation = Self {
             player,
             stage,
@@ -73,6 +103,7 @@ impl Conversation {
             said,
             target: visitor.target.clone(),
             told,
+            faults,
         };
         conversation.plan();
         conversation
@@ -80,17 +111,24 @@ impl Conversation {
 
     /// Takes in what the client says.
     pub(super) fn hear(&mut self, text: &[u8]) {
+        if self.faults.is_some() && !self.is_heard(text) {
+            return;
+        }
         self.player.handle_text(text, &mut self.said);
         self.plan();
     }
 
     /// Returns how much is still to be said.
     pub(super) fn unsaid(&self) -> usize {
-        self.ready.len() + self.later.len()
+        let ruled = self.faults.as_ref().map_or(0, |faults| faults.ready.len() + faults.machine.held());
+        self.ready.len() + self.later.len() + ruled
     }
 
     /// Returns the next thing that waits for nothing.
     pub(super) fn say_at_once(&mut self) -> Option<Saying> {
+        if self.faults.is_some() {
+            return self.say_as_ruled();
+        }
         self.ready.pop_front()
     }
 
@@ -102,7 +140,7 @@ impl Conversation {
     /// Waits for the next thing to be said.
     pub(super) fn poll_say(&mut self, cx: &mut Context<'_>) -> Poll<Saying> {
         loop {
-            if let Some(saying) = self.ready.pop_front() {
+            if let Some(saying) = self.say_at_once() {
                 return Poll::Ready(saying);
             }
             if self.poll_later(cx) {
@@ -138,7 +176,9 @@ impl Conversation {
         while let Some(Reverse(next)) = self.later.peek() {
             let due = next.due;
             if due <= Instant::now() {
-                self.ready.extend(self.later.pop().map(|Reverse(later)| later.saying));
+                if let Some(Reverse(later)) = self.later.pop() {
+                    self.take_up(later.what);
+                }
                 return true;
             }
             let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(due)));
@@ -187,9 +227,72 @@ impl Conversation {
                 Some(after) => {
                     let due = *now.get_or_insert_with(Instant::now) + after;
                     *count += 1;
-                    later.push(Reverse(Later { due, number: *count, saying }));
+                    later.push(Reverse(Later { due, number: *count, what: Deferred::Say(saying) }));
                 }
             }
+        }
+    }
+}
+
+/// What rules for faults change.
+impl Conversation {
+    /// Returns whether the player is to hear what the client says.
+    fn is_heard(&mut self, text: &[u8]) -> bool {
+        let Some(faults) = &mut self.faults else { return true };
+        let is_heard = faults.machine.request(text, &mut faults.due, &mut faults.notes);
+        faults.notes.clear();
+        self.plan_as_ruled();
+        is_heard
+    }
+
+    /// Returns the next thing that waits for nothing, as the rules want it.
+    fn say_as_ruled(&mut self) -> Option<Saying> {
+        loop {
+            let faults = self.faults.as_mut()?;
+            if let Some(saying) = faults.ready.pop_front() {
+                return Some(saying);
+            }
+            let saying = self.ready.pop_front()?;
+            let Saying::Text(text) = saying else { return Some(saying) };
+            let text = text.into_bytes();
+            let is_said = faults.machine.message(&text, &mut faults.due);
+            self.plan_as_ruled();
+            if is_said {
+                return Some(Saying::Text(text.into()));
+            }
+        }
+    }
+
+    /// Decides when what the rules want is done.
+    fn plan_as_ruled(&mut self) {
+        let Some(faults) = &mut self.faults else { return };
+        let mut due = std::mem::take(&mut faults.due);
+        for Due { after, act } in due.drain(..) {
+            let what = match act {
+                Act::Text(text) => Deferred::SayAsRuled(Saying::Text(text.into())),
+                Act::Close(code, reason) => Deferred::SayAsRuled(Saying::Close(Some(code), reason)),
+                Act::Abort(half) => Deferred::SayAsRuled(Saying::Abort(half)),
+                Act::Release(number) => Deferred::Release(number),
+            };
+            if after.is_zero() {
+                self.take_up(what);
+            } else {
+                self.count += 1;
+                self.later.push(Reverse(Later { due: Instant::now() + after, number: self.count, what }));
+            }
+        }
+    }
+
+    /// Does what has waited for its time.
+    fn take_up(&mut self, what: Deferred) {
+        match (what, &mut self.faults) {
+            (Deferred::Say(saying), _) | (Deferred::SayAsRuled(saying), None) => self.ready.push_back(saying),
+            (Deferred::SayAsRuled(saying), Some(faults)) => faults.ready.push_back(saying),
+            (Deferred::Release(number), Some(faults)) => {
+                faults.machine.release(number, &mut faults.due);
+                self.plan_as_ruled();
+            }
+            (Deferred::Release(_), None) => {}
         }
     }
 }

@@ -197,6 +197,11 @@ impl Outbox {
         });
     }
 
+    /// Adds bytes as they are.
+    pub(super) fn raw(&mut self, bytes: &[u8]) {
+        self.write(bytes);
+    }
+
     /// Adds a binary message.
     pub(super) fn binary(&mut self, bytes: &Bytes) {
         self.head(Head::BINARY, bytes.len());

@@ -17,6 +17,7 @@ use super::{
     Miss, PageMiss, ReplayHandle, ReplaySettings, ReplaySummary, Tapes, conversation::Conversation,
     pages::PageFront, path::SessionPath, sessions::Visitor, stage::Stage, wire,
 };
+use crate::faults::Reset;
 use crate::front::{self, ResponseBody};
 use crate::listen::{Came, FrontTls, FrontTlsError, Guard, Io, ListenError, ListenOn, Listening};
 
@@ -158,22 +159,23 @@ impl ReplayServer {
             tokio::select! {
                 () = &mut shutdown => break,
                 came = self.listening.accept() => match came {
-                    Came::Tcp(stream, _) => match &self.guard {
-                        None => {
-                            connections.spawn(serve(stream, false, pages.clone(), self.stage.clone()));
+                    Came::Tcp(stream, _) => match (&self.guard, self.stage.reset(&stream)) {
+                        (None, reset) => {
+                            connections.spawn(serve(stream, (false, reset), pages.clone(), self.stage.clone()));
                         }
-                        Some(guard) => {
+                        (Some(guard), reset) => {
                             let (guard, pages, stage) = (guard.clone(), pages.clone(), self.stage.clone());
                             connections.spawn(async move {
                                 if let Some(stream) = guard.enter(stream, HEAD_TIMEOUT).await {
-                                    serve(stream, true, pages, stage).await;
+                                    serve(stream, (true, reset), pages, stage).await;
                                 }
                             });
                         }
                     },
                     #[cfg(unix)]
                     Came::Unix(stream) => {
-                        connections.spawn(serve(stream, false, pages.clone(), self.stage.clone()));
+                        let (pages, stage) = (pages.clone(), self.stage.clone());
+                        connections.spawn(serve(stream, (false, None), pages, stage));
                     }
                 },
                 Some(miss) = self.misses.recv() => on_miss(miss),
@@ -197,13 +199,18 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(30);
 type Upgrading = Arc<Mutex<Option<(Visitor, OnUpgrade)>>>;
 
 /// Serves one connection from its first byte to its last.
-async fn serve(stream: impl Io + 'static, secure: bool, pages: Arc<PageFront>, stage: Arc<Stage>) {
+async fn serve(
+    stream: impl Io + 'static,
+    (secure, reset): (bool, Option<Reset>),
+    pages: Arc<PageFront>,
+    stage: Arc<Stage>,
+) {
     let upgrading = Upgrading::default();
     let service = hyper::service::service_fn(|request| {
         let (pages, stage, upgrading) = (&pages, &stage, &upgrading);
         async move {
             let answered = pages.answer(request, secure, stage.matcher.tapes()).await;
-            Ok::<_, Infallible>(answered.unwrap_or_else(|request| upgrade(request, upgrading)))
+            Ok::<_, Infallible>(answered.unwrap_or_else(|request| upgrade(request, upgrading, stage)))
         }
     });
     let served = hyper::server::conn::http1::Builder::new()
@@ -225,19 +232,22 @@ async fn serve(stream: impl Io + 'static, secure: bool, pages: Arc<PageFront>, s
     match upgraded.await {
         Ok(upgraded) => {
             let conversation = Conversation::open(stage, &visitor);
-            wire::converse(TokioIo::new(upgraded), b"", conversation).await;
+            wire::converse(TokioIo::new(upgraded), b"", conversation, reset).await;
         }
         Err(error) => tracing::debug!(%error, "a client left before its upgrade was done"),
     }
 }
 
-fn upgrade(request: Request<Incoming>, upgrading: &Upgrading) -> Response<ResponseBody> {
+fn upgrade(request: Request<Incoming>, upgrading: &Upgrading, stage: &Stage) -> Response<ResponseBody> {
     let (head, body) = request.into_parts();
     let key = match front::client_key(&head, "") {
         Ok(key) => key,
         Err((status, sentence)) => return front::said(status, sentence),
     };
     let visitor = visitor(&head.uri, &head.headers);
+    if let Some(refused) = stage.settings.faults.as_ref().and_then(|faults| faults.upgrade(&visitor.target)) {
+        return refused.response();
+    }
     let upgraded = hyper::upgrade::on(Request::from_parts(head, body));
     *upgrading.lock().unwrap_or_else(PoisonError::into_inner) = Some((visitor, upgraded));
     let mut response = Response::new(front::text(""));

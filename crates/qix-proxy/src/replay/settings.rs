@@ -1,6 +1,7 @@
 //! How a replay is to behave.
 
 use super::{Greeting, Upstream};
+use crate::faults::FaultRules;
 
 /// How a replay is to behave. What is not set is as for a recorded client that does the same again.
 #[derive(Clone, Debug, Default)]
@@ -11,6 +12,7 @@ pub struct ReplaySettings {
     pub(super) greeting: Greeting,
     pub(super) speed: Option<f64>,
     pub(super) merge: bool,
+    pub(super) faults: Option<FaultRules>,
 }
 
 /// What a request gets that is made more often than it was recorded.
@@ -66,6 +68,13 @@ impl ReplaySettings {
     #[must_use]
     pub fn speed(mut self, factor: f64) -> Self {
         self.speed = Some(factor).filter(|factor| factor.is_finite() && *factor > 0.0);
+        self
+    }
+
+    /// Makes faults by these rules; what they answer counts neither as answered nor as missing. Default: none.
+    #[must_use]
+    pub fn faults(mut self, rules: FaultRules) -> Self {
+        self.faults = Some(rules);
         self
     }
 

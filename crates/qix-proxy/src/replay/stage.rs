@@ -7,7 +7,10 @@ use std::{
 
 use std::sync::Arc;
 
+use tokio::net::TcpStream;
+
 use super::{Miss, ReplayMatcher, ReplaySettings, Tapes, session::Heard, sessions::LiveSessions};
+use crate::faults::Reset;
 
 /// What a replay has done.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -59,6 +62,11 @@ impl Stage {
         let count = if matches!(miss.upstream, Some(Ok(()))) { &self.upstream } else { &self.missed };
         count.fetch_add(1, Ordering::Relaxed);
         (self.on_miss)(miss);
+    }
+
+    /// Returns what resets the connection of a client, if faults are made.
+    pub(super) fn reset(&self, stream: &TcpStream) -> Option<Reset> {
+        self.settings.faults.as_ref().and_then(|_| Reset::of(stream))
     }
 
     pub(super) fn summary(&self) -> ReplaySummary {

@@ -14,6 +14,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use crate::faults::{Reset, relay::half_frame};
+
 use super::{
     conversation::{Conversation, Saying},
     frames::{Heard, Incoming, Outbox},
@@ -29,10 +31,13 @@ const GOODBYE_TIMEOUT: Duration = Duration::from_secs(30);
 /// Converses until either side ends it.
 ///
 /// All that has come is answered before anything is written, and what is written then goes out together.
+///
+/// `reset` resets the stream's TCP connection, which is needed for faults alone.
 pub(super) async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     first: &[u8],
     conversation: Conversation,
+    reset: Option<Reset>,
 ) {
     let mut wire = Wire {
         stream,
@@ -40,9 +45,13 @@ pub(super) async fn converse(
         outbox: Outbox::default(),
         conversation,
         ending: None,
+        settled: None,
     };
     if let Err(error) = poll_fn(|cx| wire.poll(cx)).await {
         tracing::debug!(%error, "a client left");
+    }
+    if let (Some((Ending::Abort, _)), Some(reset)) = (&wire.ending, &reset) {
+        reset.arm();
     }
 }
 
@@ -52,6 +61,8 @@ struct Wire<S> {
     outbox: Outbox,
     conversation: Conversation,
     ending: Option<(Ending, Pin<Box<Sleep>>)>,
+    /// Runs while what was written leaves before a reset.
+    settled: Option<Pin<Box<Sleep>>>,
 }
 
 /// What is still to be done before the stream is dropped.
@@ -63,6 +74,8 @@ enum Ending {
     Answered,
     /// Write it, and wait for the client's goodbye.
     Closing,
+    /// Write it, let it leave, and reset the connection.
+    Abort,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
@@ -84,6 +97,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                     (Ending::Cut, Poll::Ready(())) => true,
                     (Ending::Answered, Poll::Ready(())) => {
                         Pin::new(&mut self.stream).poll_shutdown(cx).is_ready()
+                    }
+                    (Ending::Abort, Poll::Ready(())) => {
+                        let settled = self.settled.get_or_insert_with(|| Box::pin(sleep(Reset::SETTLE)));
+                        settled.as_mut().poll(cx).is_ready()
                     }
                     _ => false,
                 };
@@ -120,6 +137,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                 self.end(Ending::Closing);
             }
             Saying::Drop => self.end(Ending::Cut),
+            Saying::Abort(half) => {
+                if let Some(text) = half {
+                    self.outbox.raw(&half_frame(&text));
+                }
+                self.end(Ending::Abort);
+            }
         }
     }
 
@@ -146,7 +169,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Wire<S> {
                         match self.conversation.say_at_once() {
                             Some(Saying::Text(text)) => self.outbox.text(&text),
                             Some(Saying::Binary(bytes)) => self.outbox.binary(&bytes),
-                            Some(Saying::Close(..) | Saying::Drop) | None => break,
+                            Some(Saying::Close(..) | Saying::Drop | Saying::Abort(_)) | None => break,
                         }
                     }
                     self.outbox.close(code, "");
@@ -200,7 +223,7 @@ mod tests {
         let stage = std::sync::Arc::new(Stage::new(tapes(SCRIPT).0, &ReplaySettings::default(), |_| {}));
         let (ours, theirs) = duplex(room);
         let conversation = Conversation::open(stage.clone(), &super::super::sessions::Visitor::default());
-        let served = tokio::spawn(async move { converse(theirs, b"", conversation).await });
+        let served = tokio::spawn(async move { converse(theirs, b"", conversation, None).await });
         (ours, stage, served)
     }
 
@@ -259,7 +282,7 @@ mod tests {
         // All of it is there before the replay looks.
         client.feed(Message::text(r#"{"id":7,"method":"M"}"#)).await.unwrap();
         client.close(None).await.unwrap();
-        let served = tokio::spawn(async move { converse(theirs, b"", conversation).await });
+        let served = tokio::spawn(async move { converse(theirs, b"", conversation, None).await });
         assert_eq!(client.next().await.unwrap().unwrap(), Message::binary(vec![1, 2]));
         let answer = r#"{"jsonrpc":"2.0","id":7,"result":{}}"#;
         assert_eq!(client.next().await.unwrap().unwrap(), Message::text(answer));

@@ -7,6 +7,7 @@ mod demo;
 mod doctor;
 #[cfg(unix)]
 mod exchanges;
+mod faults;
 #[cfg(unix)]
 mod killed;
 #[cfg(unix)]

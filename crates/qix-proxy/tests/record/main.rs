@@ -17,6 +17,7 @@ mod listen;
 mod load;
 mod maps;
 mod observer;
+mod on_purpose;
 mod process;
 mod seams;
 mod secrets;

@@ -5,7 +5,7 @@ use std::{io, path::Path};
 use bytes::Bytes;
 use qix_protocol::{
     frame::{
-        Raw,
+        Envelope, Raw,
         client::Request,
         engine::{Frame, Kind, Response},
     },
@@ -16,7 +16,9 @@ use super::Loader;
 use crate::{
     record::ReadError,
     replay::{
-        LoadError, Tapes, line,
+        LoadError, Tapes,
+        index::AnswerPlace,
+        line::{self, Line},
         lines::Taken,
         listener::{Cause, Listener, Outstanding},
         patches,
@@ -38,6 +40,7 @@ impl Loader {
         match kind {
             Kind::Response(response) => match listener.answered(&response) {
                 Some(request) => self.answer(listener, request, &response, taken)?,
+                None if self.is_repeated(listener, &response) => self.push(listener, place, false),
                 // Its id would be taken for that of some live request.
                 None if response.id.is_some() => {
                     let seq = line::seq(&taken.line).unwrap_or_default();
@@ -111,6 +114,17 @@ impl Loader {
         listener.latest = Some(cause);
         self.sessions.note(self.tapes.tapes[listener.tape].session, cause);
         Ok(())
+    }
+
+    /// Returns whether an answer has the id of the last one on its connection, of which it is another copy then.
+    fn is_repeated(&self, listener: &Listener, response: &Response<'_>) -> bool {
+        let (Some(Cause(call, Moment::After)), Some(id)) = (listener.latest, response.id) else {
+            return false;
+        };
+        let AnswerPlace::At(place) = self.tapes.index.answer(call) else { return false };
+        let Ok(line) = self.tapes.texts.line(place) else { return false };
+        let before = Line::parse(&line).and_then(|line| Envelope::parse(line.json).ok()?.id);
+        before.is_some_and(|before| before.as_bytes() == id.as_bytes())
     }
 
     /// Notes which objects an answer opens.

@@ -107,6 +107,14 @@ impl Player {
             Pushed::Binary(bytes) => Outgoing::Binary(bytes.clone()),
             Pushed::Close(code, reason) => Outgoing::Close(*code, reason.clone()),
             Pushed::Drop => Outgoing::Drop,
+            Pushed::Again => {
+                let answer = out.iter().rev().find_map(|said| match &said.what {
+                    Outgoing::Answer(text) => Some(text.clone()),
+                    _ => None,
+                });
+                let Some(answer) = answer else { return };
+                Outgoing::Text(answer)
+            }
             Pushed::Lists(lists) => return self.say_lists(lists, after, out),
         };
         out.push(at(after, outgoing));
