@@ -108,6 +108,7 @@ fn exclude(fields: &Fields, upgrade: bool) -> Result<(), FaultError> {
 
 fn when(fields: &mut Fields) -> Result<When, FaultError> {
     let from_place = fields.place("from").map(str::to_owned);
+    let first_place = fields.place("first").map(str::to_owned);
     let which = Which {
         nth: fields.count("nth")?,
         every: fields.count("every")?,
@@ -126,7 +127,7 @@ fn when(fields: &mut Fields) -> Result<When, FaultError> {
         && first < every
     {
         let fault = format!("none of the first {first} calls is number {every}; change 'first' or 'every'");
-        return Err(FaultError::at(fields.place("method").unwrap_or("a rule"), fault));
+        return Err(FaultError::at(first_place.unwrap_or_default(), fault));
     }
     let scope = match fields.text("scope")? {
         None => Scope::Connection,

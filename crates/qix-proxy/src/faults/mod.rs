@@ -16,8 +16,8 @@
 //! # }
 //! ```
 //!
-//! [`file`] and [`text`] read rules, [`check`] turns what was written into what is meant, [`machine`] decides about the messages of
-//! one connection, and is pure; [`relay`] applies it between a client and a live engine.
+//! `file` and `text` read rules, `check` turns what was written into what is meant, `machine` decides about the messages of
+//! one connection, and is pure; `relay` applies it between a client and a live engine.
 
 mod action;
 mod check;
