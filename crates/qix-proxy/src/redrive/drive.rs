@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use qix_protocol::{Effect, Handle, Tree, frame::engine::Frame};
+use qix_protocol::{Effect, Handle, Tree, creates, frame::engine::Frame};
 use qix_transport::{CloseCode, Connect, ConnectError, Socket, SocketExt};
 use tokio::time::Instant;
 
@@ -65,11 +65,10 @@ where
     /// Takes one step.
     pub(super) async fn step(&mut self, step: Step) -> Result<(), Stop> {
         match step {
+            Step::Opened { conn, opening, .. } if opening.continued && self.lanes.0.contains_key(&conn) => {}
             Step::Opened { conn, at, opening } => {
-                if !(opening.continued && self.lanes.0.contains_key(&conn)) {
-                    self.pace(at).await;
-                    self.opened(conn, &opening).await?;
-                }
+                self.pace(at).await;
+                self.opened(conn, &opening).await?;
             }
             Step::Asked(asked) => {
                 self.pace(asked.at).await;
@@ -144,7 +143,10 @@ where
         match &decided {
             Ok(_) => self.report.counts.sent += 1,
             Err(NotSent::Refused(_)) => self.report.refuse(asked),
-            Err(NotSent::Skipped(why)) => self.report.skip(why),
+            Err(NotSent::Skipped(why)) => {
+                self.report.skip(why);
+                self.missed(asked);
+            }
             Err(NotSent::LeftOut) => self.report.counts.left_out += 1,
         }
         let Some(lane) = self.lanes.0.get_mut(&asked.conn) else { return };
@@ -159,6 +161,18 @@ where
             self.lanes
                 .until(deadline, |lanes| lanes.0.get(&conn).is_none_or(|lane| lane.is_settled(id)))
                 .await;
+        }
+    }
+
+    /// Notes that a call that changes the state of its session is not made: what comes after may differ for that.
+    fn missed(&mut self, asked: &Asked) {
+        let session = self.survey.sessions.get(&asked.conn).copied().unwrap_or_default();
+        if let Some(session) = self.sessions.get_mut(session)
+            && session.owned.effect(asked) != Effect::Reads
+            && asked.method != "OpenDoc"
+            && !creates(&asked.method)
+        {
+            session.unmade.missed(asked);
         }
     }
 

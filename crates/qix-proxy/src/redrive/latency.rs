@@ -55,7 +55,7 @@ impl Latencies {
                 live: quantiles(times.live.clone()),
             })
             .collect();
-        all.sort_by(|one, other| other.count.cmp(&one.count));
+        all.sort_by_key(|row| std::cmp::Reverse(row.count));
         all
     }
 }

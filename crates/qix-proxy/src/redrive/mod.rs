@@ -29,9 +29,6 @@ mod settings;
 mod survey;
 mod text;
 
-#[cfg(test)]
-mod tests;
-
 pub use differences::{Call, Difference, DifferenceKind, DifferentAnswer};
 pub use latency::{Latencies, MethodLatency};
 pub use report::{Counts, RedriveReport, Verdict};

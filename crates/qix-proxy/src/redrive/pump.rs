@@ -16,7 +16,10 @@ pub(super) struct Lanes(pub(super) BTreeMap<u64, Lane>);
 
 impl Lanes {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let moved = self.0.values_mut().fold(false, |moved, lane| lane.poll(cx) || moved);
+        let mut moved = false;
+        for lane in self.0.values_mut() {
+            moved |= lane.poll(cx);
+        }
         if moved { Poll::Ready(()) } else { Poll::Pending }
     }
 

@@ -140,6 +140,13 @@ impl Unmade {
         why
     }
 
+    /// Takes in a call that cannot be sent, and would have changed the state of the session.
+    pub(super) fn missed(&mut self, asked: &Asked) {
+        let object =
+            asked.lineage.as_ref().map(ToString::to_string).unwrap_or_else(|| "an unknown object".to_owned());
+        self.anything = Some(format!("{} on {}", asked.method, shortened(&object)));
+    }
+
     /// Returns why an object is not what it was in the recording.
     pub(super) fn of(&self, object: &Lineage) -> Option<&Why> {
         if self.objects.is_empty() {

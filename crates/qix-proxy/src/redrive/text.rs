@@ -123,7 +123,7 @@ fn lines(all: &[String]) -> Vec<String> {
 
 fn counted(all: &BTreeMap<String, u64>) -> Vec<String> {
     let mut all: Vec<_> = all.iter().collect();
-    all.sort_by(|one, other| other.1.cmp(one.1));
+    all.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
     all.into_iter().map(|(what, count)| format!("  {count:>5} × {what}")).collect()
 }
 

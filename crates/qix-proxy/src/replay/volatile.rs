@@ -54,8 +54,8 @@ impl Ignore {
     /// step out.
     pub(crate) fn covers<S: AsRef<str>>(&self, method: &str, place: &[S]) -> bool {
         let fits = |place: &[S]| {
-            let step = |(step, name): (&Box<str>, &S)| &**step == "*" || **step == *name.as_ref();
-            self.steps.len() == place.len() && self.steps.iter().zip(place).all(step)
+            let mut steps = self.steps.iter().map(|step| &**step).zip(place);
+            self.steps.len() == place.len() && steps.all(|(step, name)| step == "*" || step == name.as_ref())
         };
         self.method.as_deref().is_none_or(|only| only == method)
             && (fits(place) || place.split_first().is_some_and(|(_, rest)| fits(rest)))

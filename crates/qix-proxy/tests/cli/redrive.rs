@@ -62,6 +62,6 @@ async fn no_engine_is_3_no_recording_4_and_wrong_usage_2() {
         let (code, _, err) = redrive(&fixture(), &url, &wrong).await;
         assert_eq!(code, Some(2), "{wrong:?}: {err}");
     }
-    let (code, _, err) = redrive(&fixture(), "http://x", &[]).await;
+    let (code, _, err) = redrive(&fixture(), "ftp://x", &[]).await;
     assert_eq!(code, Some(2), "{err}");
 }
