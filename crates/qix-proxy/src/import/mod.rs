@@ -1,8 +1,10 @@
 //! Makes recordings of what other tools have written.
 
 mod error;
+mod har;
 mod report;
 mod sniff;
+mod unpack;
 
 use std::{
     fs::File,
@@ -28,11 +30,19 @@ pub struct ImportSettings {
     ///
     /// Default: `None`.
     pub kind: Option<Foreign>,
+    /// Leaves plain HTTP out, so that only what was said to engines is taken over.
+    ///
+    /// Default: `false`, so that a page can be replayed with all that it loads.
+    pub leave_out_http: bool,
+    /// Takes WebSockets over on which no message is one of an engine or its client.
+    ///
+    /// Default: `false`.
+    pub all_sockets: bool,
 }
 
 /// Makes a recording of a file of another tool. `-` is standard input.
 ///
-/// What does not fit is left out, and reported.
+/// It may be compressed by gzip, zlib or zstd. What does not fit is left out, and reported.
 ///
 /// # Errors
 ///
@@ -48,7 +58,8 @@ pub fn import(
         Some("-") => Box::new(io::stdin()),
         _ => Box::new(File::open(from).map_err(failed)?),
     };
-    let mut reader = BufReader::with_capacity(1 << 20, reader);
+    let reader = BufReader::with_capacity(1 << 20, reader);
+    let mut reader = unpack::unpack(reader).map_err(failed)?;
     let start = sniff::start(&mut reader).map_err(failed)?;
     let kind = match settings.kind {
         Some(kind) => kind,
@@ -57,12 +68,12 @@ pub fn import(
     let mut reader = BufReader::with_capacity(1 << 20, Cursor::new(start).chain(reader));
     let source = Source { from, to, settings, reader: &mut reader };
     match kind {
-        Foreign::Har | Foreign::EnigmaGo | Foreign::Traffic => Err(source.unsupported(kind)),
+        Foreign::Har => har::import(source),
+        Foreign::EnigmaGo | Foreign::Traffic => Err(source.unsupported(kind)),
     }
 }
 
 /// What an importer works with.
-#[expect(dead_code, reason = "importers come next")]
 struct Source<'a> {
     from: &'a Path,
     to: &'a Path,
