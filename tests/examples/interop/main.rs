@@ -3,6 +3,7 @@
 mod browser;
 mod clients;
 mod documented;
+mod har;
 mod matrix;
 mod misses;
 mod proxy;
@@ -34,7 +35,7 @@ struct Args {
     /// Use what was installed before
     #[arg(long)]
     offline: bool,
-    /// Run the clients with this in their name, such as `python` or `browser`, or `matrix`, `sessions` or `misses`
+    /// Run the clients with this in their name, such as `python` or `browser`, or `har`, `matrix`, `sessions` or `misses`
     #[arg(long, value_name = "PART", default_value = "")]
     only: String,
     /// Keep the recordings in this folder
@@ -55,21 +56,27 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> Outcome {
     let clients = clients::named(&args.only);
-    let visits = browser::named(&args.only);
+    // A chart has `har` in its name, too.
+    let visits = if args.only == "har" { Vec::new() } else { browser::named(&args.only) };
     let documented = documented::named(&args.only);
     let (matrix, misses) = (matrix::is_named(&args.only), misses::is_named(&args.only));
     let sessions = sessions::is_named(&args.only);
-    let none = clients.is_empty() && visits.is_empty() && documented.is_empty();
+    let hars = har::named(&args.only);
+    let none = clients.is_empty() && hars.is_empty() && visits.is_empty() && documented.is_empty();
     if none && !matrix && !misses && !sessions {
         return Err(format!("no client has '{}' in its name", args.only).into());
     }
     if !args.offline {
-        let with_node = matrix || sessions || !visits.is_empty() || !documented.is_empty();
+        let with_node =
+            matrix || sessions || !hars.is_empty() || !visits.is_empty() || !documented.is_empty();
         if with_node || clients.iter().any(|client| !client.is_python()) {
             install_node()?;
         }
         if matrix || clients.iter().any(|client| client.is_python()) {
             clients::install_python()?;
+        }
+        if !hars.is_empty() {
+            har::install()?;
         }
     }
     // As `cargo xtask` has built it, so that there is nothing left to do then.
@@ -92,6 +99,9 @@ async fn run(args: Args) -> Outcome {
     }
     if !visits.is_empty() {
         browser::run(&visits, recordings, results.path()).await?;
+    }
+    if !hars.is_empty() {
+        har::run(&hars, recordings, results.path()).await?;
     }
     documented::run(&documented, recordings, args.offline).await?;
     Ok(())

@@ -1,6 +1,8 @@
 //! Writes recordings as other tools read them.
 
 mod error;
+mod file;
+mod har;
 
 use std::path::{Path, PathBuf};
 
@@ -59,7 +61,8 @@ pub struct ExportReport {
 pub fn export(from: &[PathBuf], to: &Path, settings: &ExportSettings) -> Result<ExportReport, ExportError> {
     let parts = RecordingParts::open(from)?;
     match settings.kind {
-        ExportAs::Har | ExportAs::EnigmaGo | ExportAs::Calls | ExportAs::Parquet => {
+        ExportAs::Har => har::export(parts, to, settings),
+        ExportAs::EnigmaGo | ExportAs::Calls | ExportAs::Parquet => {
             drop(parts);
             Err(ExportError::Nothing { path: to.to_owned() })
         }

@@ -33,8 +33,11 @@ impl fmt::Display for Foreign {
 /// Reads the beginning of a file.
 pub(super) fn start(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    reader.take(LOOKED_AT).read_to_end(&mut start)?;
-    Ok(start)
+    match reader.take(LOOKED_AT).read_to_end(&mut start) {
+        // A compressed file that was cut: what there is of it may be of use.
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof || start.is_empty() => Err(error),
+        _ => Ok(start),
+    }
 }
 
 /// Says what begins so, or what is wrong with it.

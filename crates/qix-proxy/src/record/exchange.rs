@@ -45,6 +45,8 @@ pub(crate) struct Kept {
 /// What whoever has kept a body says of it.
 #[derive(Debug)]
 struct Known {
+    /// Whether there is a body at all, empty or not.
+    kept: bool,
     cut: bool,
     /// The compression that was undone.
     decoded: Option<String>,
@@ -56,11 +58,13 @@ impl Kept {
         Self { limit, ..Self::default() }
     }
 
-    /// Takes over what another has kept: `bytes`, only the beginning if it was `cut`, of a body of which `total` bytes crossed,
-    /// in the compression that was `decoded` if there was one.
-    pub(crate) fn known(bytes: Vec<u8>, total: u64, cut: bool, decoded: Option<String>) -> Self {
+    /// Takes over what another has kept, if anything: `bytes`, only the beginning if it was `cut`, of a body of which `total` bytes
+    /// crossed, in the compression that was `decoded` if there was one.
+    pub(crate) fn known(bytes: Option<Vec<u8>>, total: u64, cut: bool, decoded: Option<String>) -> Self {
+        let known = Some(Known { kept: bytes.is_some(), cut, decoded });
+        let bytes = bytes.unwrap_or_default();
         let total = total.max(u64::from(!bytes.is_empty()));
-        Self { limit: bytes.len(), bytes, total, known: Some(Known { cut, decoded }) }
+        Self { limit: bytes.len(), bytes, total, known }
     }
 
     /// Makes room for what is known to come.
@@ -174,7 +178,7 @@ impl CleanExchange {
 fn body(redactor: &mut Redactor<'_>, part: &str, headers: &HeaderMap, kept: Kept) -> CleanBody {
     let mut clean = CleanBody { bytes: kept.total, cut: kept.is_cut(), ..CleanBody::default() };
     let Kept { bytes, limit, known, .. } = kept;
-    if bytes.is_empty() {
+    if bytes.is_empty() && !known.as_ref().is_some_and(|known| known.kept) {
         // Nothing was kept, which `bytes` says.
         clean.cut = false;
         return clean;

@@ -95,6 +95,7 @@ impl Body {
         if text.as_deref().unwrap_or_default().is_empty() {
             text = params.and_then(form).or(text);
         }
+        let is_text = size == Some(0) || body.cut;
         let size = size.unwrap_or_default();
         let bytes = text.map(|text| match encoding.eq_ignore_ascii_case("base64") {
             true => STANDARD.decode(text.trim()).unwrap_or_else(|_| {
@@ -111,7 +112,7 @@ impl Body {
         });
         body.total = crossed.filter(|crossed| *crossed > 0).unwrap_or(size);
         // An empty text stands for a body that is not there, too.
-        body.bytes = bytes.filter(|bytes| !bytes.is_empty() || size == 0 && body.total == 0);
+        body.bytes = bytes.filter(|bytes| !bytes.is_empty() || is_text || size == 0 && body.total == 0);
         if let Some(bytes) = &body.bytes {
             let encodings: Vec<_> = headers.get_all(CONTENT_ENCODING).iter().collect();
             if let [one] = encodings[..] {
@@ -218,7 +219,8 @@ impl Target {
 /// Reads how long an exchange took and how long its answer was waited for, both in microseconds.
 pub(super) fn durations(total: Option<Raw<'_>>, timings: Option<Raw<'_>>) -> (Option<u64>, Option<u64>) {
     let total = time::of_span(total);
-    let receive = time::of_span(timings.and_then(|timings| timings.member("receive")));
+    let timing = |name| time::of_span(timings.and_then(|timings| timings.member(name)));
+    let receive = timing("wait").and_then(|_| timing("receive"));
     (total, total.zip(receive).map(|(total, receive)| total.saturating_sub(receive)))
 }
 

@@ -56,6 +56,8 @@ pub(super) struct Tally {
     pub(super) page: Option<u64>,
     /// When the first socket to an engine was opened, and the engine's URL.
     pub(super) upstream: Option<(u64, String)>,
+    /// The same of other sockets.
+    pub(super) other: Option<(u64, String)>,
     /// WebSockets that are kept.
     pub(super) sockets: u64,
     /// WebSockets without messages.
@@ -253,7 +255,10 @@ impl<'a> Gather<'a> {
         let url = self.shown(target);
         let count = messages.count;
         // A tool that has seen messages need not have seen the answer. Over HTTP/2 it is 200.
-        if count == 0 && (response.status.is_some_and(|status| status >= 300) || response.error.is_some()) {
+        let by_http2 = request.method == "CONNECT" && response.status == Some(200);
+        let refused =
+            response.status.is_some_and(|status| status != 101 && !by_http2) || response.error.is_some();
+        if count == 0 && refused {
             let error = response.error.take();
             response.error = error.filter(|_| response.status.is_none());
             let bytes = Heads::new(&target.path, request, response).write(request, response);
@@ -280,8 +285,12 @@ impl<'a> Gather<'a> {
         self.tally.made_up += messages.untimed();
         self.tally.sockets += 1;
         let opened = messages.first().map_or(started, |first| first.min(started));
-        if messages.is_of_engine && self.tally.upstream.as_ref().is_none_or(|(first, _)| opened < *first) {
-            self.tally.upstream = Some((opened, target.engine()));
+        let upstream = match messages.is_of_engine {
+            true => &mut self.tally.upstream,
+            false => &mut self.tally.other,
+        };
+        if upstream.as_ref().is_none_or(|(first, _)| opened < *first) {
+            *upstream = Some((opened, target.engine()));
         }
         self.begins(opened);
         response.status = Some(101);
@@ -333,9 +342,9 @@ impl<'a> Gather<'a> {
             request.headers.remove(IF_MODIFIED_SINCE);
             self.tally.revalidated += 1;
         }
-        if response.status.is_none() {
-            response.error.get_or_insert_with(|| "the HAR has no answer".to_owned());
-        }
+        // Chromium calls it an error if nobody reads a body that there is none of.
+        let is_bodiless = matches!(response.status, Some(204 | 205 | 304)) || request.method == "HEAD";
+        response.error = response.error.filter(|_| !is_bodiless);
         for (whose, body) in [("request", &request.body), ("answer", &response.body)] {
             let total = body.total;
             let why = match body {

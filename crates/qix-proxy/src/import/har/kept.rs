@@ -112,7 +112,7 @@ impl BodyHead {
             kept.push(bytes);
             return kept;
         }
-        Kept::known(bytes.to_vec(), self.total, self.cut, self.decoded)
+        Kept::known(self.kept.map(|_| bytes.to_vec()), self.total, self.cut, self.decoded)
     }
 }
 

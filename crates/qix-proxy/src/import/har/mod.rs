@@ -81,7 +81,12 @@ fn write(
     let started = page.unwrap_or(earliest);
     let header = Header {
         started: Timestamp::from_microsecond(started as i64).map(|at| format!("{at:.6}")).unwrap_or_default(),
-        upstream: tally.upstream.as_ref().map(|(_, url)| url.clone()).unwrap_or_default(),
+        upstream: tally
+            .upstream
+            .as_ref()
+            .or(tally.other.as_ref())
+            .map(|(_, url)| url.clone())
+            .unwrap_or_default(),
         ..Header::default()
     };
     let writer = RecordingWriter::create(source.to, &header, &source.settings.redaction)?;
@@ -148,3 +153,6 @@ impl Tally {
         notes
     }
 }
+
+#[cfg(test)]
+mod tests;
