@@ -120,7 +120,7 @@ impl Body {
                 let still = bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
                 body.decoded = Some(one).filter(|one| !one.is_empty() && one != "identity" && !still);
             }
-            if body.decoded.is_none() && !body.cut || body.total == 0 {
+            if body.total == 0 {
                 body.total = bytes.len() as u64;
             }
         }
