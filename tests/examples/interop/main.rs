@@ -4,6 +4,7 @@ mod browser;
 mod clients;
 mod documented;
 mod faults;
+mod har;
 mod matrix;
 mod misses;
 mod proxy;
@@ -61,15 +62,17 @@ async fn main() -> ExitCode {
 
 async fn run(args: Args) -> Outcome {
     let clients = clients::named(&args.only);
-    let visits = browser::named(&args.only);
+    // A chart has `har` in its name, too.
+    let visits = if args.only == "har" { Vec::new() } else { browser::named(&args.only) };
     let documented = documented::named(&args.only);
+    let hars = har::named(&args.only);
     let parts: Vec<_> = PARTS.into_iter().filter(|part| part.contains(&*args.only)).collect();
-    if clients.is_empty() && visits.is_empty() && documented.is_empty() && parts.is_empty() {
+    let pages = !visits.is_empty() || !hars.is_empty();
+    if clients.is_empty() && !pages && documented.is_empty() && parts.is_empty() {
         return Err(format!("nothing has '{}' in its name", args.only).into());
     }
     if !args.offline {
-        let with_node =
-            parts.iter().any(|part| *part != "misses") || !visits.is_empty() || !documented.is_empty();
+        let with_node = parts.iter().any(|part| *part != "misses") || pages || !documented.is_empty();
         if with_node || clients.iter().any(|client| !client.is_python()) {
             install_node()?;
         }
@@ -77,6 +80,9 @@ async fn run(args: Args) -> Outcome {
             || clients.iter().any(|client| client.is_python())
         {
             clients::install_python()?;
+        }
+        if !hars.is_empty() {
+            har::install()?;
         }
     }
     // As `cargo xtask` has built it, so that there is nothing left to do then.
@@ -100,6 +106,9 @@ async fn run(args: Args) -> Outcome {
     }
     if !visits.is_empty() {
         browser::run(&visits, recordings, results.path()).await?;
+    }
+    if !hars.is_empty() {
+        har::run(&hars, recordings, results.path()).await?;
     }
     documented::run(&documented, recordings, args.offline).await?;
     Ok(())

@@ -30,6 +30,14 @@ pub(crate) struct ImportArgs {
     #[arg(long = "as", value_name = "KIND")]
     kind: Option<Kind>,
 
+    /// Of a HAR, leave plain HTTP out
+    #[arg(long)]
+    no_http: bool,
+
+    /// Of a HAR, take WebSockets over that are none to an engine
+    #[arg(long)]
+    all_sockets: bool,
+
     /// Name all that was left out, not only the first few
     #[arg(long)]
     all: bool,
@@ -53,6 +61,8 @@ impl ImportArgs {
     pub(crate) fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
         let mut settings =
             ImportSettings { redaction: self.redaction.redaction()?, ..ImportSettings::default() };
+        settings.leave_out_http = self.no_http;
+        settings.all_sockets = self.all_sockets;
         settings.kind = self.kind.map(|kind| match kind {
             Kind::Har => Foreign::Har,
             Kind::EnigmaGo => Foreign::EnigmaGo,

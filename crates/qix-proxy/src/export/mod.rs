@@ -3,6 +3,7 @@
 mod calls;
 mod enigma_go;
 mod error;
+mod har;
 mod left_out;
 mod new_file;
 mod parquet;
@@ -70,13 +71,10 @@ pub struct ExportReport {
 pub fn export(from: &[PathBuf], to: &Path, settings: &ExportSettings) -> Result<ExportReport, ExportError> {
     let parts = RecordingParts::open(from)?;
     match settings.kind {
+        ExportAs::Har => har::export(parts, NewFile::create(to)?, settings),
         ExportAs::EnigmaGo => enigma_go::export(parts, NewFile::create(to)?, settings),
         ExportAs::Calls => calls::export::<calls::JsonLines>(parts, NewFile::create(to)?, settings),
         ExportAs::Parquet => calls::export::<parquet::ParquetFile>(parts, NewFile::create(to)?, settings),
-        ExportAs::Har => {
-            drop(parts);
-            Err(ExportError::Nothing { path: to.to_owned() })
-        }
     }
 }
 

@@ -30,6 +30,10 @@ impl NewFile {
         Ok(Self { path: path.to_owned(), file, kept: false })
     }
 
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Says which file could not be written.
     pub(super) fn failed(&self) -> impl Fn(io::Error) -> ExportError + use<> {
         let path = self.path.clone();

@@ -43,6 +43,22 @@ pub enum ImportError {
         /// What is wrong.
         what: String,
     },
+    /// The file is what it should be, and has nothing that is of use; `why` says how to get one that has.
+    #[error("{} {why}", path.display())]
+    Useless {
+        /// The file.
+        path: PathBuf,
+        /// What it lacks.
+        why: String,
+    },
+    /// What is read cannot be kept until it can be written.
+    #[error("cannot use a temporary file in {}; check that the folder has room, or name another in TMPDIR", path.display())]
+    Spool {
+        /// The folder for temporary files.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
     /// The recording cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),

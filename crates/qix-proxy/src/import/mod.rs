@@ -2,9 +2,11 @@
 
 mod enigma_go;
 mod error;
+mod har;
 mod report;
 mod sniff;
 mod traffic;
+mod unpack;
 mod untimed;
 
 use std::{
@@ -32,11 +34,19 @@ pub struct ImportSettings {
     ///
     /// Default: `None`.
     pub kind: Option<Foreign>,
+    /// Leaves plain HTTP out, so that only what was said to engines is taken over.
+    ///
+    /// Default: `false`, so that a page can be replayed with all that it loads.
+    pub leave_out_http: bool,
+    /// Takes WebSockets over on which no message is one of an engine or its client.
+    ///
+    /// Default: `false`.
+    pub all_sockets: bool,
 }
 
 /// Makes a recording of a file of another tool. `-` is standard input.
 ///
-/// What does not fit is left out, and reported.
+/// It may be compressed by gzip, zlib or zstd. What does not fit is left out, and reported.
 ///
 /// # Errors
 ///
@@ -52,6 +62,8 @@ pub fn import(
         Some("-") => Box::new(io::stdin()),
         _ => Box::new(File::open(from).map_err(failed)?),
     };
+    let reader = BufReader::with_capacity(1 << 20, reader);
+    let reader = unpack::unpack(reader).map_err(failed)?;
     // PowerShell writes what a program prints as UTF-16.
     let reader = DecodeReaderBytesBuilder::new().strip_bom(true).build(reader);
     let mut reader = BufReader::with_capacity(1 << 20, reader);
@@ -63,7 +75,7 @@ pub fn import(
     let mut reader = BufReader::with_capacity(1 << 20, Cursor::new(start).chain(reader));
     let source = Source { from, to, settings, reader: &mut reader };
     match kind {
-        Foreign::Har => Err(source.empty(kind)),
+        Foreign::Har => har::import(source),
         Foreign::EnigmaGo => enigma_go::import(source),
         Foreign::Traffic => traffic::import(source),
     }

@@ -46,8 +46,11 @@ impl fmt::Display for Foreign {
 /// Reads the beginning of a file.
 pub(super) fn start(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
-    reader.take(LOOKED_AT).read_to_end(&mut start)?;
-    Ok(start)
+    match reader.take(LOOKED_AT).read_to_end(&mut start) {
+        // A compressed file that was cut: what there is of it may be of use.
+        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof || start.is_empty() => Err(error),
+        _ => Ok(start),
+    }
 }
 
 /// Says what begins so, or what is wrong with it.
@@ -58,6 +61,9 @@ pub(super) fn sniff(start: &[u8]) -> Result<Foreign, String> {
         [b'{', ..] if text.starts_with(br#"{"qixrec""#) => Err("is a recording already".to_owned()),
         [b'{', ..] => Ok(Foreign::Har),
         [b'[', ..] => Ok(Foreign::EnigmaGo),
+        [b'P', b'K', 3, 4, ..] => {
+            Err("is a ZIP archive: unpack it, and import the .har that is in it".to_owned())
+        }
         _ if has_arrows(text) => Ok(Foreign::Traffic),
         _ => Err("is of no kind that is known here".to_owned()),
     }
@@ -81,7 +87,12 @@ mod tests {
         ] {
             assert_eq!(sniff(text.as_bytes()), Ok(kind), "{text}");
         }
-        for (text, what) in [("", "empty"), ("{\"qixrec\":[1,1]", "already"), ("hello", "no kind")] {
+        for (text, what) in [
+            ("", "empty"),
+            ("{\"qixrec\":[1,1]", "already"),
+            ("hello", "no kind"),
+            ("PK\x03\x04", "unpack it"),
+        ] {
             assert!(sniff(text.as_bytes()).unwrap_err().contains(what), "{text}");
         }
     }

@@ -1,6 +1,6 @@
 //! One plain HTTP exchange on its way into the recording.
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use http::{
     HeaderMap, HeaderName, Method, StatusCode,
@@ -39,12 +39,32 @@ pub(crate) struct Kept {
     bytes: Vec<u8>,
     total: u64,
     limit: usize,
+    known: Option<Known>,
+}
+
+/// What whoever has kept a body says of it.
+#[derive(Debug)]
+struct Known {
+    /// Whether there is a body at all, empty or not.
+    kept: bool,
+    cut: bool,
+    /// The compression that was undone.
+    decoded: Option<String>,
 }
 
 impl Kept {
     /// Keeps at most `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { bytes: Vec::new(), total: 0, limit }
+        Self { limit, ..Self::default() }
+    }
+
+    /// Takes over what another has kept, if anything: `bytes`, only the beginning if it was `cut`, of a body of which `total` bytes
+    /// crossed, in the compression that was `decoded` if there was one.
+    pub(crate) fn known(bytes: Option<Vec<u8>>, total: u64, cut: bool, decoded: Option<String>) -> Self {
+        let known = Some(Known { kept: bytes.is_some(), cut, decoded });
+        let bytes = bytes.unwrap_or_default();
+        let total = total.max(u64::from(!bytes.is_empty()));
+        Self { limit: bytes.len(), bytes, total, known }
     }
 
     /// Makes room for what is known to come.
@@ -75,7 +95,7 @@ impl Kept {
     }
 
     fn is_cut(&self) -> bool {
-        self.total > self.bytes.len() as u64
+        self.known.as_ref().map_or(self.total > self.bytes.len() as u64, |known| known.cut)
     }
 }
 
@@ -101,7 +121,7 @@ pub(super) struct CleanBody {
     /// All that crossed.
     pub(super) bytes: u64,
     pub(super) cut: bool,
-    pub(super) decoded: Option<&'static str>,
+    pub(super) decoded: Option<Cow<'static, str>>,
     /// What was kept of it, decoded.
     pub(super) content: Option<Vec<u8>>,
 }
@@ -157,18 +177,22 @@ impl CleanExchange {
 
 fn body(redactor: &mut Redactor<'_>, part: &str, headers: &HeaderMap, kept: Kept) -> CleanBody {
     let mut clean = CleanBody { bytes: kept.total, cut: kept.is_cut(), ..CleanBody::default() };
-    let Kept { bytes, limit, .. } = kept;
-    if bytes.is_empty() {
+    let Kept { bytes, limit, known, .. } = kept;
+    if bytes.is_empty() && !known.as_ref().is_some_and(|known| known.kept) {
         // Nothing was kept, which `bytes` says.
         clean.cut = false;
         return clean;
     }
     let encodings: Vec<_> = headers.get_all(CONTENT_ENCODING).iter().collect();
     let mut content = match encodings[..] {
+        _ if known.is_some() => {
+            clean.decoded = known.and_then(|known| known.decoded).map(Cow::Owned);
+            bytes
+        }
         [] => bytes,
         [one] => match decode(one.as_bytes(), bytes, clean.cut, limit) {
             Some(Decoded { bytes, by, cut }) => {
-                (clean.decoded, clean.cut) = (by, cut);
+                (clean.decoded, clean.cut) = (by.map(Cow::Borrowed), cut);
                 bytes
             }
             // There may be secrets in it that nobody can find.

@@ -58,7 +58,7 @@ impl<W: Medium> Writer<W> {
             member(line, "cut");
             line.extend_from_slice(b"true");
         }
-        if let Some(decoded) = body.decoded {
+        if let Some(decoded) = &body.decoded {
             member(line, "decoded");
             string(line, decoded);
         }

@@ -135,7 +135,6 @@ impl RecordingWriter {
     }
 
     /// Adds an exchange of plain HTTP that ended.
-    #[expect(dead_code, reason = "importers come next")]
     pub(crate) fn exchange(&mut self, at: Duration, exchanged: Exchanged) {
         let clean = exchanged.clean(&self.redaction, &[]);
         let t = self.micros(at);
