@@ -7,8 +7,13 @@ use qix_transport::{CloseCode, Connect, ConnectError, Socket, SocketExt};
 use tokio::time::Instant;
 
 use super::{
-    Call, Concurrency, DifferentAnswer, RedriveReport, RedriveSettings, lane::Lane, params, path,
-    pump::Lanes, refusal::NotSent, session::Session, survey::Survey,
+    Call, Concurrency, DifferentAnswer, RedriveReport, RedriveSettings,
+    lane::Lane,
+    params, path,
+    pump::Lanes,
+    refusal::{NotSent, Why},
+    session::Session,
+    survey::Survey,
 };
 use crate::{
     calls::{Asked, Step},
@@ -185,12 +190,10 @@ where
         if let Some(why) = &lane.ended {
             return Err(NotSent::Skipped(why.clone()));
         }
-        let to = lane.handles.live(asked.handle).map_err(|why| {
-            why.map_or_else(
-                || skipped("the recording does not say how its object was opened"),
-                NotSent::Skipped,
-            )
-        })?;
+        let to = lane
+            .handles
+            .live(asked.handle)
+            .map_err(|why| NotSent::Skipped(why.unwrap_or_else(Why::unrecorded)))?;
         let Some(session) = self.sessions.get_mut(lane.session) else {
             return Err(skipped("its session is not known"));
         };

@@ -19,7 +19,7 @@ const MOST: usize = 1 << 16;
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Why {
     pub(super) text: Arc<str>,
-    /// Whether it was asked for, as that writes be refused.
+    /// Whether it was asked for, as that writes be refused, or is a matter of the recording, and so says nothing of the engine.
     pub(super) chosen: bool,
 }
 
@@ -28,6 +28,13 @@ impl Why {
     fn refused(method: &str) -> Self {
         let text = format!("{method} was not sent, as it writes (--allow-writes)");
         Self { text: text.into(), chosen: true }
+    }
+}
+
+impl Why {
+    /// It needs an object that the recording does not have, or no longer.
+    pub(super) fn unrecorded() -> Self {
+        Self { text: "the recording does not say how its object was opened".into(), chosen: true }
     }
 }
 

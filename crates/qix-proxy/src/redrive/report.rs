@@ -72,7 +72,7 @@ pub struct Counts {
     pub refused: u64,
     /// Calls that need something that is not there.
     pub skipped: u64,
-    /// Those of them that need a write that was not sent, or what was left out.
+    /// Those of them that need a write that was not sent, what was left out, or an object that the recording does not have.
     pub skipped_by_choice: u64,
     /// Calls that nobody has asked for.
     pub left_out: u64,
