@@ -12,7 +12,7 @@ pub(super) fn unpack<'r>(mut reader: impl BufRead + 'r) -> io::Result<Box<dyn Bu
         [0x1f, 0x8b, ..] => Box::new(MultiGzDecoder::new(reader)),
         [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::stream::read::Decoder::with_buffer(reader)?),
         // The second byte makes the two a multiple of 31, which no text that is known here does.
-        [0x78, check, ..] if u16::from_be_bytes([0x78, check]) % 31 == 0 => {
+        [0x78, check, ..] if u16::from_be_bytes([0x78, check]).is_multiple_of(31) => {
             Box::new(ZlibDecoder::new(reader))
         }
         _ => Box::new(reader),
