@@ -206,7 +206,8 @@ async fn a_gigabyte_comes_through_in_little_memory() {
     let body = &recording.kind("http")[0]["response_body"];
     assert_eq!((body["bytes"].as_u64(), &body["cut"]), (Some(SIZE), &true.into()));
     assert_eq!(body["text"].as_str().unwrap().len(), 1000);
-    assert!(peak.saturating_sub(before) < 100 << 20, "{} MiB more", peak.saturating_sub(before) >> 20);
+    // Other tests of this process take some, too.
+    assert!(peak.saturating_sub(before) < 256 << 20, "{} MiB more", peak.saturating_sub(before) >> 20);
 }
 
 /// Bytes of memory that this process has, where the system tells.
