@@ -468,18 +468,3 @@ async fn stopped_run_reports_what_was_compared_so_far_and_no_engine_is_said_at_o
     let report = bounded(redrive.run(connect, pending(), |_| {})).await;
     assert_eq!(report.verdict(), Verdict::Unreachable);
 }
-
-/// Run by hand: `cargo test -p qix-tests --test e2e writes_the_recording -- --ignored`.
-#[tokio::test]
-#[ignore = "writes the recording that the tests of the command line make again"]
-async fn writes_the_recording_of_the_command_line_tests() {
-    let recording = record(&engine().await, "Sales.qvf", async |doc| {
-        layout(&bounded(doc.get_object("LB01")).await.unwrap()).await;
-        layout(&bounded(doc.get_object("CH01")).await.unwrap()).await;
-        bounded(doc.create_session_object(&json!({"qInfo": {"qType": "x"}}))).await.unwrap();
-        call(doc, "DoSave", json!([])).await;
-    })
-    .await;
-    let fixture = [env!("CARGO_MANIFEST_DIR"), "../crates/qix-proxy/tests/cli/redrive.qixrec"];
-    std::fs::copy(&recording.path, fixture.iter().collect::<std::path::PathBuf>()).unwrap();
-}

@@ -220,8 +220,8 @@ const ENGINE: &[&str] = &[
 /// It is said of an object of an app: what is done to a session object, or in a session app, ends with the session all the same.
 pub fn effect_of(class: &str, method: &str) -> Effect {
     if crate::schema::method(class, method).is_none() {
-        // A newer engine has it, or it is of another class: names that only read are kept for what only reads.
-        return if reads(method) { Effect::Reads } else { Effect::Unknown };
+        // A newer engine has it, or it is of another class. `CheckOut` and `SearchAndReplace` would not only read.
+        return if gets(method) { Effect::Reads } else { Effect::Unknown };
     }
     let listed = |list: &[&str]| list.binary_search(&method).is_ok();
     if listed(ENGINE) {
@@ -246,6 +246,13 @@ pub fn effect_of_call(class: &str, method: &str, params: Option<Raw<'_>>) -> Eff
     let canonical = crate::canonical_params(class, method, params);
     let soft = Tree::parse(canonical.as_bytes()).ok().and_then(|params| params.element(1)?.as_bool());
     if soft == Some(true) { Effect::Session } else { effect }
+}
+
+/// Whether a method that no schema has only reads, by its name.
+fn gets(method: &str) -> bool {
+    let what = method.strip_prefix("Get").unwrap_or_default();
+    let does_more = ["Or", "And"].iter().any(|word| what.contains(word));
+    what.starts_with(|first: char| first.is_ascii_uppercase()) && !does_more
 }
 
 fn reads(method: &str) -> bool {
@@ -294,6 +301,14 @@ mod tests {
             ("Doc", "GetOrCreateSomethingNew", Effect::Unknown),
             ("Doc", "MakeSomethingNew", Effect::Unknown),
             ("Field", "DoSave", Effect::Unknown),
+            // Names of methods that no schema has, which begin like those that read.
+            ("Doc", "CheckOutApp", Effect::Unknown),
+            ("Doc", "SearchAndReplace", Effect::Unknown),
+            ("Doc", "IssueToken", Effect::Unknown),
+            ("Doc", "GetAndLock", Effect::Unknown),
+            ("Doc", "GetorCreateObject", Effect::Unknown),
+            ("", "getSomethingNew", Effect::Unknown),
+            ("GenericObject", "ExpandAll", Effect::Unknown),
         ] {
             assert_eq!(effect_of(class, method), effect, "{class}.{method}");
             assert_eq!(effect.is_lasting(), effect as u8 > 1);

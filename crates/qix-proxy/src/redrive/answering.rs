@@ -48,7 +48,7 @@ where
         lane.recorded.lists(&answered.changes);
         let called = lane.calls.remove(&asked.seq);
         if let Some(session) = self.sessions.get_mut(lane.session) {
-            session.owned.note(&answered);
+            session.owned.note(&answered, self.settings);
         }
         let done = match called {
             Some(Ok(id)) => self.arrived(&answered, id).await,
@@ -76,7 +76,10 @@ where
             let call = describe(asked);
             let why = match &lane.ended {
                 Some(why) if settled => why.text.to_string(),
-                _ => format!("no answer within {patience:?} (--timeout)"),
+                _ => {
+                    lane.missed();
+                    format!("no answer within {patience:?} (--timeout)")
+                }
             };
             self.report.counts.not_answered += 1;
             self.report.fail(format!("{call}: {why}"));
@@ -97,7 +100,10 @@ where
         let Some(recorded) = &answered.result else { return };
         let Live::Result(result) = live else {
             let why = match live {
-                Live::Error(error) => self.refused(answered, error),
+                Live::Error(error) => {
+                    let why = self.refused(answered, error);
+                    self.settings.redaction.text(&why).into_owned()
+                }
                 _ => format!("the answer to {} cannot be read", asked.method),
             };
             return self.lose(answered, &why.into(), creates(&asked.method));
@@ -109,12 +115,18 @@ where
         let mut found = handles(result).into_iter();
         let Some(lane) = self.lanes.0.get_mut(&asked.conn) else { return };
         for reference in handles(recorded) {
-            let live = found.next().and_then(|reference| reference.handle);
+            let other = found.next().unwrap_or_default();
+            let (live, id) = (other.handle, other.generic_id);
             let Some(handle) = reference.handle else { continue };
             let lineage =
                 answered.opened.iter().find(|(opened, _)| *opened == handle).map(|(_, lineage)| lineage);
             match (live, lineage) {
-                (Some(live), Some(lineage)) => lane.handles.opened(handle, lineage, live),
+                (Some(live), Some(lineage)) => {
+                    lane.handles.opened(handle, lineage, live);
+                    if let Some(session) = self.sessions.get_mut(lane.session) {
+                        session.owned.live(lineage, id.as_deref());
+                    }
+                }
                 (Some(_), None) => {}
                 (None, _) => {
                     let why = format!("{} finds nothing", shown(asked));
@@ -155,6 +167,11 @@ where
             self.report.notice(format!("{}: the recorded answer cannot be read: {fault}", shown(asked)));
             return Ok(());
         }
+        // Secrets that the recording does not have are not shown either.
+        let redaction = &self.settings.redaction;
+        let clean =
+            redaction.frame(&reply.text).map_or_else(|| reply.text.clone(), |clean| clean.text.into());
+        let says = |error: &EngineError| redaction.text(&error.to_string()).into_owned();
         let outcome = match (&answered.error, live) {
             (Some(recorded), Live::Error(live)) if recorded.code == live.code => Outcome::default(),
             (recorded, Live::Error(live)) if is_aborted(recorded.as_ref()) || is_aborted(Some(live)) => {
@@ -164,21 +181,25 @@ where
                 return self.aborted(asked, Some(recorded), None);
             }
             (Some(recorded), Live::Error(live)) => {
-                whole(DifferenceKind::Code, recorded.to_string(), live.to_string())
+                whole(DifferenceKind::Code, recorded.to_string(), says(live))
             }
             (None, Live::Error(live)) => {
                 let recorded = answered.result.as_deref().unwrap_or(b"{}");
-                whole(DifferenceKind::Outcome, text(recorded), live.to_string())
+                whole(DifferenceKind::Outcome, text(recorded), says(live))
             }
-            (Some(recorded), Live::Result(live)) => {
-                whole(DifferenceKind::Outcome, recorded.to_string(), text(live))
+            (Some(recorded), Live::Result(_)) => {
+                let live = match read(&clean) {
+                    Live::Result(live) => text(&live),
+                    _ => text(&clean),
+                };
+                whole(DifferenceKind::Outcome, recorded.to_string(), live)
             }
             (_, Live::Unreadable) => whole(
                 DifferenceKind::Outcome,
                 answered.result.as_deref().map(text).unwrap_or_default(),
-                text(&reply.text),
+                text(&clean),
             ),
-            (None, Live::Result(_)) => self.results(answered, reply),
+            (None, Live::Result(_)) => self.results(answered, &clean),
         };
         self.report.counts.compared += 1;
         if outcome.total == 0 {
@@ -188,15 +209,18 @@ where
         self.differ(asked, outcome)
     }
 
-    fn results(&mut self, answered: &Answered, reply: &Reply) -> Outcome {
+    fn results(&mut self, answered: &Answered, clean: &Bytes) -> Outcome {
         let asked = &*answered.asked;
-        // Secrets that the recording does not have are not shown either.
-        let clean = self.settings.redaction.frame(&reply.text).map(|clean| Bytes::from(clean.text));
-        let Live::Result(live) = read(clean.as_ref().unwrap_or(&reply.text)) else {
-            return Outcome::default();
+        let result = answered.result.as_deref().unwrap_or(b"{}");
+        let Live::Result(live) = read(clean) else {
+            return whole(DifferenceKind::Outcome, text(result), text(clean));
         };
-        let parse = |result: &[u8]| Tree::parse(result).unwrap_or_default();
-        let recorded = parse(answered.result.as_deref().unwrap_or(b"{}"));
+        // What no parser takes is equal to the letter, or not.
+        let (recorded, live) = match (Tree::parse(result), Tree::parse(&live)) {
+            (Ok(recorded), Ok(live)) => (recorded, live),
+            _ if result == &live[..] => return Outcome::default(),
+            _ => return whole(DifferenceKind::Value, text(result), text(&live)),
+        };
         let Some(lane) = self.lanes.0.get(&asked.conn) else { return Outcome::default() };
         let Some(session) = self.sessions.get_mut(lane.session) else { return Outcome::default() };
         let makes = creates(&asked.method)
@@ -210,7 +234,7 @@ where
             handles: &lane.handles,
             apps: &self.settings.apps,
         }
-        .results(&recorded, &parse(&live))
+        .results(&recorded, &live)
     }
 
     fn differ(&mut self, asked: &Asked, outcome: Outcome) -> Result<(), Stop> {

@@ -13,6 +13,7 @@ use super::{
     pump::Lanes,
     refusal::{NotSent, Why},
     session::Session,
+    settings::LONGEST,
     survey::Survey,
 };
 use crate::{
@@ -169,6 +170,14 @@ where
         }
     }
 
+    /// Forgets a request that the recorded engine has not answered.
+    pub(super) fn give_up(&mut self, asked: &Asked) {
+        self.report.counts.unanswered += 1;
+        if let Some(lane) = self.lanes.0.get_mut(&asked.conn) {
+            lane.abandon(asked.seq);
+        }
+    }
+
     /// Notes that a call that changes the state of its session is not made: what comes after may differ for that.
     fn missed(&mut self, asked: &Asked) {
         let session = self.survey.sessions.get(&asked.conn).copied().unwrap_or_default();
@@ -213,18 +222,24 @@ where
         if let Some(why) = object.and_then(|object| session.unmade.of(object)) {
             return Err(NotSent::Skipped(why.clone()));
         }
+        if params::are_masked(asked) {
+            return Err(NotSent::Skipped(Why::masked()));
+        }
         let params = params::live(asked, &session.ids, &lane.request_ids, self.settings);
         let id = lane.next_id();
         let text =
             params::request(asked, id, to, &params).ok_or_else(|| skipped("its parameters are not JSON"))?;
         if let Some(recorded) = &asked.id {
-            lane.request_ids.insert(recorded.clone(), id);
+            lane.knows(recorded, id);
         }
         lane.send(id, text);
         Ok(id)
     }
 
     async fn closed(&mut self, conn: u64, closing: Option<&Closing>) {
+        // What the client said last was said, though nobody has answered it.
+        let deadline = Instant::now() + GOODBYE.min(self.settings.timeout);
+        self.lanes.until(deadline, |lanes| lanes.0.get(&conn).is_none_or(Lane::has_sent)).await;
         let by_engine = closing.is_some_and(|closing| closing.by == Some(Side::Engine));
         if by_engine {
             let deadline = Instant::now() + GOODBYE.min(self.settings.timeout);
@@ -307,7 +322,8 @@ where
     /// Waits for the recorded time, if a pace was asked for.
     async fn pace(&mut self, at: Duration) {
         if let Some(speed) = self.settings.speed {
-            let due = self.began + Duration::try_from_secs_f64(at.as_secs_f64() / speed).unwrap_or_default();
+            let pause = Duration::try_from_secs_f64(at.as_secs_f64() / speed).unwrap_or(LONGEST);
+            let due = self.began + pause.min(LONGEST);
             self.lanes.until(due, |_| false).await;
         }
     }

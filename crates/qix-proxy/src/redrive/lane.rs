@@ -23,6 +23,10 @@ use super::{
 const BURST: usize = 64;
 /// How many answers are kept that nobody has asked for yet: more than any client has in flight.
 const MOST_KEPT: usize = 65_536;
+/// After how many answers that were waited for in vain an engine that says nothing else is given up.
+const MOST_SILENT: u32 = 3;
+/// Of how many requests the live id is kept: nobody asks for the progress of older ones.
+const MOST_IDS: usize = 1 << 15;
 /// How many names of notifications are kept.
 const MOST_NAMES: usize = 64;
 
@@ -38,9 +42,11 @@ pub(super) struct Lane {
     last_id: u64,
     pending: HashMap<u64, Instant>,
     answers: HashMap<u64, Reply>,
+    /// How many answers were waited for in vain since the engine has said anything.
+    silent: u32,
     pub(super) session: usize,
     pub(super) handles: Handles,
-    /// The live ids of recorded requests, by the recorded id.
+    /// The live ids of the latest recorded requests, by the recorded id.
     pub(super) request_ids: HashMap<Bytes, u64>,
     /// What became of recorded requests that are not answered yet, by the number of their entry.
     pub(super) calls: HashMap<u64, Result<u64, NotSent>>,
@@ -106,6 +112,7 @@ impl Lane {
             last_id: 0,
             pending: HashMap::new(),
             answers: HashMap::new(),
+            silent: 0,
             session,
             handles: Handles::default(),
             request_ids: HashMap::new(),
@@ -119,10 +126,24 @@ impl Lane {
         self.socket.is_some()
     }
 
+    /// Returns whether nothing waits to be sent, or can be.
+    pub(super) fn has_sent(&self) -> bool {
+        self.socket.is_none() || self.outbox.is_empty() && !self.unflushed
+    }
+
     /// Returns an id that no request of this connection has had.
     pub(super) fn next_id(&mut self) -> u64 {
         self.last_id += 1;
         self.last_id
+    }
+
+    /// Notes the live id of a recorded request, whose text is not to be kept for it.
+    pub(super) fn knows(&mut self, recorded: &[u8], id: u64) {
+        if self.request_ids.len() >= MOST_IDS {
+            let latest = self.last_id;
+            self.request_ids.retain(|_, live| *live + MOST_IDS as u64 / 2 > latest);
+        }
+        self.request_ids.insert(Bytes::copy_from_slice(recorded), id);
     }
 
     /// Sends a request with the next poll.
@@ -191,7 +212,27 @@ impl Lane {
         true
     }
 
+    /// Notes that an answer was waited for in vain; an engine that says nothing any more is given up.
+    pub(super) fn missed(&mut self) {
+        self.silent += 1;
+        if self.silent >= MOST_SILENT && self.socket.is_some() {
+            self.socket = None;
+            self.outbox.clear();
+            let why =
+                format!("the engine has left {MOST_SILENT} calls without answer, and has said nothing else");
+            self.ended = Some(why.into());
+        }
+    }
+
+    /// Forgets a request whose answer nobody will ask for.
+    pub(super) fn abandon(&mut self, seq: u64) {
+        if let Some(Ok(id)) = self.calls.remove(&seq) {
+            self.take(id);
+        }
+    }
+
     fn heard(&mut self, text: Bytes) {
+        self.silent = 0;
         let Ok(frame) = Frame::parse(&text) else { return };
         self.live.lists(&frame.changes);
         match &frame.kind {

@@ -29,6 +29,9 @@ mod settings;
 mod survey;
 mod text;
 
+#[cfg(test)]
+mod tests;
+
 pub use differences::{Call, Difference, DifferenceKind, DifferentAnswer};
 pub use latency::{Latencies, MethodLatency};
 pub use report::{Counts, RedriveReport, Verdict};

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
+use memchr::memmem;
 use qix_protocol::{
     Handle, RequestId, Tree,
     frame::{Raw, client::Head, members},
@@ -17,6 +18,16 @@ const OF_REQUESTS: [&str; 5] =
 /// An id that no request has.
 const NO_REQUEST: &str = "0";
 
+/// Returns whether parameters have secrets in them that the recording does not have, and that cannot be left empty.
+pub(super) fn are_masked(asked: &Asked) -> bool {
+    let masked = |params: &Bytes| memmem::find(params, MASK.as_bytes()).is_some();
+    !opens(asked) && asked.params.as_ref().is_some_and(masked)
+}
+
+fn opens(asked: &Asked) -> bool {
+    asked.handle == Handle::GLOBAL && asked.method == "OpenDoc"
+}
+
 /// Returns the parameters as they are to be sent: with the live ids of requests and of what the engine has made, and other apps.
 pub(super) fn live(
     asked: &Asked,
@@ -27,7 +38,7 @@ pub(super) fn live(
     let Some(params) = &asked.params else { return Bytes::from_static(b"[]") };
     let is_global = asked.handle == Handle::GLOBAL;
     let names_request = is_global && OF_REQUESTS.contains(&&*asked.method);
-    let opens = is_global && asked.method == "OpenDoc";
+    let opens = opens(asked);
     let mut text = ids.as_live(params).map_or_else(|| params.clone(), Bytes::from);
     let replaces_apps = is_global && !settings.apps.is_empty();
     if (names_request || opens || replaces_apps)

@@ -7,6 +7,7 @@ use std::{
 
 use qix_protocol::{Effect, Handle, Lineage, ObjectReference, effect_of_call, frame::Raw, references};
 
+use super::RedriveSettings;
 use crate::{
     calls::{Answered, Asked},
     replay::{Reach, shortened},
@@ -32,6 +33,11 @@ impl Why {
 }
 
 impl Why {
+    /// It needs a secret that the recording does not have: what stands in its place is not to be sent, least of all kept.
+    pub(super) fn masked() -> Self {
+        Self { text: "its parameters have secrets that the recording does not have".into(), chosen: true }
+    }
+
     /// It needs an object that the recording does not have, or no longer.
     pub(super) fn unrecorded() -> Self {
         Self { text: "the recording does not say how its object was opened".into(), chosen: true }
@@ -70,30 +76,40 @@ impl NotSent {
 /// What belongs to one recorded session alone, and ends with it.
 #[derive(Debug, Default)]
 pub(super) struct Owned {
-    ids: HashSet<String>,
+    /// Ids of session objects, with the app that they are in.
+    ids: HashSet<(Option<String>, String)>,
     objects: HashSet<Lineage>,
 }
 
 impl Owned {
-    /// Takes in what a recorded answer has opened.
-    pub(super) fn note(&mut self, answered: &Answered) {
+    /// Takes in what a recorded answer has opened. What another app is taken for is no session app any more.
+    pub(super) fn note(&mut self, answered: &Answered, settings: &RedriveSettings) {
         let Some(result) = answered.result.as_deref().and_then(|result| Raw::new(result).ok()) else {
             return;
         };
         for reference in references(result) {
             let ObjectReference { handle: Some(handle), generic_id, .. } = reference else { continue };
             let makes = makes_own(&answered.asked.method);
-            let is_own =
-                generic_id.as_ref().is_some_and(|id| id.starts_with("SessionApp_") || self.ids.contains(id));
+            let app = answered.asked.lineage.as_ref().and_then(Lineage::app);
+            let is_app = |id: &str| is_session_app(id) && settings.other_app(id).is_none();
+            let id = generic_id.map(|id| (app, id));
+            let is_own = id.as_ref().is_some_and(|id| is_app(&id.1) || self.ids.contains(id));
             if self.ids.len() >= MOST || self.objects.len() >= MOST || handle == Handle::GLOBAL {
                 continue;
             }
             if makes {
-                self.ids.extend(generic_id);
+                self.ids.extend(id);
             } else if is_own {
                 let opened = answered.opened.iter().find(|(opened, _)| *opened == handle);
                 self.objects.extend(opened.map(|(_, lineage)| lineage.clone()));
             }
+        }
+    }
+
+    /// Notes that a live engine has opened this under another id: if it is no session app there, what is done to it lasts.
+    pub(super) fn live(&mut self, object: &Lineage, id: Option<&str>) {
+        if object.class() == "Doc" && !id.is_some_and(is_session_app) {
+            self.objects.remove(object);
         }
     }
 
@@ -112,6 +128,10 @@ impl Owned {
             effect => effect,
         }
     }
+}
+
+fn is_session_app(id: &str) -> bool {
+    id.starts_with("SessionApp_")
 }
 
 /// Whether what a method makes ends with the session.
@@ -138,11 +158,12 @@ impl Unmade {
         if KEEPS.contains(&&*asked.method) {
             return why;
         }
-        match Reach::of(object, &asked.method) {
-            Reach::Own(object) if self.objects.len() < MOST => {
-                self.objects.insert(object, why.clone());
-            }
-            _ => self.anything = Some(format!("{} on {}", asked.method, shortened(&object.to_string()))),
+        // Others may list it, extend it, or reach it another way.
+        self.anything = Some(format!("{} on {}", asked.method, shortened(&object.to_string())));
+        if let Reach::Own(object) = Reach::of(object, &asked.method)
+            && self.objects.len() < MOST
+        {
+            self.objects.insert(object, why.clone());
         }
         why
     }

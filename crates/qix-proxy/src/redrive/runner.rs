@@ -1,6 +1,7 @@
 //! Recordings that are to be made again, from opening to the report.
 
 use std::{
+    collections::HashSet,
     hash::{BuildHasher, RandomState},
     path::{Path, PathBuf},
 };
@@ -69,7 +70,8 @@ impl Redrive {
         files: impl IntoIterator<Item = P>,
         settings: RedriveSettings,
     ) -> Result<Self, RedriveError> {
-        let mut groups: Vec<(String, Vec<PathBuf>)> = Vec::new();
+        let mut groups: Vec<Group> = Vec::new();
+        let mut known = HashSet::new();
         let (mut faults, mut first) = (Vec::new(), None);
         let mut fail = |error: ReadError| {
             faults.push(chain(&error));
@@ -77,20 +79,31 @@ impl Redrive {
         };
         for file in files {
             let file = file.as_ref().to_owned();
+            if !known.insert(file.canonicalize().unwrap_or_else(|_| file.clone())) {
+                fail(ReadError::Twice { path: file });
+                continue;
+            }
             match RecordingReader::open(&file) {
-                Ok(reader) => {
-                    let started = &reader.header().started;
-                    match groups.iter_mut().find(|(known, _)| known == started) {
-                        Some((_, group)) => group.push(file),
-                        None => groups.push((started.clone(), vec![file])),
+                Ok(mut reader) => {
+                    let started = reader.header().started.clone();
+                    let first = reader.next().and_then(Result::ok).map(|entry| entry.seq);
+                    match groups.iter_mut().find(|group| group.takes(&started, first)) {
+                        Some(group) => {
+                            group.files.push(file);
+                            group.firsts.extend(first);
+                        }
+                        None => {
+                            let firsts = first.into_iter().collect();
+                            groups.push(Group { started, firsts, files: vec![file] });
+                        }
                     }
                 }
                 Err(error) => fail(error),
             }
         }
         let mut surveys = Vec::new();
-        for (_, group) in groups {
-            match Survey::of(group) {
+        for group in groups {
+            match Survey::of(group.files, &settings) {
                 Ok(survey) => surveys.push(survey),
                 Err(error) => fail(error),
             }
@@ -168,17 +181,38 @@ impl Redrive {
     }
 }
 
+/// Files of one recording, as far as can be told.
+struct Group {
+    started: String,
+    /// The numbers of their first entries: no two files of a recording have the same.
+    firsts: Vec<u64>,
+    files: Vec<PathBuf>,
+}
+
+impl Group {
+    /// Whether a file can be of this recording. What was imported without times is all of the same time.
+    fn takes(&self, started: &str, first: Option<u64>) -> bool {
+        self.started == started && first.is_none_or(|first| !self.firsts.contains(&first))
+    }
+}
+
 /// Goes through all steps of a recording.
 async fn all<C: Connect>(
     drive: &mut Drive<'_, impl FnMut(&str) -> Result<C, String>, impl FnMut(&DifferentAnswer)>,
     survey: &Survey,
 ) -> Option<Stop> {
     // It was read once; what was damaged then is known.
-    let steps = RecordingParts::open(&survey.files).ok().map(Calls::new).into_iter().flatten();
-    for step in steps.filter_map(Result::ok) {
+    let mut steps = RecordingParts::open(&survey.files).ok().map(Calls::new);
+    while let Some(steps) = &mut steps
+        && let Some(step) = steps.next()
+    {
+        steps.given_up().iter().for_each(|asked| drive.give_up(asked));
+        let Ok(step) = step else { continue };
         if let Err(stop) = drive.step(step).await {
             return Some(stop);
         }
+        // Whoever wants to stop this is heard, though nothing was waited for.
+        tokio::task::consume_budget().await;
     }
     drive.finish().await;
     None

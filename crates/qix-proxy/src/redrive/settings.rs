@@ -8,6 +8,9 @@ use qix_protocol::Lineage;
 use super::compare::Rules;
 use crate::{record::Redaction, replay::Ignore};
 
+/// The longest that anything is waited for: no clock takes any time that can be written.
+pub(super) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);
+
 /// How a re-drive is to behave.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -164,7 +167,7 @@ impl RedriveSettings {
     /// Sets how long connecting and an answer may take, besides three times what the answer took in the recording. Default: 60 s.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
+        self.timeout = timeout.min(LONGEST);
         self
     }
 

@@ -8,7 +8,7 @@ use std::{
 use bytes::Bytes;
 use qix_protocol::frame::engine::{Frame, Kind};
 
-use super::refusal::Owned;
+use super::{RedriveSettings, refusal::Owned};
 use crate::{
     calls::{Calls, Step},
     chain::chain,
@@ -43,7 +43,7 @@ impl Survey {
     /// # Errors
     ///
     /// [`ReadError`] if nothing can be read.
-    pub(super) fn of(files: Vec<PathBuf>) -> Result<Self, ReadError> {
+    pub(super) fn of(files: Vec<PathBuf>, settings: &RedriveSettings) -> Result<Self, ReadError> {
         let mut survey = Self { files, ..Self::default() };
         let mut groups = Groups::default();
         let mut owned: HashMap<u64, Owned> = HashMap::new();
@@ -62,7 +62,7 @@ impl Survey {
                     if !answered.opened.is_empty() && !survey.openers.contains(&*answered.asked.method) {
                         survey.openers.insert((&*answered.asked.method).into());
                     }
-                    owned.entry(groups.session(answered.asked.conn)).or_default().note(&answered);
+                    owned.entry(groups.session(answered.asked.conn)).or_default().note(&answered, settings);
                 }
                 Ok(Step::Said { conn, from: Side::Engine, text: FrameText::Text(text), .. }) => {
                     groups.said(conn, &text);

@@ -114,6 +114,11 @@ fn times_session_ids_and_progress_are_not_compared_and_users_say_what_else() {
 #[test]
 fn secrets_that_the_recording_does_not_have_are_no_difference_and_apps_may_be_others() {
     assert_eq!(found(json!({"a": "***", "b": "pwd=***;"}), json!({"a": "s3cret", "b": "pwd=s3cret;"})), []);
+    let connection = |host: &str, password: &str| json!({"a": format!("host={host};pwd={password};user=u")});
+    assert_eq!(found(connection("h", "***"), connection("h", "s3cret")), []);
+    assert_eq!(found(connection("h", "***"), connection("h", "***")), []);
+    assert_eq!(found(connection("h", "***"), connection("other", "***")), one("/a", Kind::Value));
+    assert_eq!(found(json!({"a": "***b***"}), json!({"a": "xby"})), []);
     assert_eq!(found(json!({"qFileName": "A.qvf"}), json!({"qFileName": "B.qvf"})), []);
 }
 

@@ -49,7 +49,7 @@ impl Walk<'_, '_> {
         let name = self.path.last().map_or("", |name| &**name);
         // What a recorder has replaced is not known, and is not to be shown.
         if recorded.contains(MASK) {
-            return true;
+            return is_but_for_secrets(recorded, live);
         }
         // Texts of the data are what they are.
         if name == "qText" {
@@ -85,6 +85,22 @@ impl Walk<'_, '_> {
         }
         true
     }
+}
+
+/// Whether a text is a recorded one with anything where the recorder has replaced a secret.
+fn is_but_for_secrets(recorded: &str, live: &str) -> bool {
+    let mut kept = recorded.split(MASK);
+    let first = kept.next().unwrap_or_default();
+    let Some(mut rest) = live.strip_prefix(first) else { return false };
+    let mut kept: Vec<&str> = kept.collect();
+    let last = kept.pop().unwrap_or_default();
+    for part in kept {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
 }
 
 /// Whether a place in the answer to a call that makes something is that of its id.
