@@ -366,7 +366,13 @@ impl Plan {
         let ends_early = self.end.as_ref().is_some_and(|(at, _)| early(*at));
         let clash =
             ends_early && what.fate.is_some() || self.has_fate && what.end.is_some() && early(what.at);
-        fate_fits && end_fits && !clash
+        // The same with what is pushed after the answer, and with what becomes of an answer that a push takes the place of.
+        let pushes = what.notify.is_some() || what.change.is_some() || what.suspend.is_some();
+        let unheard = ends_early && pushes && what.at == At::After
+            || what.end.is_some() && early(what.at) && !self.after.is_empty();
+        let replaces = self.is_withheld && what.fate.as_ref().is_some_and(Fate::asks)
+            || self.has_fate && !self.is_withheld && pushes && what.at == At::Instead;
+        fate_fits && end_fits && !clash && !unheard && !replaces
     }
 }
 

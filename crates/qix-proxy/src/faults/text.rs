@@ -5,6 +5,10 @@ use super::fields::{Fields, Value};
 /// Words that mean something by themselves.
 const FLAGS: &[&str] = &["upgrade", "abort", "duplicate", "reorder", "refuse", "truncate"];
 
+/// Words whose value is a text, whatever it looks like.
+const TEXTS: &[&str] =
+    &["name", "method", "object", "path", "contains", "message", "parameter", "reason", "body"];
+
 /// Takes a line apart. A value with spaces is put in double quotes, and `\"` and `\\` stand for themselves there; JSON needs none.
 ///
 /// # Errors
@@ -22,6 +26,13 @@ pub(super) fn fields(line: &str) -> Result<Fields, String> {
         rest = &rest[end..];
         let added = if let Some(after) = rest.strip_prefix('=') {
             let (value, behind) = value(after).map_err(|fault| format!("the value of '{word}' {fault}"))?;
+            // A text is what was written: no number or JSON that means the same.
+            let value = match value {
+                Value::Integer(_) | Value::Float(_) | Value::Json(_) if TEXTS.contains(&word) => {
+                    Value::Text(after[..after.len() - behind.len()].trim_end().to_owned())
+                }
+                value => value,
+            };
             rest = behind;
             fields.add(word, value, place)
         } else if FLAGS.contains(&word) {
@@ -94,6 +105,15 @@ mod tests {
         assert_eq!(take("abort"), Value::Bool(true));
         assert_eq!(take("with"), Value::Json(serde_json::json!({"a": [1, 2]})));
         assert_eq!(take("probability"), Value::Float(0.5));
+    }
+
+    #[test]
+    fn texts_are_as_they_were_written_even_if_they_look_like_numbers_or_json() {
+        for text in ["1.50", "007", "1e5", "-0", r#"{"qTop":0,"qLeft":1.0}"#, "[ 1 ]", "{\"b\": 1}"] {
+            let mut fields = fields(&format!("GetLayout contains={text} error=15")).unwrap();
+            assert_eq!(fields.value("contains").unwrap().0, Value::Text(text.to_owned()));
+            assert_eq!(fields.value("error").unwrap().0, Value::Integer(15));
+        }
     }
 
     #[test]

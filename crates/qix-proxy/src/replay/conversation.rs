@@ -238,6 +238,8 @@ impl Conversation {
 impl Conversation {
     /// Returns whether the player is to hear what the client says.
     fn is_heard(&mut self, text: &[u8]) -> bool {
+        // What was answered before is said before, however the client's frames have come.
+        self.rule();
         let Some(faults) = &mut self.faults else { return true };
         let is_heard = faults.machine.request(text, &mut faults.due, &mut faults.notes);
         faults.notes.clear();
@@ -247,19 +249,26 @@ impl Conversation {
 
     /// Returns the next thing that waits for nothing, as the rules want it.
     fn say_as_ruled(&mut self) -> Option<Saying> {
-        loop {
-            let faults = self.faults.as_mut()?;
-            if let Some(saying) = faults.ready.pop_front() {
-                return Some(saying);
-            }
-            let saying = self.ready.pop_front()?;
-            let Saying::Text(text) = saying else { return Some(saying) };
+        if self.faults.as_ref().is_some_and(|faults| faults.ready.is_empty()) {
+            self.rule();
+        }
+        self.faults.as_mut()?.ready.pop_front()
+    }
+
+    /// Has the rules decide about all that waits for nothing.
+    fn rule(&mut self) {
+        while let Some(faults) = &mut self.faults
+            && let Some(saying) = self.ready.pop_front()
+        {
+            let Saying::Text(text) = saying else {
+                faults.ready.push_back(saying);
+                continue;
+            };
             let text = text.into_bytes();
-            let is_said = faults.machine.message(&text, &mut faults.due);
-            self.plan_as_ruled();
-            if is_said {
-                return Some(Saying::Text(text.into()));
+            if faults.machine.message(&text, &mut faults.due) {
+                faults.ready.push_back(Saying::Text(text.into()));
             }
+            self.plan_as_ruled();
         }
     }
 

@@ -5,13 +5,13 @@ use std::{io, net::SocketAddr};
 
 use futures_util::{SinkExt, StreamExt};
 use qix_proxy::{
-    ListenOn,
+    FrontTls, ListenOn,
     faults::{FaultRule, FaultRules},
     record::RecordingReader,
     replay::{ReplayConnect, ReplayServer, ReplaySettings, ReplaySummary, Tapes},
 };
 use qix_tests::fake_engine::{FakeEngine, FakeEngineConfig};
-use qix_transport::{self as transport, Connect, SocketExt};
+use qix_transport::{self as transport, Connect, Endpoint, SocketExt, TlsSettings, WsConnect};
 use serde_json::Value;
 use tokio::{
     net::TcpStream,
@@ -269,6 +269,44 @@ async fn abort_resets_the_connection_and_a_half_frame_comes_before() {
 }
 
 #[tokio::test]
+async fn abort_resets_the_connection_below_tls_too() {
+    let engine = FakeEngine::start(FakeEngineConfig::default()).await.unwrap();
+    let (_, _, plain) = recorded(&engine, &[]).await;
+    for rule in ["OpenDoc abort", "OpenDoc abort at=after"] {
+        let faults = rules(&[rule]);
+        let rig = Rig::with(&engine.base_url(), |mut config| {
+            config.faults = Some(faults.clone());
+            config.front_tls(FrontTls::self_signed())
+        })
+        .await;
+        let (tapes, _) = Tapes::open(plain.path()).unwrap();
+        let places = [ListenOn::Tcp(([127, 0, 0, 1], 0).into())];
+        let settings = ReplaySettings::default().faults(rules(&[rule]));
+        let server = ReplayServer::bind_with(tapes, &places, &settings).await.unwrap();
+        let server = server.front_tls(&FrontTls::self_signed()).unwrap();
+        let (address, pin) = (server.local_addr().unwrap(), server.fingerprint().unwrap().to_owned());
+        let replay = tokio::spawn(server.run(std::future::pending(), |_| {}));
+        for (address, pin) in [(rig.address, rig.fingerprint.clone().unwrap()), (address, pin)] {
+            let url = format!("wss://localhost:{}/app/Sales.qvf/ttl/0", address.port());
+            let tls = TlsSettings::default().pin_certificate(&pin).unwrap();
+            let connect = WsConnect::builder(Endpoint::parse(&url).unwrap()).tls(tls).build().unwrap();
+            let mut socket = bounded(connect.connect()).await.unwrap();
+            let open = r#"{"id":2,"handle":-1,"method":"OpenDoc","params":["Sales.qvf"]}"#;
+            bounded(socket.send_text(open)).await.unwrap();
+            let end = loop {
+                if let Err(end) = bounded(socket.receive()).await {
+                    break format!("{end:?}");
+                }
+            };
+            assert!(end.contains("ConnectionReset"), "{rule}: {end}");
+        }
+        replay.abort();
+        rig.cut().await;
+    }
+    engine.shutdown().await;
+}
+
+#[tokio::test]
 async fn delayed_answer_comes_late_and_others_overtake_it() {
     let engine = FakeEngine::start(FakeEngineConfig::default()).await.unwrap();
     let (_, _, plain) = recorded(&engine, &[]).await;
@@ -449,6 +487,21 @@ async fn answer_that_waits_for_later_ones_comes_after_a_while_if_there_are_none(
     socket.send_text(CALL).await.unwrap();
     assert!(matches!(socket.receive().await.unwrap(), transport::Message::Text(_)));
     assert_eq!(begun.elapsed().as_secs(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_answered_before_a_fault_is_said_before_it() {
+    for rule in
+        ["EngineVersion nth=2 close=4003", "EngineVersion nth=2 error=15", "EngineVersion nth=2 abort"]
+    {
+        let mut socket = in_program(&[rule]).connect().await.unwrap();
+        // Both are there before anything is said.
+        socket.send_text(CALL).await.unwrap();
+        socket.send_text(CALL).await.unwrap();
+        let first = socket.receive().await;
+        let Ok(transport::Message::Text(text)) = first else { panic!("{rule}: {first:?}") };
+        assert!(text.windows(8).any(|part| part == b"qVersion"), "{rule}: {text:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -256,6 +256,24 @@ fn rules_join_on_a_call_and_the_first_of_two_that_cannot_both_be_strikes() {
 }
 
 #[test]
+fn rule_whose_deed_another_makes_impossible_has_not_struck() {
+    for (lines, struck) in [
+        (["M close=1001", "M notify=OnMy"], [1, 0]),
+        (["M notify=OnMy", "M close=1001"], [1, 0]),
+        (["M notify=OnMy", "M abort at=middle"], [1, 0]),
+        (["M notify=OnMy at=before", "M close=1001 at=before"], [1, 1]),
+        (["M notify=OnMy at=instead", "M truncate=50%"], [1, 0]),
+        (["M truncate=50%", "M notify=OnMy at=instead"], [1, 0]),
+        (["M error=15", "M notify=OnMy"], [1, 1]),
+    ] {
+        let rules = rules(&lines);
+        let said = Talk::new(&rules).ask("M", "[]").0;
+        let counts: Vec<_> = rules.counts().iter().map(|count| count.struck).collect();
+        assert_eq!(counts, struck, "{lines:?}: {said:?}");
+    }
+}
+
+#[test]
 fn what_expects_no_answer_and_what_is_no_request_is_left_alone() {
     let rules = rules(&["* error=1"]);
     let mut machine = rules.connection("/");

@@ -35,7 +35,8 @@ fn open(folder: Option<&Path>, name: &str) -> Result<File, String> {
     }
 }
 
-fn unreadable(name: &str, error: &io::Error) -> String {
+/// Says that a file beside the HAR cannot be read.
+pub(super) fn unreadable(name: &str, error: &io::Error) -> String {
     format!("its content, in {name} beside the HAR, cannot be read: {error}")
 }
 

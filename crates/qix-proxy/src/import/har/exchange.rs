@@ -81,6 +81,7 @@ impl Body {
     fn read(content: Option<Raw<'_>>, crossed: Option<u64>, headers: &mut HeaderMap) -> Self {
         let mut body = Self::default();
         let (mut text, mut encoding, mut size, mut params) = (None, String::new(), None, None);
+        let (mut kind, mut saved) = (None, 0);
         for (name, value) in content.into_iter().flat_map(members) {
             match &*name {
                 "text" => text = value.decode::<String>().ok(),
@@ -89,22 +90,36 @@ impl Body {
                 "_cut" => body.cut = value.as_bytes() == b"true",
                 "_file" => body.file = value.decode().ok(),
                 "params" => params = Some(value),
+                // Below zero if the compressed body is the larger one, whose size some tools have.
+                "compression" => saved = value.as_integer::<i64>().unwrap_or_default(),
+                "mimeType" => kind = value.decode::<String>().ok(),
                 _ => {}
             }
         }
-        if text.as_deref().unwrap_or_default().is_empty() {
-            text = params.and_then(form).or(text);
+        if text.as_deref().unwrap_or_default().is_empty()
+            && let Some(form) = params.and_then(form)
+        {
+            text = Some(form);
+            // Whatever it was: secrets are looked for by what a body is called.
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(FORM));
+        }
+        if text.as_ref().is_some_and(|text| !text.is_empty()) {
+            say_kind(headers, kind.as_deref().unwrap_or_default());
         }
         let is_text = size == Some(0) || body.cut;
         let size = size.unwrap_or_default();
-        let bytes = text.map(|text| match encoding.eq_ignore_ascii_case("base64") {
+        let least = size.saturating_add_signed(saved.min(0));
+        let is_base64 = encoding.eq_ignore_ascii_case("base64");
+        let mut is_packed = false;
+        let bytes = text.map(|text| match is_base64 {
             true => STANDARD.decode(text.trim()).unwrap_or_else(|_| {
                 body.fault = Some("what is marked as base64 is not, and is taken as it is");
                 text.into_bytes()
             }),
             false => {
-                body.cut |= size > text.len() as u64 + BYTE_ORDER_MARK && !is_wide(headers);
-                if !text.is_ascii() {
+                let is_wide = is_wide(headers);
+                body.cut |= least > text.len() as u64 + BYTE_ORDER_MARK && !is_wide;
+                if is_wide || !text.is_ascii() {
                     say_utf8(headers);
                 }
                 text.into_bytes()
@@ -119,7 +134,10 @@ impl Body {
                 let one = String::from_utf8_lossy(one.as_bytes()).trim().to_ascii_lowercase();
                 let still = bytes.starts_with(&[0x1f, 0x8b]) || bytes.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
                 body.decoded = Some(one).filter(|one| !one.is_empty() && one != "identity" && !still);
+                is_packed = still;
             }
+            // What crossed compressed, and still is, may be called as large as it was before.
+            body.cut |= body.fault.is_none() && is_base64 && !is_packed && least > bytes.len() as u64;
             if body.total == 0 {
                 body.total = bytes.len() as u64;
             }
@@ -128,6 +146,14 @@ impl Body {
     }
 }
 
+/// Headers of one message, at most: maps of them hold no more than three times as many.
+const MOST_HEADERS: usize = 10_000;
+/// Values of one header, at most.
+const MOST_VALUES: usize = 10_000;
+
+/// What forms are called.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// What browsers take off a text.
 const BYTE_ORDER_MARK: u64 = 3;
 
@@ -135,6 +161,17 @@ const BYTE_ORDER_MARK: u64 = 3;
 fn is_wide(headers: &HeaderMap) -> bool {
     let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.to_ascii_lowercase().contains("utf-16")
+}
+
+/// Says what a body is, if its headers do not.
+fn say_kind(headers: &mut HeaderMap, kind: &str) {
+    // Chrome's word for what it does not know.
+    let known = Some(kind.trim()).filter(|kind| kind.contains('/') && *kind != "x-unknown");
+    if !headers.contains_key(CONTENT_TYPE)
+        && let Some(kind) = known.and_then(|kind| HeaderValue::try_from(kind).ok())
+    {
+        headers.insert(CONTENT_TYPE, kind);
+    }
 }
 
 /// Changes the encoding that headers name to that in which HARs have texts.
@@ -170,7 +207,7 @@ fn headers(value: Raw<'_>) -> HeaderMap {
         let text = |pair: Raw<'_>, name| pair.member(name).and_then(|value| value.decode::<String>().ok());
         elements(value).filter_map(|pair| Some((text(pair, "name")?, text(pair, "value")))).collect()
     };
-    for (name, values) in pairs {
+    for (name, values) in pairs.into_iter().take(MOST_HEADERS) {
         let name = match &*name {
             ":authority" => HOST,
             name => match HeaderName::from_bytes(name.as_bytes()) {
@@ -182,7 +219,7 @@ fn headers(value: Raw<'_>) -> HeaderMap {
             continue;
         }
         // Browsers write several values of one header as lines.
-        for value in values.unwrap_or_default().split('\n') {
+        for value in values.unwrap_or_default().split('\n').take(MOST_VALUES) {
             if let Ok(value) = HeaderValue::from_bytes(value.trim().as_bytes()) {
                 headers.append(&name, value);
             }
@@ -265,6 +302,8 @@ mod tests {
         // As mitmproxy has it: the size is that of the compressed body.
         let small = body(r#"{"size":3,"text":"hello","compression":2}"#, 3, gzip);
         assert!(!small.cut && small.total == 3);
+        let tiny = body(r#"{"size":22,"text":"{}","compression":-20}"#, 22, gzip);
+        assert!(!tiny.cut && tiny.total == 22);
         let missing = body(r#"{"size":5,"mimeType":"text/plain"}"#, -1, none);
         assert_eq!((missing.bytes, missing.total), (None, 5));
         assert_eq!(body(r#"{"size":5,"text":""}"#, -1, none).bytes, None);
@@ -275,6 +314,26 @@ mod tests {
         assert!(body(r#"{"text":"?!","encoding":"base64"}"#, 2, none).fault.is_some());
         // Nobody has undone it.
         assert_eq!(body(r#"{"text":"H4sIAAAA","encoding":"base64"}"#, 6, gzip).decoded, None);
+    }
+
+    #[test]
+    fn more_headers_than_a_map_holds_do_no_harm() {
+        let all: Vec<String> = (0..50_000).map(|at| format!(r#"{{"name":"x-{at}","value":"1"}}"#)).collect();
+        assert!(half(&format!(r#"{{"headers":[{}]}}"#, all.join(","))).headers.len() >= 1000);
+        let lines = vec!["1"; 50_000].join("\\n");
+        assert!(half(&format!(r#"{{"headers":{{"x":"{lines}"}}}}"#)).headers.len() >= 1000);
+    }
+
+    #[test]
+    fn base64_that_is_shorter_than_its_size_is_cut() {
+        let body = half(r#"{"headers":[],"content":{"size":9,"text":"/wAB","encoding":"base64"}}"#).body;
+        assert!(body.cut, "{body:?}");
+    }
+
+    #[test]
+    fn kind_of_a_body_that_no_header_names_is_the_one_beside_it() {
+        let half = half(r#"{"headers":[],"content":{"size":1,"text":"1","mimeType":"text/javascript"}}"#);
+        assert_eq!(half.headers["content-type"], "text/javascript");
     }
 
     #[test]
@@ -291,5 +350,10 @@ mod tests {
             r#"{"headers":[{"name":"content-type","value":"text/html; charset=ISO-8859-1"}],"content":{"size":1,"text":"é"}}"#,
         );
         assert_eq!(half.headers["content-type"], "text/html; charset=utf-8");
+        // Letters that are the same everywhere are not in UTF-16.
+        let wide = self::half(
+            r#"{"headers":[{"name":"content-type","value":"text/csv; charset=utf-16"}],"content":{"size":4,"text":"a"}}"#,
+        );
+        assert_eq!(wide.headers["content-type"], "text/csv; charset=utf-8");
     }
 }

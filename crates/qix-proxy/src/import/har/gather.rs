@@ -8,7 +8,7 @@ use std::{
 
 use http::{
     Method,
-    header::{HOST, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH},
+    header::{HOST, HeaderValue, IF_MODIFIED_SINCE, IF_NONE_MATCH, LOCATION},
 };
 use qix_protocol::frame::Raw;
 use serde_json::value::RawValue;
@@ -62,6 +62,8 @@ pub(super) struct Tally {
     pub(super) sockets: u64,
     /// WebSockets without messages.
     pub(super) silent: u64,
+    /// Upgrades that were refused.
+    pub(super) refused: u64,
     /// WebSockets of something else.
     pub(super) others: u64,
     /// Messages with made-up times.
@@ -208,8 +210,20 @@ impl<'a> Gather<'a> {
             return Ok(false);
         };
         let Some(target) = Target::read(&request.url).filter(Target::is_web) else {
-            let scheme = request.url.split(':').next().unwrap_or_default();
-            let scheme: String = scheme.chars().take(20).collect();
+            let scheme = request.url.split_once(':').map(|(scheme, _)| scheme.to_ascii_lowercase());
+            let is_scheme = |scheme: &String| {
+                scheme.len() <= 20
+                    && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte))
+            };
+            let Some(scheme) = scheme
+                .filter(is_scheme)
+                .filter(|scheme| !matches!(&**scheme, "http" | "https" | "ws" | "wss"))
+            else {
+                if whole {
+                    self.leave_out(self.place(), "its request has no URL with a host");
+                }
+                return Ok(false);
+            };
             *self.tally.schemes.entry(scheme).or_default() += 1;
             return Ok(false);
         };
@@ -227,7 +241,7 @@ impl<'a> Gather<'a> {
             self.tally.latest
         });
         self.tally.latest = started;
-        let is_socket = messages.begun()
+        let is_socket = messages.has_some()
             || matches!(&*target.scheme, "ws" | "wss")
             || raw(&members.kind).is_some_and(|kind| kind.as_bytes() == br#""websocket""#)
             || request.asks_for_socket();
@@ -256,14 +270,17 @@ impl<'a> Gather<'a> {
         let count = messages.count;
         // A tool that has seen messages need not have seen the answer. Over HTTP/2 it is 200.
         let by_http2 = request.method == "CONNECT" && response.status == Some(200);
-        let refused =
-            response.status.is_some_and(|status| status != 101 && !by_http2) || response.error.is_some();
+        let refused = match response.status {
+            Some(status) => status != 101 && !by_http2,
+            None => response.error.is_some(),
+        };
         if count == 0 && refused {
             let error = response.error.take();
             response.error = error.filter(|_| response.status.is_none());
             let bytes = Heads::new(&target.path, request, response).write(request, response);
             self.put(started + time.unwrap_or_default(), REFUSED, &bytes)?;
             self.begins(started);
+            self.tally.refused += 1;
             return Ok(true);
         }
         if count == 0 && !self.settings.all_sockets {
@@ -345,6 +362,12 @@ impl<'a> Gather<'a> {
         // Chromium calls it an error if nobody reads a body that there is none of.
         let is_bodiless = matches!(response.status, Some(204 | 205 | 304)) || request.method == "HEAD";
         response.error = response.error.filter(|_| !is_bodiless);
+        // Nobody reads that of a redirect either, so that tools have its size and not its text.
+        let is_redirect = response.status.is_some_and(|status| (300..400).contains(&status))
+            && response.headers.contains_key(LOCATION);
+        if (is_bodiless || is_redirect) && response.body.bytes.is_none() {
+            response.body.total = 0;
+        }
         for (whose, body) in [("request", &request.body), ("answer", &response.body)] {
             let total = body.total;
             let why = match body {
@@ -367,7 +390,7 @@ impl<'a> Gather<'a> {
 
     /// Takes in messages that lie in a file beside the HAR.
     fn attached_messages(&mut self, file: &str, messages: &mut Messages) -> io::Result<()> {
-        let mut lines = match attached::lines(self.folder.as_deref(), file) {
+        let lines = match attached::lines(self.folder.as_deref(), file) {
             Ok(lines) => lines,
             Err(why) => {
                 self.leave_out(self.place(), why);
@@ -375,7 +398,14 @@ impl<'a> Gather<'a> {
             }
         };
         messages.begin(self.entries);
-        while let Some(line) = lines.next().transpose()? {
+        for line in lines {
+            let line = match line {
+                Ok(line) => line,
+                Err(error) => {
+                    self.leave_out(self.place(), attached::unreadable(file, &error));
+                    break;
+                }
+            };
             if let Some((place, why)) = messages.take(line.as_bytes(), &mut self.spool)? {
                 self.leave_out(place, why);
             }

@@ -19,7 +19,6 @@ const APART: u64 = 1000;
 #[derive(Debug, Default)]
 pub(super) struct Messages {
     entry: u32,
-    begun: bool,
     /// Elements that were looked at.
     seen: u64,
     /// Messages that were kept.
@@ -41,12 +40,12 @@ pub(super) struct Messages {
 
 impl Messages {
     pub(super) fn begin(&mut self, entry: u32) {
-        (self.entry, self.begun) = (entry, true);
+        self.entry = entry;
     }
 
-    /// Returns whether the entry has a place for messages.
-    pub(super) fn begun(&self) -> bool {
-        self.begun
+    /// Returns whether the entry has messages. Some tools give every entry a place for them.
+    pub(super) fn has_some(&self) -> bool {
+        self.seen > 0
     }
 
     /// Takes in a message; returns where it is and why it is left out, if it is.

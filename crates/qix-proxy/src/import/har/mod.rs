@@ -118,6 +118,12 @@ fn useless(tally: &Tally, notes: &[String]) -> String {
                 "is a HAR with {sockets}, but none to an engine; --all-sockets takes it over all the same"
             )
         }
+        Tally { refused: 1.., .. } => {
+            let upgrades = count(tally.refused, "refused upgrade");
+            format!(
+                "is a HAR with {upgrades}, but without a WebSocket that was opened, of which a replay needs one"
+            )
+        }
         Tally { earliest: None, .. } => format!("is a HAR without entries: {HOW}"),
         _ => format!("is a HAR without a WebSocket: {HOW}"),
     };

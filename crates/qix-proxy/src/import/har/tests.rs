@@ -189,6 +189,51 @@ fn page_comes_over_with_what_it_loads() {
 }
 
 #[test]
+fn plain_http_with_a_place_for_messages_is_plain_http() {
+    for none in ["null", "[]"] {
+        let plain = format!(
+            r#"{{"startedDateTime":"2026-01-02T03:03:01Z","_webSocketMessages":{none},"request":{{"method":"GET","url":"http://h/a.js"}},"response":{{"status":200,"content":{{"size":1,"text":"1"}}}}}}"#
+        );
+        let (report, entries, _) = import_text(&har(&[plain, chrome("ws://h/app/a", 30)].join(",")));
+        assert_eq!(exchanges(&entries).len(), 1, "{report:?}");
+    }
+}
+
+#[test]
+fn redirect_needs_no_body_to_be_replayed() {
+    // As Chrome writes it, over HTTP/1.1.
+    let redirect = r#"{"startedDateTime":"2026-01-02T03:03:01Z","request":{"method":"GET","url":"http://h/"},"response":{"status":302,"headers":[{"name":"Location","value":"/hub/"}],"content":{"size":0,"mimeType":"text/html"},"redirectURL":"/hub/","bodySize":145}}"#;
+    let head = r#"{"startedDateTime":"2026-01-02T03:03:02Z","request":{"method":"HEAD","url":"http://h/"},"response":{"status":200,"headers":[],"content":{"size":20}}}"#;
+    let (report, entries, _) = import_text(&har(&[redirect, head, &chrome("ws://h/app/a", 30)].join(",")));
+    let bytes: Vec<u64> = exchanges(&entries).iter().map(|found| found.response_body.bytes).collect();
+    assert_eq!((bytes, report.left_out), (vec![0, 0], Vec::new()));
+}
+
+#[test]
+fn form_is_cleaned_whatever_headers_call_it() {
+    for headers in ["[]", r#"[{"name":"Content-Type","value":"multipart/form-data; boundary=x"}]"#] {
+        let login = format!(
+            r#"{{"startedDateTime":"2026-01-02T03:03:01Z","request":{{"method":"POST","url":"http://h/login","headers":{headers},"postData":{{"mimeType":"application/x-www-form-urlencoded","params":[{{"name":"user","value":"u"}},{{"name":"password","value":"s3cret"}},{{"name":"SAMLResponse","value":"s3cret"}}]}}}},"response":{{"status":200}}}}"#
+        );
+        let (_, entries, _) = import_text(&har(&[login, chrome("ws://h/app/a", 30)].join(",")));
+        let shown = format!("{entries:?}");
+        assert!(shown.contains("user=u") && !shown.contains("s3cret"), "{shown}");
+    }
+    let login = r#"{"startedDateTime":"2026-01-02T03:03:01Z","request":{"method":"POST","url":"http://h/login","postData":{"mimeType":"application/x-www-form-urlencoded","text":"user=u&pass%57ord=s3cret&SAMLResponse=s3cret"}},"response":{"status":200}}"#;
+    let (_, entries, _) = import_text(&har(&[login, &chrome("ws://h/app/a", 30)].join(",")));
+    assert!(!format!("{entries:?}").contains("s3cret"), "{entries:?}");
+}
+
+#[test]
+fn socket_that_was_opened_and_broke_before_a_message_was_not_refused() {
+    let broke =
+        socket(r#"{"type":"error","data":"net::ERR_CONNECTION_RESET"}"#, r#","response":{"status":101}"#);
+    let (report, entries, _) = import_text(&har(&[broke, chrome("ws://h/app/a", 30)].join(",")));
+    assert_eq!((report.written.refused, report.written.connections), (0, 1), "{entries:?}");
+    assert!(report.left_out[0].why.contains("has no messages"), "{report:?}");
+}
+
+#[test]
 fn sockets_that_are_none_to_an_engine_are_named_and_kept_only_if_asked_for() {
     let hot = r#"{"type":"receive","time":1767323045,"opcode":1,"data":"{\"type\":\"connected\"}"}"#;
     let hot = socket(hot, "").replace("/app/a", "/hmr?token=s3cret");
@@ -273,6 +318,12 @@ fn har_without_anything_of_use_says_how_to_get_one_that_has() {
             har(r#"{"request":{"method":"GET","url":"http://h/"},"response":{"status":200}}"#),
             "without a WebSocket",
         ),
+        (
+            har(
+                r#"{"_resourceType":"websocket","request":{"method":"GET","url":"ws://h/app/a"},"response":{"status":403}}"#,
+            ),
+            "1 refused upgrade, but without a WebSocket that was opened",
+        ),
         (r#"{"log":{}}"#.to_owned(), "no HAR: it has no log with entries"),
         (r#"{"a":[1,{"b":2}]}"#.to_owned(), "no HAR"),
         ("{\"log\":".to_owned(), "ends before"),
@@ -314,6 +365,22 @@ fn messages_that_playwright_has_put_beside_the_har_are_found() {
     std::fs::write(&from, har(entry)).unwrap();
     let (report, entries, _) = read(&dir, import(&from, &to, &ImportSettings::default())).unwrap();
     assert_eq!((report.written.frames, frames(&entries)[0].0), (2, 1_500_000), "{report:?}");
+    // One that is no text ends there, which is not the fault of the folder for temporary files.
+    std::fs::write(dir.path().join("ab12.jsonl"), [lines.join("\n").as_bytes(), b"\n\xff\n"].concat())
+        .unwrap();
+    std::fs::remove_file(&to).unwrap();
+    let (report, entries, _) = read(&dir, import(&from, &to, &ImportSettings::default())).unwrap();
+    assert_eq!(frames(&entries).len(), 2);
+    assert!(report.left_out[0].why.contains("ab12.jsonl beside the HAR, cannot be read"), "{report:?}");
+}
+
+#[test]
+fn request_without_a_host_is_named_and_its_path_is_no_scheme() {
+    let odd = ["/login?token=s3cret", "", "http:///x"]
+        .map(|url| format!(r#"{{"request":{{"method":"GET","url":"{url}"}},"response":{{"status":200}}}}"#));
+    let (report, ..) = import_text(&har(&format!("{},{}", odd.join(","), chrome("ws://h/app/a", 30))));
+    assert_eq!(report.left_out.len(), 3, "{report:?}");
+    assert!(!report.notes.join("").contains("crossed no network"), "{report:?}");
 }
 
 /// A HAR that is made while it is read.
