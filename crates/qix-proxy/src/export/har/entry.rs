@@ -9,7 +9,9 @@ use crate::record::{Closing, Exchange, FrameText, HttpBody, Opening, Side};
 
 /// Returns the time of an entry, in microseconds since 1970, as HARs write it.
 pub(super) fn date(micros: u64) -> String {
-    Timestamp::from_microsecond(micros as i64).map(|at| format!("{at:.6}")).unwrap_or_default()
+    let at = i64::try_from(micros).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
+    // Some tools refuse a HAR with a date that is none.
+    format!("{:.6}", at.unwrap_or(Timestamp::MAX))
 }
 
 /// Returns a message as an element of `_webSocketMessages`, and whether that is all there is to it.
