@@ -141,7 +141,7 @@ impl<T: Table> Export<T> {
             return Ok(());
         }
         let opening = self.connections.get(&asked.conn).and_then(|(_, opening)| opening.as_ref());
-        let row = Row { asked, answered, opening, started: self.started };
+        let row = Row { asked, answered, opening, started: self.started, results: self.results };
         self.written += 1;
         // Parameters and, with them, results: all else has gone through a decoder.
         let is_utf8 =
