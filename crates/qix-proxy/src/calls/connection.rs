@@ -98,8 +98,8 @@ impl Connection {
         Some(asked)
     }
 
-    /// Takes in what the engine said; `None` if it is no answer to a request.
-    pub(super) fn said(&mut self, entry: &Entry, text: &Bytes) -> Option<Answered> {
+    /// Takes in what the engine said; `None` if it is no answer to a request. Patched results are kept if `results` are wanted.
+    pub(super) fn said(&mut self, entry: &Entry, text: &Bytes, results: bool) -> Option<Answered> {
         let Frame { kind, changes } = Frame::parse(text).ok()?;
         let answered = match kind {
             Kind::Response(response) => self.take(&response).map(|asked| {
@@ -115,7 +115,7 @@ impl Connection {
                     fault: None,
                 };
                 if answered.error.is_none() {
-                    self.read(&mut answered, &response, text);
+                    self.read(&mut answered, &response, text, results);
                 }
                 answered
             }),
@@ -163,11 +163,14 @@ impl Connection {
         Some(asked)
     }
 
-    fn read(&mut self, answered: &mut Answered, response: &Response<'_>, text: &Bytes) {
+    fn read(&mut self, answered: &mut Answered, response: &Response<'_>, text: &Bytes, results: bool) {
         let asked = answered.asked.clone();
         let Some(result) = response.result else { return };
         let plain = if response.delta {
             match self.baselines.apply(asked.handle, &asked.method, result) {
+                Ok(plain) if !results && plain.members().all(|(_, out)| out.member("qHandle").is_none()) => {
+                    return;
+                }
                 Ok(plain) => Bytes::from(plain.to_string()),
                 Err(fault) => {
                     answered.fault = Some(fault.to_string());

@@ -26,6 +26,7 @@ pub struct Calls<E> {
     entries: E,
     connections: BTreeMap<u64, Connection>,
     given_up: Vec<Arc<Asked>>,
+    results: bool,
     /// The latest time.
     at: Duration,
     /// What is left to be told once there are no more entries.
@@ -36,7 +37,22 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
     /// Reads entries.
     pub fn new(entries: impl IntoIterator<IntoIter = E>) -> Self {
         let entries = entries.into_iter();
-        Self { entries, connections: BTreeMap::new(), given_up: Vec::new(), at: Duration::ZERO, ends: None }
+        Self {
+            entries,
+            connections: BTreeMap::new(),
+            given_up: Vec::new(),
+            results: true,
+            at: Duration::ZERO,
+            ends: None,
+        }
+    }
+
+    /// Leaves [`Answered::result`](super::Answered::result) out of answers with patches, unless they open objects: to write what was
+    /// patched costs more than all else.
+    #[must_use]
+    pub fn without_patched_results(mut self) -> Self {
+        self.results = false;
+        self
     }
 
     /// Returns what it reads from.
@@ -72,7 +88,9 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
                         Side::Client => {
                             connection.asked(&entry, conn, bytes, &mut self.given_up).map(Step::Asked)
                         }
-                        Side::Engine => connection.said(&entry, bytes).map(Box::new).map(Step::Answered),
+                        Side::Engine => {
+                            connection.said(&entry, bytes, self.results).map(Box::new).map(Step::Answered)
+                        }
                     };
                     if let Some(step) = step {
                         return step;
@@ -183,6 +201,29 @@ mod tests {
         assert!(matches!(&steps[7], Step::Said { from: Side::Engine, .. }));
         let Some(Step::Closed { closing: Some(_), unanswered, .. }) = steps.last() else { panic!() };
         assert_eq!((unanswered.len(), unanswered[0].class()), (1, ""));
+    }
+
+    #[test]
+    fn patched_results_that_nobody_wants_are_left_out_unless_they_open_objects() {
+        let script = [
+            "+ ",
+            r#"> {"id":1,"handle":-1,"method":"OpenDoc","params":["a"],"delta":true}"#,
+            r#"< {"id":1,"result":{"qReturn":[{"op":"add","path":"/","value":{"qType":"Doc","qHandle":1,"qGenericId":"a"}}]},"delta":true,"close":[1]}"#,
+            r#"> {"id":2,"handle":-1,"method":"OpenDoc","params":["a"],"delta":true}"#,
+            r#"< {"id":2,"result":{"qReturn":[]},"delta":true}"#,
+            r#"> {"id":3,"handle":1,"method":"GetLayout","params":[],"delta":true}"#,
+            r#"< {"id":3,"result":{"qLayout":[{"op":"add","path":"/","value":{"a":1}}]},"delta":true}"#,
+            r#"> {"id":4,"handle":1,"method":"GetLayout","params":[],"delta":true}"#,
+            r#"< {"id":4,"result":{"qLayout":[{"op":"replace","path":"/a","value":2}]},"delta":true}"#,
+        ];
+        let found = |step: Result<Step, _>| match step.unwrap() {
+            Step::Answered(call) => Some((call.opened.len(), call.result.is_some())),
+            _ => None,
+        };
+        let all: Vec<_> = Calls::new(entries(&script)).filter_map(found).collect();
+        assert_eq!(all, [(1, true), (1, true), (0, true), (0, true)]);
+        let few: Vec<_> = Calls::new(entries(&script)).without_patched_results().filter_map(found).collect();
+        assert_eq!(few, [(1, true), (1, true), (0, false), (0, false)]);
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::{
     io::{self, Write},
 };
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use qix_protocol::frame::Raw;
 
@@ -46,6 +47,7 @@ pub(super) fn export<T: Table>(
         table,
         started,
         only: settings.connection,
+        results: settings.results,
         connections: BTreeMap::new(),
         written: 0,
         left: Left::default(),
@@ -54,6 +56,9 @@ pub(super) fn export<T: Table>(
         export.left.notes.add("times: the recording does not say when it started".to_owned());
     }
     let mut calls = Calls::new(parts);
+    if !settings.results {
+        calls = calls.without_patched_results();
+    }
     while let Some(step) = calls.next() {
         let step = step?;
         for asked in calls.given_up() {
@@ -75,6 +80,7 @@ struct Export<T> {
     table: T,
     started: Option<i64>,
     only: Option<u64>,
+    results: bool,
     /// What was seen of each connection, and how those that are open were opened.
     connections: BTreeMap<u64, (Messages, Option<Opening>)>,
     written: u64,
@@ -105,7 +111,8 @@ impl<T: Table> Export<T> {
             Step::Said { seq, conn, from, text, .. } => {
                 self.connection(conn).0.frames += 1;
                 if self.only.is_none_or(|only| only == conn) {
-                    self.left.said(seq, from, &text);
+                    let is_open = self.connection(conn).1.is_some();
+                    self.left.said(seq, from, &text, is_open);
                 }
                 Ok(())
             }
@@ -134,8 +141,13 @@ impl<T: Table> Export<T> {
             return Ok(());
         }
         let opening = self.connections.get(&asked.conn).and_then(|(_, opening)| opening.as_ref());
-        let row = Row { asked, answered, opening, started: self.started };
+        let row = Row { asked, answered, opening, started: self.started, results: self.results };
         self.written += 1;
+        // Parameters and, with them, results: all else has gone through a decoder.
+        let is_utf8 =
+            |text: &Option<Bytes>| text.as_deref().is_none_or(|text| std::str::from_utf8(text).is_ok());
+        let result = answered.filter(|_| self.results).is_none_or(|answered| is_utf8(&answered.result));
+        self.left.replaced += u64::from(!is_utf8(&asked.params) || !is_utf8(&asked.id) || !result);
         self.table.add(&row.cells())
     }
 }
@@ -146,6 +158,10 @@ struct Left {
     notes: LeftOut,
     /// Messages of clients that are no requests.
     no_requests: u64,
+    /// Messages of connections of which it is not known how they were opened.
+    unopened: u64,
+    /// Calls with bytes that are no UTF-8.
+    replaced: u64,
     /// Messages of engines that were too large to be recorded.
     large_answers: u64,
     /// Answers whose patches cannot be applied.
@@ -155,8 +171,9 @@ struct Left {
 }
 
 impl Left {
-    fn said(&mut self, seq: u64, from: Side, text: &FrameText) {
+    fn said(&mut self, seq: u64, from: Side, text: &FrameText, is_open: bool) {
         match (from, text) {
+            _ if !is_open => self.unopened += 1,
             (Side::Client, FrameText::Omitted(bytes)) => {
                 self.notes.add(format!(
                     "entry {seq}: a client's message of {bytes} bytes, which was too large to be recorded"
@@ -187,6 +204,11 @@ impl Left {
                 self.large_answers,
                 "answers or news that were too large to be recorded; such calls count as unanswered",
             ),
+            (
+                self.unopened,
+                "messages of connections of which the recording does not say how they were opened",
+            ),
+            (self.replaced, "calls with bytes that are no UTF-8, for which U+FFFD stands"),
             (self.patches, "results whose patches do not fit what was said before"),
             (self.unknown, "entries of a kind that this version does not know"),
         ] {

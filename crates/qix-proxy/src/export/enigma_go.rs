@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, io::Write};
 
-use qix_protocol::frame::Raw;
+use qix_protocol::{ProtocolError, frame::Raw};
 
 use super::{
     ExportError, ExportReport, ExportSettings, Messages, left_out::LeftOut, new_file::NewFile, torn,
@@ -70,6 +70,7 @@ impl Log {
             FrameText::Text(text) => match (std::str::from_utf8(text), Raw::new(text)) {
                 (Ok(text), Ok(_)) => return self.row(from, text),
                 (Err(_), _) => "is no UTF-8",
+                (_, Err(ProtocolError::TooDeep { .. })) => "is nested too deeply",
                 (_, Err(_)) => "is no JSON",
             },
             FrameText::Binary(_) => "is binary",
@@ -209,13 +210,21 @@ mod tests {
     fn messages_that_no_such_log_can_have_are_named() {
         let dir = tempfile::tempdir().unwrap();
         let (recording, log) = (dir.path().join("a.qixrec"), dir.path().join("log"));
-        let odd = [text("hello"), FrameText::Binary(Bytes::from_static(b"{}")), FrameText::Omitted(7)];
+        let deep = "[".repeat(300) + &"]".repeat(300);
+        let odd = [
+            text("hello"),
+            FrameText::Binary(Bytes::from_static(b"{}")),
+            FrameText::Omitted(7),
+            text(&deep),
+            FrameText::Text(Bytes::from_static(b"[\"\xff\"]")),
+        ];
         let mut all: Vec<_> = odd.into_iter().map(|odd| (1, Side::Engine, odd)).collect();
         all.push((1, Side::Engine, text("{}")));
         record(&recording, &all);
         let report = exported(&recording, &log, None).unwrap();
-        assert_eq!((report.written, report.left_out.len()), (1, 3));
-        assert!(report.left_out[0].contains("is no JSON"), "{report:?}");
+        assert_eq!((report.written, report.left_out.len()), (1, 5));
+        let says = ["is no JSON", "is binary", "too large", "nested too deeply", "is no UTF-8"];
+        assert!(report.left_out.iter().zip(says).all(|(left, says)| left.contains(says)), "{report:?}");
         assert_eq!(fs::read_to_string(&log).unwrap(), "[\n\t{\n\t\t\"Received\": {}\n\t}\n]");
     }
 

@@ -322,6 +322,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_no_utf8_or_of_a_connection_that_was_never_opened_is_named() {
+        // {"id":1,"method":"M","params":["<ff>"]}
+        let text = r#"{"qixrec":[1,1],"started":"2026-01-02T03:04:05Z"}
+{"seq":1,"t":10,"conn":1,"kind":"open","url":"/","status":101,"request":[],"response":[]}
+{"seq":2,"t":20,"conn":1,"kind":"frame","from":"client","base64":"eyJpZCI6MSwibWV0aG9kIjoiTSIsInBhcmFtcyI6WyL/Il19","opcode":1}
+{"seq":3,"t":20,"conn":2,"kind":"frame","from":"client","json":{"id":1,"method":"M"}}
+"#;
+        let (_dir, recording) = recording(text);
+        let (lines, report) = exported(&recording, ExportAs::Calls, |_| ()).unwrap();
+        assert_eq!(json_lines(&lines)[0]["params"][0], "\u{fffd}");
+        let (table, same) = exported(&recording, ExportAs::Parquet, |_| ()).unwrap();
+        assert_eq!((rows(&table), &same), (json_lines(&lines), &report));
+        let left = &report.left_out;
+        assert_eq!(left.len(), 2, "{report:?}");
+        assert!(
+            left[0].starts_with("1 messages of connections") && left[1].starts_with("1 calls with bytes")
+        );
+    }
+
+    #[test]
     fn columns_have_the_types_that_engines_of_queries_know() {
         let (_dir, recording) = recording(ALL);
         let (table, _) = exported(&recording, ExportAs::Parquet, |_| ()).unwrap();

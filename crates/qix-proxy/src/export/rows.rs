@@ -90,12 +90,14 @@ pub(super) struct Row<'a> {
     pub(super) opening: Option<&'a Opening>,
     /// When the recording started, in microseconds since 1970.
     pub(super) started: Option<i64>,
+    /// Whether the result is wanted.
+    pub(super) results: bool,
 }
 
 impl<'a> Row<'a> {
     /// Returns what stands in the columns, in their order.
     pub(super) fn cells(&self) -> [Cell<'a>; COLUMNS.len()] {
-        let Self { asked, answered, opening, started } = *self;
+        let Self { asked, answered, opening, started, results } = *self;
         let error = answered.and_then(|answered| answered.error.as_ref());
         let offset = integer(asked.at.as_micros());
         let object = asked.object.as_deref();
@@ -133,7 +135,11 @@ impl<'a> Row<'a> {
             error.map_or(Cell::Null, |error| text(&error.parameter)),
             answered.map_or(Cell::Null, |answered| count(answered.changes.changed.len())),
             answered.map_or(Cell::Null, |answered| count(answered.changes.closed.len())),
-            answered.and_then(|answered| answered.result.as_deref()).map_or(Cell::Null, json),
+            // To look through it for what is no UTF-8 takes as long as to read it.
+            answered
+                .filter(|_| results)
+                .and_then(|answered| answered.result.as_deref())
+                .map_or(Cell::Null, json),
         ]
     }
 }
@@ -155,5 +161,6 @@ fn owned<'a>(text: String) -> Cell<'a> {
 }
 
 fn json(json: &[u8]) -> Cell<'_> {
-    Cell::Json(String::from_utf8_lossy(json))
+    // The usual case, and several times as fast as to look for what must be replaced.
+    Cell::Json(str::from_utf8(json).map_or_else(|_| String::from_utf8_lossy(json), Cow::Borrowed))
 }

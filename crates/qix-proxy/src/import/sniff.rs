@@ -59,6 +59,8 @@ pub(super) fn sniff(start: &[u8]) -> Result<Foreign, String> {
     match text {
         [] => Err("is empty".to_owned()),
         [b'{', ..] if text.starts_with(br#"{"qixrec""#) => Err("is a recording already".to_owned()),
+        // A program may print JSON, or times in brackets, before there is traffic.
+        [b'{' | b'[', ..] if has_arrows(text) => Ok(Foreign::Traffic),
         [b'{', ..] => Ok(Foreign::Har),
         [b'[', ..] => Ok(Foreign::EnigmaGo),
         [b'P', b'K', 3, 4, ..] => {
@@ -69,9 +71,19 @@ pub(super) fn sniff(start: &[u8]) -> Result<Foreign, String> {
     }
 }
 
-/// Whether there is a line in which something was sent or received.
+/// Whether there is a line in which something was sent or received: no quotes in front, as texts of JSON have them, and colours and
+/// spaces at most behind.
 fn has_arrows(text: &[u8]) -> bool {
-    ["--> {", "<-- {"].iter().any(|arrow| memchr::memmem::find(text, arrow.as_bytes()).is_some())
+    let has_arrow = |line: &[u8]| {
+        let found = memchr::memmem::find(line, b"-->").or_else(|| memchr::memmem::find(line, b"<--"));
+        found.is_some_and(|at| {
+            let brace =
+                line[at..].iter().position(|byte| *byte == b'{').map_or(line.len(), |brace| at + brace);
+            let plain = |byte: &u8| matches!(byte, b' ' | b'\x1b' | b'[' | b';' | b'm' | b'0'..=b'9');
+            brace < line.len() && !line[..at].contains(&b'"') && line[at + 3..brace].iter().all(plain)
+        })
+    };
+    text.split(|byte| *byte == b'\n').any(has_arrow)
 }
 
 #[cfg(test)]
@@ -84,6 +96,11 @@ mod tests {
             ("\u{feff} {\"log\":{", Foreign::Har),
             ("[\n\t{\n\t\t\"Sent\": {", Foreign::EnigmaGo),
             ("INFO: hello\n--> {\"id\":1}\n", Foreign::Traffic),
+            ("[2026-01-02 03:04:05] INFO: --> {\"id\":1}\n", Foreign::Traffic),
+            ("{\n \"a\": 1\n}\n<-- {\"id\":1}\n", Foreign::Traffic),
+            ("\x1b[32m-->\x1b[0m {\"id\":1}\n", Foreign::Traffic),
+            ("{\"log\":{\"comment\":\"--> {}\"", Foreign::Har),
+            ("[\n{\"Sent\":{\"a\":\"x --> {}\"", Foreign::EnigmaGo),
         ] {
             assert_eq!(sniff(text.as_bytes()), Ok(kind), "{text}");
         }

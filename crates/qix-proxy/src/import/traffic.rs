@@ -35,6 +35,7 @@ pub(super) fn import(source: Source<'_>) -> Result<ImportReport, ImportError> {
         message: None,
         connection: Connection::default(),
         others: 0,
+        replaced: 0,
     };
     let Source { from, to, settings, reader } = source;
     let mut line = Vec::new();
@@ -52,7 +53,10 @@ pub(super) fn import(source: Source<'_>) -> Result<ImportReport, ImportError> {
         }
     }
     text.give_up("the file ends before it does");
-    let Text { mut log, others, .. } = text;
+    let Text { mut log, others, replaced, .. } = text;
+    if replaced > 0 {
+        log.notes.push(format!("lines of messages with U+FFFD: {replaced}; it stands for what is no UTF-8"));
+    }
     if others > 0 {
         log.notes.push(format!("lines that are no traffic, and left out: {others}"));
     }
@@ -80,6 +84,8 @@ struct Text {
     connection: Connection,
     /// Lines that have no part in the traffic.
     others: u64,
+    /// Lines of messages with bytes that are no UTF-8.
+    replaced: u64,
 }
 
 impl Text {
@@ -96,6 +102,7 @@ impl Text {
             self.others += u64::from(!rest.trim().is_empty());
             return;
         }
+        self.replaced += u64::from(text.contains('\u{fffd}'));
         while let Some(message) = &mut self.message {
             let Some(end) = message.add(rest) else { return };
             let rest_of_line = rest[end..].trim();
@@ -333,6 +340,15 @@ mod tests {
         let value = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
         assert_eq!(value(&lines[1][1..]), value(OPEN));
         assert_eq!((lines.len(), report.unwrap().left_out.len()), (4, 1));
+    }
+
+    #[test]
+    fn bytes_that_are_no_utf8_are_named() {
+        let mut printed = format!("--> {OPEN}\n<-- ").into_bytes();
+        printed.extend_from_slice(b"{\"id\":1,\"result\":{\"a\":\"\xe4\"}}\n");
+        let (lines, report) = imported(&printed);
+        assert_eq!(lines[2], "<{\"id\":1,\"result\":{\"a\":\"\u{fffd}\"}}");
+        assert!(report.unwrap().notes.iter().any(|note| note.contains("U+FFFD: 1")));
     }
 
     #[test]

@@ -9,33 +9,39 @@ use crate::record::{Closing, Exchange, FrameText, HttpBody, Opening, Side};
 
 /// Returns the time of an entry, in microseconds since 1970, as HARs write it.
 pub(super) fn date(micros: u64) -> String {
-    Timestamp::from_microsecond(micros as i64).map(|at| format!("{at:.6}")).unwrap_or_default()
+    let at = i64::try_from(micros).ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
+    // Some tools refuse a HAR with a date that is none.
+    format!("{:.6}", at.unwrap_or(Timestamp::MAX))
 }
 
 /// Returns a message as an element of `_webSocketMessages`, and whether that is all there is to it.
 pub(super) fn message(micros: u64, from: Side, text: &FrameText) -> (Vec<u8>, Result<(), String>) {
-    let mut whole = Ok(());
-    let (opcode, data, more) = match text {
+    let begun = |opcode: u8| {
+        let (from, time) = (side(from), seconds(micros));
+        format!("{{\"type\":\"{from}\",\"time\":{time},\"opcode\":{opcode},\"data\":").into_bytes()
+    };
+    let encoded = |bytes: &[u8]| [&*begun(2), b"\"", STANDARD.encode(bytes).as_bytes(), b"\"}"].concat();
+    match text {
         FrameText::Text(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => (1, json!(text), None),
+            // Messages are nearly all there is in a HAR: they are written at once.
+            Ok(text) => {
+                let mut message = begun(1);
+                message.reserve(text.len() + text.len() / 8);
+                serde_json::to_writer(&mut message, text).expect("a text can be written to memory");
+                message.push(b'}');
+                (message, Ok(()))
+            }
             Err(_) => {
-                whole = Err("a text message that is not UTF-8 became a binary one".to_owned());
-                (2, json!(STANDARD.encode(bytes)), None)
+                (encoded(bytes), Err("a text message that is not UTF-8 became a binary one".to_owned()))
             }
         },
-        FrameText::Binary(bytes) => (2, json!(STANDARD.encode(bytes)), None),
+        FrameText::Binary(bytes) => (encoded(bytes), Ok(())),
         FrameText::Omitted(bytes) => {
-            whole = Err(format!("a message of {bytes} bytes that the recording has not kept is empty"));
-            (1, json!(""), Some(*bytes))
+            let why = format!("a message of {bytes} bytes that the recording has not kept is empty");
+            let empty = format!("\"\",\"_omitted\":{bytes}}}");
+            ([&*begun(1), empty.as_bytes()].concat(), Err(why))
         }
-    };
-    let more = more.map(|bytes| format!(",\"_omitted\":{bytes}")).unwrap_or_default();
-    let text = format!(
-        "{{\"type\":\"{}\",\"time\":{},\"opcode\":{opcode},\"data\":{data}{more}}}",
-        side(from),
-        seconds(micros)
-    );
-    (text.into_bytes(), whole)
+    }
 }
 
 /// Returns the end of a connection as a message, if there was a close frame, and as a member of the entry.

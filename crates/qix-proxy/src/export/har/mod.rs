@@ -8,20 +8,22 @@ mod origin;
 mod spool;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     io::{self, Write},
 };
 
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{ExportError, ExportReport, ExportSettings, new_file::NewFile};
+use super::{
+    ExportError, ExportReport, ExportSettings, Messages, left_out::LeftOut, new_file::NewFile, torn,
+};
 use crate::record::{Entry, EntryKind, Opening, RecordingParts};
 use origin::{Origins, Place};
 use spool::Spool;
 
-/// How many things that could not be written are named.
-const MOST_LEFT_OUT: usize = 1000;
+/// From when on an import takes the time of a message for one, in microseconds since 1970.
+const FIRST_TIME: i64 = 100_000_000_000_000;
 
 /// Writes a recording as a HAR.
 pub(super) fn export(
@@ -34,8 +36,9 @@ pub(super) fn export(
     for entry in parts.by_ref() {
         har.entry(entry?).map_err(&failed)?;
     }
-    for (path, torn) in parts.torn() {
-        har.leave_out(format!("the end of {}, {} bytes, which were cut", path.display(), torn.bytes));
+    torn(&parts).for_each(|line| har.left_out.add(line));
+    if let Some(conn) = settings.connection.filter(|conn| !har.connections.contains_key(conn)) {
+        return Err(ExportError::NoConnection { conn, connections: har.connections.into_values().collect() });
     }
     if har.items.is_empty() {
         return Err(ExportError::Nothing { path: file.path().to_owned() });
@@ -56,8 +59,12 @@ struct Har<'a> {
     items: Vec<Item>,
     /// Where in `items` the open connections are.
     open: BTreeMap<u64, usize>,
-    report: ExportReport,
-    more: u64,
+    connections: BTreeMap<u64, Messages>,
+    /// Those that a replay has added.
+    added: BTreeSet<u64>,
+    /// Messages of connections of which it is not known how they were opened.
+    unopened: u64,
+    left_out: LeftOut,
 }
 
 /// An entry.
@@ -83,29 +90,56 @@ struct Socket {
 impl<'a> Har<'a> {
     fn new(parts: &RecordingParts, settings: &'a ExportSettings) -> io::Result<Self> {
         let header = parts.header();
-        let started = header.started.parse::<Timestamp>().map(Timestamp::as_microsecond).unwrap_or_default();
+        let started = header.started.parse::<Timestamp>().map(Timestamp::as_microsecond);
+        let mut left_out = LeftOut::default();
+        match started {
+            Err(_) => left_out.add(
+                "times: the recording does not say when it started, so they count from 1970 on".to_owned(),
+            ),
+            Ok(..0) => left_out
+                .add("times: the recording started before 1970, so they count from then on".to_owned()),
+            Ok(..FIRST_TIME) => left_out.add(
+                "times of messages to those who import it: before 1973-03-03, they are taken for none"
+                    .to_owned(),
+            ),
+            Ok(_) => {}
+        }
         Ok(Self {
             settings,
             title: header.upstream.clone(),
-            started: u64::try_from(started).unwrap_or_default(),
+            started: started.ok().and_then(|started| u64::try_from(started).ok()).unwrap_or_default(),
             spool: Spool::new()?,
             origins: Origins::new(header),
             items: Vec::new(),
             open: BTreeMap::new(),
-            report: ExportReport::default(),
-            more: 0,
+            connections: BTreeMap::new(),
+            added: BTreeSet::new(),
+            unopened: 0,
+            left_out,
         })
     }
 
     fn entry(&mut self, entry: Entry) -> io::Result<()> {
         let Entry { at, conn, kind, .. } = entry;
-        let time = self.started + at.as_micros() as u64;
-        if self.settings.connection.is_some_and(|wanted| conn != Some(wanted)) {
+        let time = self.started.saturating_add(u64::try_from(at.as_micros()).unwrap_or(u64::MAX));
+        if let Some(conn) = conn {
+            let new = || Messages { conn, ..Messages::default() };
+            let messages = self.connections.entry(conn).or_insert_with(new);
+            match &kind {
+                EntryKind::Open(opening) => messages.url.clone_from(&opening.url),
+                EntryKind::Frame { .. } => messages.frames += 1,
+                _ => {}
+            }
+        }
+        // Nobody knows whose messages a gap misses.
+        let is_gap = matches!(kind, EntryKind::Gap(_));
+        if !is_gap && self.settings.connection.is_some_and(|wanted| conn != Some(wanted)) {
             return Ok(());
         }
         let conn = conn.unwrap_or_default();
         match kind {
             EntryKind::Open(opening) if opening.added => {
+                self.added.insert(conn);
                 self.leave_out(format!(
                     "connection {conn}, which a replay has added, and no client has made"
                 ));
@@ -128,6 +162,10 @@ impl<'a> Har<'a> {
                 let began = time.saturating_sub(exchange.took.as_micros() as u64);
                 let text = entry::exchange(&exchange, began);
                 self.add(began, "http", &exchange.url, &exchange.request, &text, None)
+            }
+            EntryKind::Frame { .. } if !self.open.contains_key(&conn) => {
+                self.unopened += u64::from(!self.added.contains(&conn));
+                Ok(())
             }
             EntryKind::Frame { from, text } => {
                 let (message, whole) = entry::message(time, from, &text);
@@ -239,19 +277,18 @@ impl<'a> Har<'a> {
             out.write_all(b"}")?;
         }
         out.write_all(b"\n]}}\n")?;
-        self.report.written = self.items.len() as u64;
-        if self.more > 0 {
-            self.report.left_out.push(format!("{} more", self.more));
+        let mut left_out = self.left_out.told();
+        if self.unopened > 0 {
+            let unopened = self.unopened;
+            left_out.push(format!(
+                "{unopened} messages of connections of which the recording does not say how they were opened"
+            ));
         }
-        Ok(self.report)
+        Ok(ExportReport { written: self.items.len() as u64, left_out })
     }
 
     fn leave_out(&mut self, what: String) {
-        if self.report.left_out.len() < MOST_LEFT_OUT {
-            self.report.left_out.push(what);
-        } else {
-            self.more += 1;
-        }
+        self.left_out.add(what);
     }
 }
 

@@ -84,8 +84,9 @@ impl Spool {
     pub(super) fn merge(self, runs: Vec<Run>) -> io::Result<Merge> {
         let mut file = self.file.into_inner().map_err(io::IntoInnerError::into_error)?;
         file.rewind()?;
-        let mut merge =
-            Merge { file: BufReader::with_capacity(256 << 10, file), at: 0, runs, next: BinaryHeap::new() };
+        // Runs that are as long in time lie far apart, so that nearly each item throws away what the buffer has.
+        let file = BufReader::with_capacity(16 << 10, file);
+        let mut merge = Merge { file, at: 0, runs, next: BinaryHeap::new() };
         for run in 0..merge.runs.len() {
             merge.queue(run)?;
         }
