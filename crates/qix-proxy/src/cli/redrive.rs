@@ -38,9 +38,10 @@ pub(crate) struct RedriveArgs {
     #[arg(long)]
     allow_writes: bool,
 
-    /// How much numbers may differ, as part of the larger one, and in all if that is below 1
-    #[arg(long, value_name = "NUMBER", default_value = "1e-9", value_parser = tolerance)]
-    tolerance: f64,
+    /// How much numbers may differ, as part of the larger one, and in all if that is below 1 [default: 1e-9, but not at all if both
+    /// are whole]
+    #[arg(long, value_name = "NUMBER", value_parser = tolerance)]
+    tolerance: Option<f64>,
 
     /// A place in results that is not compared, such as /qLayout/title, /qInfo/qId or GetAppLayout:/qTitle; * is any member or
     /// element; can be repeated
@@ -188,7 +189,6 @@ impl RedriveArgs {
         };
         let mut settings = RedriveSettings::default()
             .allow_writes(self.allow_writes)
-            .tolerance(self.tolerance)
             .any_row_order(self.any_row_order)
             .only(only)
             .timeout(self.timeout)
@@ -196,6 +196,9 @@ impl RedriveArgs {
             .concurrency(concurrency);
         settings = self.ignore.iter().cloned().fold(settings, RedriveSettings::ignore);
         settings = self.app.iter().fold(settings, |settings, (one, other)| settings.app(one, other));
+        if let Some(tolerance) = self.tolerance {
+            settings = settings.tolerance(tolerance);
+        }
         if let Some(speed) = self.speed {
             settings = settings.speed(speed);
         }

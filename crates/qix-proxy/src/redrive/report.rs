@@ -84,9 +84,9 @@ pub struct Counts {
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// All that was compared is equal.
+    /// All that was compared is equal, and something was.
     Equal,
-    /// Answers differ, or calls could not be made.
+    /// Answers differ, calls could not be made, or nothing was compared.
     Different,
     /// There is no engine.
     Unreachable,
@@ -97,13 +97,16 @@ pub enum Verdict {
 impl RedriveReport {
     /// Returns what it comes to. Writes that were not sent, notices, and an early end are no difference.
     pub fn verdict(&self) -> Verdict {
-        let Counts { connected, different, skipped, skipped_by_choice, .. } = self.counts;
+        let Counts { connected, compared, different, skipped, skipped_by_choice, .. } = self.counts;
         if self.unreachable && connected == 0 {
             Verdict::Unreachable
         } else if different > 0 || !self.failed.is_empty() || skipped > skipped_by_choice {
             Verdict::Different
         } else if !self.faults.is_empty() {
             Verdict::Unreadable
+        } else if compared == 0 {
+            // Nobody should take silence for agreement.
+            Verdict::Different
         } else {
             Verdict::Equal
         }

@@ -108,10 +108,11 @@ impl RedriveSettings {
         self
     }
 
-    /// Sets how much numbers may differ: as part of the larger one, and in all if that is below 1. Default: 10⁻⁹.
+    /// Sets how much numbers may differ: as part of the larger one, and in all if that is below 1. Default: 10⁻⁹, but not at all
+    /// if both are whole.
     #[must_use]
     pub fn tolerance(mut self, tolerance: f64) -> Self {
-        self.rules.tolerance = tolerance.abs();
+        self.rules.tolerance = Some(tolerance.abs());
         self
     }
 

@@ -228,7 +228,8 @@ async fn engine_that_says_nothing_any_more_is_given_up_in_time() {
     let file = record(dir.path(), "a.qixrec", "/app/x", &script.concat());
     let began = tokio::time::Instant::now();
     let first = script[0].clone();
-    let engine = move |request: &Value| (request["id"] == 1).then(|| echo(&[first.clone()], request));
+    let engine =
+        move |request: &Value| (request["id"] == 1).then(|| echo(std::slice::from_ref(&first), request));
     let (report, _) = redrive(&[file], RedriveSettings::default(), engine).await;
     assert!(began.elapsed() < Duration::from_secs(600), "{:?}", began.elapsed());
     assert_eq!(report.verdict(), Verdict::Different);

@@ -87,10 +87,17 @@ pub(super) fn is_secret_word(name: &str) -> bool {
     if name.len() > LONGEST {
         return false;
     }
-    let word = plain(name);
+    let word = plain(innermost(name));
     matches!(&*word, "userdirectory" | "userid" | "eas.sid" | "eas.sid.sig" | "csrftoken.sig")
         || is_plain(&word)
         || ends_secret(&word)
+}
+
+/// Returns the part of a form's name that says what the value is: `password` of `login[password]`, `tokens` of `tokens[]`.
+fn innermost(name: &str) -> &str {
+    let name = name.trim_end_matches("[]");
+    let inner = name.strip_suffix(']').and_then(|name| name.rsplit_once('['));
+    inner.map_or(name, |(_, inner)| inner)
 }
 
 fn ends_secret(word: &str) -> bool {
@@ -155,7 +162,16 @@ mod tests {
         for name in ["qText", "qNum", "qTokens", "passwordHint", "code", "state", "key", "qKeyType"] {
             assert!(!is_secret_member(name), "{name}");
         }
-        for name in ["XPassword", "encpwd", "UserId", "x-qlik-session-vp", "SharedSecret"] {
+        for name in [
+            "XPassword",
+            "encpwd",
+            "login[password]",
+            "user[0][api-key]",
+            "token[]",
+            "UserId",
+            "x-qlik-session-vp",
+            "SharedSecret",
+        ] {
             assert!(is_secret_word(name), "{name}");
         }
     }

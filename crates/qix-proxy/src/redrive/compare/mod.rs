@@ -35,18 +35,12 @@ const MOST: usize = 200;
 const MOST_SHOWN: usize = 120;
 
 /// What counts and what does not.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Rules {
-    pub(super) tolerance: f64,
+    pub(super) tolerance: Option<f64>,
     pub(super) ignored: Vec<Ignore>,
     /// Whether rows may come in any order.
     pub(super) any_row_order: bool,
-}
-
-impl Default for Rules {
-    fn default() -> Self {
-        Self { tolerance: 1e-9, ignored: Vec::new(), any_row_order: false }
-    }
 }
 
 /// A place in which two answers differ.

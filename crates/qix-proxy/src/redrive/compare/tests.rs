@@ -48,7 +48,7 @@ fn values_of_another_text_number_or_type_differ_and_are_named() {
 #[test]
 fn numbers_are_equal_within_the_tolerance() {
     assert_eq!(found(json!({"a": 0.3}), json!({"a": 0.1 + 0.2})), []);
-    let exact = Rules { tolerance: 0.0, ..Rules::default() };
+    let exact = Rules { tolerance: Some(0.0), ..Rules::default() };
     let differ = found_by(&exact, "M", &json!({"a": 0.3}), &json!({"a": 0.1 + 0.2}));
     assert_eq!(differ, one("/a", Kind::Number));
     assert_eq!(found_by(&exact, "M", &json!({"a": 1}), &json!({"a": 1.0})), []);
