@@ -19,6 +19,8 @@ const PATIENCE = 1000;
 const late = Symbol('late');
 
 const seen = [];
+/** What happens beside the calls; whether it comes before the next of them is made is a matter of luck. */
+const events = [];
 const thrown = [];
 process.on('uncaughtException', (error) => { thrown.push(error.name); });
 process.on('unhandledRejection', (error) => { thrown.push(error?.name ?? String(error)); });
@@ -39,8 +41,10 @@ async function call(name, promise, show = () => 'ok') {
     else seen.push(`${name}: ${show(value)}${took >= 400 ? ', after at least 400 ms' : ''}`);
     return value === late ? undefined : value;
   } catch (error) {
-    // Errors of sockets have no code of the engine.
-    seen.push(`${name}: error ${error.code ?? error.name}${error.message ? ` ${error.message}` : ''}`);
+    // It depends on luck, too, whether a socket is found gone before or behind a request.
+    const gone = ['Socket closed', 'Not connected'].includes(error.message);
+    const message = gone ? 'the socket is gone' : error.message;
+    seen.push(`${name}: error ${error.code ?? error.name}${message ? ` ${message}` : ''}`);
     return undefined;
   }
 }
@@ -54,21 +58,21 @@ async function open(identity) {
     createSocket: (url) => {
       socket = new WebSocket(url);
       socket.on('unexpected-response', (request, response) => {
-        seen.push(`upgrade refused: ${response.statusCode} retry-after ${response.headers['retry-after'] ?? 'none'}`);
+        events.push(`upgrade refused: ${response.statusCode} retry-after ${response.headers['retry-after'] ?? 'none'}`);
         request.destroy();
         socket.emit('error', new Error('refused'));
       });
       socket.on('close', (code, reason) => {
-        if (code !== 1000) seen.push(`socket closed: ${code} ${String(reason).replace(/"traceId":"[0-9a-f]{32}"/, '"traceId":"…"')}`);
+        if (code !== 1000) events.push(`socket closed: ${code} ${String(reason).replace(/"traceId":"[0-9a-f]{32}"/, '"traceId":"…"')}`);
       });
-      socket.on('error', (error) => { if (error.code) seen.push(`socket error: ${error.code}`); });
+      socket.on('error', (error) => { if (error.code) events.push(`socket error: ${error.code}`); });
       return socket;
     },
     suspendOnClose: false,
   });
-  session.on('closed', () => seen.push('session: closed'));
+  session.on('closed', () => events.push('session: closed'));
   session.on('notification:*', (event, params) => {
-    if (event !== 'OnConnected') seen.push(`notification: ${event} ${params?.severity ?? ''}`.trim());
+    if (event !== 'OnConnected') events.push(`notification: ${event} ${params?.severity ?? ''}`.trim());
   });
   session.on('traffic:received', () => {});
   try {
@@ -108,5 +112,5 @@ async function work(identity) {
 for (let round = 0; round < (scenario === 'upgrade' ? 4 : 1); round += 1) await work(`faults-${round}`);
 // What follows the last event at once is seen too.
 await new Promise((resolve) => { setTimeout(resolve, 50); });
-writeFileSync(file, JSON.stringify([...seen, ...thrown.map((name) => `thrown: ${name}`)]));
+writeFileSync(file, JSON.stringify([...seen, ...events, ...thrown.map((name) => `thrown: ${name}`)]));
 process.exit(0);
