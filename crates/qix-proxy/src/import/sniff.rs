@@ -47,8 +47,8 @@ impl fmt::Display for Foreign {
 pub(super) fn start(reader: &mut impl Read) -> io::Result<Vec<u8>> {
     let mut start = Vec::new();
     match reader.take(LOOKED_AT).read_to_end(&mut start) {
-        // A compressed file that was cut: what there is of it may be of use.
-        Err(error) if error.kind() != io::ErrorKind::UnexpectedEof || start.is_empty() => Err(error),
+        // A compressed file that was cut or damaged: what there is of it may be of use.
+        Err(error) if error.raw_os_error().is_some() || start.is_empty() => Err(error),
         _ => Ok(start),
     }
 }

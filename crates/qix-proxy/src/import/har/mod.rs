@@ -41,8 +41,10 @@ pub(super) fn import(source: Source<'_>) -> Result<ImportReport, ImportError> {
     }
     if let Err(error) = ended {
         let broke_off = error.is_eof() || error.io_error_kind() == Some(io::ErrorKind::UnexpectedEof);
-        if error.is_io() && !broke_off {
-            return Err(ImportError::Read { path: source.from.to_owned(), source: error.into() });
+        let (is_io, error) = (error.is_io(), io::Error::from(error));
+        // Others are those of data that cannot be unpacked.
+        if is_io && error.raw_os_error().is_some() {
+            return Err(ImportError::Read { path: source.from.to_owned(), source: error });
         }
         if !gather.has_entries {
             let what = match broke_off {
@@ -53,8 +55,8 @@ pub(super) fn import(source: Source<'_>) -> Result<ImportReport, ImportError> {
         }
         gather.finish(false).map_err(spool)?;
         notes.push(match broke_off {
-            true => "the HAR ends in the middle; what is complete was taken over".to_owned(),
-            false => format!("the HAR is damaged, and only what comes before that was taken over: {error}"),
+            true => "the HAR ends in the middle; only what is complete counts".to_owned(),
+            false => format!("the HAR is damaged, and only what comes before that counts: {error}"),
         });
     }
     if !gather.has_entries {

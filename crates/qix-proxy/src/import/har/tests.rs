@@ -302,6 +302,11 @@ fn har_that_ends_in_the_middle_gives_what_is_complete_and_says_so() {
     assert_eq!(took(&packed, &ImportSettings::default()).unwrap().0.written.frames, 5);
     let torn = took(&packed[..packed.len() - 40], &ImportSettings::default()).unwrap().0;
     assert!(torn.notes[0].contains("ends in the middle") && torn.written.frames >= 3, "{torn:?}");
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(&text.as_bytes()[..cut]).unwrap();
+    let packed = [&gzip.finish().unwrap()[..], b"\x1f\x8b\xff\xff and so on"].concat();
+    let damaged = took(&packed, &ImportSettings::default()).unwrap().0;
+    assert!(!damaged.notes.is_empty() && damaged.written.frames >= 3, "{damaged:?}");
     let damaged = text.replacen(r#""request""#, r#"request"#, 2);
     let damaged = damaged.replacen("request", r#""request""#, 1);
     let (report, ..) = import_text(&damaged);
