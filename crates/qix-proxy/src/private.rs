@@ -1,6 +1,19 @@
-//! Whether a file is its owner's alone.
+//! Files that are their owner's alone.
 
-use std::{fs::File, io};
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    path::Path,
+};
+
+/// Creates a file to be appended to, which must not exist and only its owner may read.
+pub(crate) fn create(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
 
 /// Returns whether others than its owner can read or write a file.
 #[cfg(unix)]

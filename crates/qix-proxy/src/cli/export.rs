@@ -6,6 +6,7 @@ use super::exit::{CliError, Outcome, count};
 use crate::{
     chain::chain,
     export::{ExportAs, ExportError, ExportSettings, export},
+    record::WriteError,
 };
 
 /// Arguments of `qix-proxy export`.
@@ -94,9 +95,11 @@ impl ExportArgs {
 fn failed(error: ExportError) -> CliError {
     let text = chain(&error);
     match error {
-        ExportError::Exists { .. } => CliError::usage(format!("{text} (--out names the file)")),
+        ExportError::Write(WriteError::Exists { .. }) => {
+            CliError::usage(format!("{text} (--out names the file)"))
+        }
         ExportError::Several { .. } | ExportError::NoConnection { .. } => CliError::usage(text),
-        ExportError::Write { .. } => CliError::network(text),
+        ExportError::Write(_) => CliError::network(text),
         _ => CliError::recording(text),
     }
 }

@@ -175,7 +175,10 @@ mod tests {
 	}
 ]"#;
         assert_eq!(fs::read_to_string(&log).unwrap(), expected);
-        assert!(matches!(exported(&recording, &log, None), Err(ExportError::Exists { .. })));
+        assert!(matches!(
+            exported(&recording, &log, None),
+            Err(ExportError::Write(crate::record::WriteError::Exists { .. }))
+        ));
     }
 
     #[test]

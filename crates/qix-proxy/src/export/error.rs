@@ -1,8 +1,8 @@
 //! Why nothing could be written.
 
-use std::{io, path::PathBuf};
+use std::path::PathBuf;
 
-use crate::record::ReadError;
+use crate::record::{ReadError, WriteError};
 
 /// Why a recording cannot be written as something else.
 #[derive(Debug, thiserror::Error)]
@@ -11,20 +11,9 @@ pub enum ExportError {
     /// The recording cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The file is there already.
-    #[error("{} exists already and is never overwritten; give another name or move it away", path.display())]
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file cannot be written.
-    #[error("cannot write {}; check that its folder exists, may be written to, and has room", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The file is there already, or cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
     /// Only one connection can be written, and the recording has several.
     #[error(
         "such a file has one connection, and the recording has several; --connection says which: {}",

@@ -1,12 +1,13 @@
 //! The file that is written, or not there.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
 };
 
 use super::ExportError;
+use crate::{private, record::WriteError};
 
 /// A file that was not there before, which only its owner may read; removed again unless it is [kept](Self::keep).
 #[derive(Debug)]
@@ -18,16 +19,8 @@ pub(super) struct NewFile {
 
 impl NewFile {
     pub(super) fn create(path: &Path) -> Result<Self, ExportError> {
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AlreadyExists => ExportError::Exists { path: path.to_owned() },
-            _ => ExportError::Write { path: path.to_owned(), source },
-        };
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        let file = BufWriter::with_capacity(1 << 18, options.open(path).map_err(failed)?);
-        Ok(Self { path: path.to_owned(), file, kept: false })
+        let file = private::create(path).map_err(|source| WriteError::new(path, source))?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::with_capacity(1 << 18, file), kept: false })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -37,7 +30,7 @@ impl NewFile {
     /// Says which file could not be written.
     pub(super) fn failed(&self) -> impl Fn(io::Error) -> ExportError + use<> {
         let path = self.path.clone();
-        move |source| ExportError::Write { path: path.clone(), source }
+        move |source| WriteError::new(&path, source).into()
     }
 
     /// Ends the file.

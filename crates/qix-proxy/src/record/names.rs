@@ -1,12 +1,14 @@
 //! The names of a recording's files.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
 
 use jiff::Timestamp;
+
+use crate::private;
 
 /// After how many taken names to give up.
 const TRIES: u64 = 100_000;
@@ -72,11 +74,7 @@ impl Names {
         for number in first..first + TRIES {
             let counter = if number > 1 { format!("-{number}") } else { String::new() };
             let path = self.folder.join(format!("{stem}{counter}{}", self.extension));
-            let mut options = OpenOptions::new();
-            options.append(true).create_new(true);
-            #[cfg(unix)]
-            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-            match options.open(&path) {
+            match private::create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists && (dated || part > 1) => {}
                 opened => return opened.map(|file| (file, path)),
             }

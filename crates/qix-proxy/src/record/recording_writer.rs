@@ -1,7 +1,7 @@
 //! Writes a recording of what happened at another time.
 
 use std::{
-    fs::{self, File, OpenOptions},
+    fs::{self, File},
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -14,7 +14,7 @@ use super::{
     writer::{Ending, Heading, Writer},
     zip::Zip,
 };
-use crate::relay::Head;
+use crate::{private, relay::Head};
 
 /// Writes a recording of what is known from elsewhere, in the order and with the times that it is told.
 ///
@@ -43,7 +43,7 @@ pub struct Written {
     pub exchanges: u64,
 }
 
-/// Why a recording cannot be written.
+/// Why a new file cannot be written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError {
@@ -63,6 +63,16 @@ pub enum WriteError {
     },
 }
 
+impl WriteError {
+    pub(crate) fn new(path: &Path, source: io::Error) -> Self {
+        let path = path.to_owned();
+        match source.kind() {
+            io::ErrorKind::AlreadyExists => Self::Exists { path },
+            _ => Self::Write { path, source },
+        }
+    }
+}
+
 impl RecordingWriter {
     /// Creates the file, which only its owner may read; compressed if its name ends with `.zst`. Of the header, `started` (RFC 3339 in
     /// UTC) and `upstream` (a URL without secrets) count.
@@ -76,17 +86,10 @@ impl RecordingWriter {
         redaction: &Redaction,
     ) -> Result<Self, WriteError> {
         let path = path.as_ref().to_owned();
-        let failed = |source: io::Error| match source.kind() {
-            io::ErrorKind::AlreadyExists => WriteError::Exists { path: path.clone() },
-            _ => WriteError::Write { path: path.clone(), source },
-        };
-        let mut options = OpenOptions::new();
-        options.append(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        let failed = |source| WriteError::new(&path, source);
         let is_zipped = path.extension().is_some_and(|extension| extension == "zst");
         let zip = if is_zipped { Some(Zip::new().map_err(failed)?) } else { None };
-        let output = Output::new(options.open(&path).map_err(failed)?, zip);
+        let output = Output::new(private::create(&path).map_err(failed)?, zip);
         let heading = Heading { started: header.started.clone(), upstream: header.upstream.clone() };
         let writer = Writer::start(output, &heading, 1, None, 0);
         Ok(Self { writer, path, redaction: redaction.clone(), connections: 0, latest: 0, sealed: false })

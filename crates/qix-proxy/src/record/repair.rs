@@ -112,11 +112,7 @@ pub fn repair(path: impl AsRef<Path>, to: impl AsRef<Path>) -> Result<Repair, Re
         io::ErrorKind::AlreadyExists => RepairError::Exists { path: to.to_owned() },
         _ => RepairError::Write { path: to.to_owned(), source },
     };
-    let mut options = fs::OpenOptions::new();
-    options.append(true).create_new(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(to).map_err(failed)?;
+    let file = crate::private::create(to).map_err(failed)?;
     let repaired = zip_of(to).map_err(failed).and_then(|zip| {
         let output = Output::new(file, zip);
         let mut writer = Writer { output, seq: 0, connections: 0, frames: 0, refused: 0, exchanges: 0 };

@@ -3,7 +3,6 @@
 use std::{
     borrow::Cow,
     collections::VecDeque,
-    fs::OpenOptions,
     io::{self, Write},
     ops::Range,
     path::{Path, PathBuf},
@@ -116,13 +115,9 @@ impl Anonymizer {
     /// [`AnonymizeError`] if the file exists or cannot be written.
     pub fn save(&self, path: &Path) -> Result<(), AnonymizeError> {
         let failed = |source| AnonymizeError::Write { path: path.to_owned(), source };
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let text =
             serde_json::to_string(&(self.titles, &self.values)).map_err(|error| failed(error.into()))?;
-        options.open(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)
+        crate::private::create(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(failed)
     }
 
     /// Reads what [`save`](Self::save) has written.

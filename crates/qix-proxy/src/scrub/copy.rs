@@ -1,12 +1,12 @@
 //! The file that a cleaned recording is written to.
 
 use std::{
-    fs::{File, OpenOptions},
+    fs::File,
     io::{self, Write},
     path::Path,
 };
 
-use crate::record::Zip;
+use crate::{private, record::Zip};
 
 /// How much is collected before it is written, in bytes; a compressed frame holds as much.
 const ENOUGH: usize = 1 << 20;
@@ -22,13 +22,9 @@ pub(super) struct Copy {
 impl Copy {
     /// Creates the file, which must not exist and only its owner may read; compressed if its name ends with `.zst`.
     pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let mut options = OpenOptions::new();
-        options.write(true).create_new(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let is_zipped = path.extension().is_some_and(|extension| extension == "zst");
         let zip = if is_zipped { Some(Zip::new()?) } else { None };
-        Ok(Self { file: options.open(path)?, zip, waiting: Vec::new() })
+        Ok(Self { file: private::create(path)?, zip, waiting: Vec::new() })
     }
 
     /// Takes a line, which has no line feed yet.

@@ -93,7 +93,7 @@ fn what_a_har_cannot_have_is_named() {
     let report = export(std::slice::from_ref(&every), &har, &settings()).unwrap();
     assert!(report.left_out.iter().any(|left| left.starts_with("a note")), "{report:?}");
     let again = export(&[every], &har, &settings());
-    assert!(matches!(again, Err(ExportError::Exists { .. })));
+    assert!(matches!(again, Err(ExportError::Write(crate::record::WriteError::Exists { .. }))));
 }
 
 /// Exports lines behind a header, one connection if it is said, and returns the HAR and what was left out.
