@@ -6,50 +6,90 @@ use std::{
     future::IntoFuture,
     marker::PhantomData,
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context as Waker, Poll, ready},
     time::Duration,
 };
 
-use qix_protocol::{Answer, Handle, RequestId};
-use serde::de::DeserializeOwned;
-use tokio::sync::{mpsc, oneshot};
+use qix_protocol::{
+    Answer, Handle, RequestId,
+    schema::{Method, MethodInfo},
+};
+use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{Error, ErrorKind, Session, command::Command};
+use crate::{
+    Error, ErrorKind, Object, Session,
+    params::Params,
+    request::{Request, Target},
+    returns::{As, Context, Returns, Untouched},
+    wire::Sent,
+};
 
-/// A call that is not sent yet; `.await` sends it and decodes its out members into `R`.
+/// A call that is not sent yet; `.await` sends it and returns what [`Returns`] says for the method `M`.
+///
+/// Parameters that may be left out are set by methods of the call. It borrows nothing, so it can be kept and spawned.
+///
+/// # Errors
+///
+/// The call ends with an [`Error`] of any [kind](ErrorKind). An object that does not exist is [`ErrorKind::NotFound`], although it
+/// is a success on the wire.
 ///
 /// # Cancellation
 ///
-/// Dropping the future after it was first polled sends `CancelRequest`; the engine may still have done the work.
+/// Dropping the future after it was first polled sends `CancelRequest`, unless [`detach`](Self::detach) was called. The engine may
+/// still have done the work.
 #[must_use = "a call does nothing until it is awaited"]
-pub struct Call<R> {
-    session: Session,
+pub struct Call<M> {
+    to: Target,
     id: RequestId,
-    to: Handle,
     method: Cow<'static, str>,
-    params: Result<Vec<u8>, Error>,
+    info: Option<&'static MethodInfo>,
+    params: Params,
     timeout: Option<Duration>,
-    result: PhantomData<fn() -> R>,
+    delta: bool,
+    detached: bool,
+    returns: PhantomData<fn() -> M>,
 }
 
-impl<R> Call<R> {
-    pub(crate) fn new(
-        session: Session,
-        to: Handle,
+impl<M: Method> Call<M> {
+    /// A call of a method of the schema, still without parameters.
+    pub(crate) fn on(object: &Object) -> Self {
+        let info = Some(M::INFO);
+        Self::new(Target::Object(object.clone()), M::NAME.into(), info, Params::new())
+    }
+
+    /// Sets the parameter at this position.
+    pub(crate) fn with(mut self, at: usize, value: &(impl Serialize + ?Sized)) -> Self {
+        self.params.set(at, value);
+        self
+    }
+}
+
+impl<R: DeserializeOwned + 'static> Call<As<R>> {
+    /// A call of any method, by name.
+    pub(crate) fn named(
+        to: Target,
         method: Cow<'static, str>,
-        params: Result<Vec<u8>, Error>,
+        params: &(impl Serialize + ?Sized),
     ) -> Self {
-        let id = session.ids().reserve();
-        Self { session, id, to, method, params, timeout: None, result: PhantomData }
+        Self::new(to, method, None, Params::whole(params))
+    }
+}
+
+impl<M> Call<M> {
+    fn new(
+        to: Target,
+        method: Cow<'static, str>,
+        info: Option<&'static MethodInfo>,
+        params: Params,
+    ) -> Self {
+        let id = to.session().ids().reserve();
+        let delta = to.session().delta();
+        Self { to, id, method, info, params, timeout: None, delta, detached: false, returns: PhantomData }
     }
 
     /// Returns the id that the request will have, for `GetProgress` and `CancelRequest`.
     pub fn request_id(&self) -> RequestId {
         self.id
-    }
-
-    pub(crate) fn method(&self) -> Cow<'static, str> {
-        self.method.clone()
     }
 
     /// Gives the call up after this long, counted from when it is taken up for sending. Default: never, because a reload may
@@ -58,139 +98,141 @@ impl<R> Call<R> {
         self.timeout = Some(timeout);
         self
     }
-}
 
-impl<R: DeserializeOwned> IntoFuture for Call<R> {
-    type Output = Result<R, Error>;
-    type IntoFuture = CallFuture<R>;
+    /// Asks for a delta answer, or not: patches to the answer before it to the same method of the same object. What is returned
+    /// is the same. Worth it for large results that change little. Default: what the session was built with.
+    pub fn delta(mut self, delta: bool) -> Self {
+        self.delta = delta;
+        self
+    }
 
-    fn into_future(self) -> CallFuture<R> {
-        CallFuture { call: self, state: State::Unsent }
+    /// Lets the call run on in the engine when its future is dropped after it was first polled.
+    pub fn detach(mut self) -> Self {
+        self.detached = true;
+        self
+    }
+
+    /// Returns the answer as it came instead: its JSON text, from which types can borrow.
+    ///
+    /// ```no_run
+    /// # async fn example(object: qix_client::GenericObject) -> Result<(), Box<dyn std::error::Error>> {
+    /// #[derive(serde::Deserialize)]
+    /// struct Out<'a> {
+    ///     #[serde(borrow, rename = "qLayout")]
+    ///     layout: &'a serde_json::value::RawValue,
+    /// }
+    /// let answer = object.get_layout().raw().await?;
+    /// let text = answer.text();
+    /// let out: Out<'_> = serde_json::from_slice(&text)?;
+    /// println!("{} bytes", out.layout.get().len());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn raw(self) -> Call<Untouched> {
+        self.returning()
+    }
+
+    /// Decodes into a type of your own instead: the one out member of methods that have one, and otherwise the object of all out
+    /// members.
+    ///
+    /// ```no_run
+    /// # async fn example(object: qix_client::GenericObject) -> Result<(), qix_client::Error> {
+    /// #[derive(serde::Deserialize)]
+    /// struct Kpi {
+    ///     title: String,
+    /// }
+    /// let kpi = object.get_layout().call_into::<Kpi>().await?;
+    /// println!("{}", kpi.title);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn call_into<R: DeserializeOwned + 'static>(self) -> Call<As<R>> {
+        self.returning()
+    }
+
+    fn returning<N>(self) -> Call<N> {
+        let Self { to, id, method, info, params, timeout, delta, detached, returns: _ } = self;
+        Call { to, id, method, info, params, timeout, delta, detached, returns: PhantomData }
     }
 }
 
-impl<R> fmt::Debug for Call<R> {
+impl<M: Returns> IntoFuture for Call<M> {
+    type Output = Result<M::Result, Error>;
+    type IntoFuture = CallFuture<M>;
+
+    fn into_future(self) -> CallFuture<M> {
+        let Self { to, id, method, info, params, timeout, delta, detached, returns: _ } = self;
+        let outs = info.map(|info| info.outs);
+        let state = match to.closed().map_or_else(|| params.finish(info.map_or(&[], |info| info.params)), Err) {
+            Err(error) => State::Failed(Some(error)),
+            Ok(params) => {
+                let request =
+                    Request { id, to, method: method.clone(), params: params.into(), timeout, delta, detached };
+                let kept = M::OPENS.then(|| Box::new(request.clone()));
+                State::Sent(request.send(), kept)
+            }
+        };
+        CallFuture { method, outs, state, returns: PhantomData }
+    }
+}
+
+impl<M> fmt::Debug for Call<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Call")
             .field("id", &self.id)
-            .field("to", &self.to)
+            .field("to", &self.to.handle())
             .field("method", &self.method)
             .finish_non_exhaustive()
     }
 }
 
-type Received = oneshot::Receiver<Result<Answer, Error>>;
-type Permit = Result<mpsc::OwnedPermit<Command>, mpsc::error::SendError<()>>;
-
 /// A call on its way.
 #[must_use = "futures do nothing unless they are polled"]
-pub struct CallFuture<R> {
-    call: Call<R>,
+pub struct CallFuture<M> {
+    method: Cow<'static, str>,
+    outs: Option<&'static [&'static str]>,
     state: State,
+    returns: PhantomData<fn() -> M>,
 }
 
 enum State {
-    Unsent,
-    /// The queue was full.
-    Queueing(Pin<Box<dyn Future<Output = Permit> + Send>>),
-    Sent(Received),
-    Done,
+    Failed(Option<Error>),
+    /// The request is kept for what it opens.
+    Sent(Sent, Option<Box<Request>>),
 }
 
-impl<R: DeserializeOwned> Future for CallFuture<R> {
-    type Output = Result<R, Error>;
+impl<M: Returns> Future for CallFuture<M> {
+    type Output = Result<M::Result, Error>;
 
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Waker<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let outcome = ready!(this.poll_answer(cx));
-        this.state = State::Done;
-        let decoded = outcome
-            .and_then(|answer| answer.decode().map_err(|error| Error::because(ErrorKind::Protocol, error)));
-        Poll::Ready(decoded.map_err(|error| error.in_method(this.call.method())))
+        let outcome = match &mut this.state {
+            State::Failed(error) => Err(error.take().unwrap_or_else(|| Error::new(ErrorKind::Closed))),
+            State::Sent(sent, kept) => ready!(Pin::new(sent).poll(cx)).and_then(|answer: Answer| {
+                M::read(answer, Context { request: kept.as_deref(), outs: this.outs })
+            }),
+        };
+        Poll::Ready(outcome.map_err(|error| error.in_method(this.method.clone())))
     }
 }
 
-impl<R> CallFuture<R> {
-    fn poll_answer(&mut self, cx: &mut Context<'_>) -> Poll<Result<Answer, Error>> {
-        let Self { call, state } = self;
-        loop {
-            match state {
-                State::Unsent => {
-                    if let Err(error) = &call.params {
-                        return Poll::Ready(Err(error.clone()));
-                    }
-                    let commands = call.session.commands();
-                    *state = match commands.try_reserve() {
-                        Ok(permit) => {
-                            let (command, answer) = command(
-                                call.id,
-                                call.to,
-                                call.method.clone(),
-                                &mut call.params,
-                                call.timeout,
-                            );
-                            permit.send(command);
-                            State::Sent(answer)
-                        }
-                        Err(mpsc::error::TrySendError::Closed(())) => return ended(call),
-                        Err(mpsc::error::TrySendError::Full(())) => {
-                            State::Queueing(Box::pin(commands.clone().reserve_owned()))
-                        }
-                    };
-                }
-                State::Queueing(permit) => match ready!(permit.as_mut().poll(cx)) {
-                    Ok(permit) => {
-                        let (command, answer) =
-                            command(call.id, call.to, call.method.clone(), &mut call.params, call.timeout);
-                        permit.send(command);
-                        *state = State::Sent(answer);
-                    }
-                    Err(_) => return ended(call),
-                },
-                State::Sent(answer) => {
-                    return match ready!(Pin::new(answer).poll(cx)) {
-                        Ok(outcome) => Poll::Ready(outcome),
-                        Err(_) => ended(call),
-                    };
-                }
-                // A future that is polled after its end has nothing to say any more.
-                State::Done => return ended(call),
-            }
-        }
-    }
-}
-
-/// Makes the command of a call, once: it takes the parameters.
-fn command(
-    id: RequestId,
-    to: Handle,
-    method: Cow<'static, str>,
-    params: &mut Result<Vec<u8>, Error>,
-    timeout: Option<Duration>,
-) -> (Command, Received) {
-    let (reply, answer) = oneshot::channel();
-    let params = params.as_mut().map(std::mem::take).unwrap_or_default();
-    (Command { id, to, method, params, timeout, reply }, answer)
-}
-
-fn ended<R>(call: &Call<R>) -> Poll<Result<Answer, Error>> {
-    Poll::Ready(Err(call.session.ended()))
-}
-
-impl<R> Drop for CallFuture<R> {
-    fn drop(&mut self) {
-        if let State::Sent(answer) = &mut self.state {
-            // The driver leaves out what is closed when its turn comes; what it has sent already must be cancelled.
-            answer.close();
-            if answer.try_recv().is_err() {
-                self.call.session.cancel(self.call.id);
-            }
-        }
-    }
-}
-
-impl<R> fmt::Debug for CallFuture<R> {
+impl<M> fmt::Debug for CallFuture<M> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallFuture").field("call", &self.call).finish_non_exhaustive()
+        f.debug_struct("CallFuture").field("method", &self.method).finish_non_exhaustive()
+    }
+}
+
+impl Session {
+    /// Calls any method of any object by name; `params` become a JSON array or object.
+    ///
+    /// The result is decoded from the object of out members, so `R` is a struct with members such as `qReturn`, or
+    /// `serde_json::Value`.
+    pub fn call<R: DeserializeOwned + 'static>(
+        &self,
+        to: Handle,
+        method: impl Into<Cow<'static, str>>,
+        params: &(impl Serialize + ?Sized),
+    ) -> Call<As<R>> {
+        Call::named(Target::Handle(self.clone(), to), method.into(), params)
     }
 }

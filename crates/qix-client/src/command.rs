@@ -1,11 +1,9 @@
 //! What sessions ask of the driver.
 
-use std::{borrow::Cow, time::Duration};
-
-use qix_protocol::{Answer, Handle, RequestId};
+use qix_protocol::{Answer, RequestId};
 use tokio::sync::oneshot;
 
-use crate::Error;
+use crate::{Error, request::Request};
 
 /// The caller's end of a call.
 pub(crate) type Reply = oneshot::Sender<Result<Answer, Error>>;
@@ -13,12 +11,7 @@ pub(crate) type Reply = oneshot::Sender<Result<Answer, Error>>;
 /// Session to driver: make a call.
 #[derive(Debug)]
 pub(crate) struct Command {
-    pub(crate) id: RequestId,
-    pub(crate) to: Handle,
-    pub(crate) method: Cow<'static, str>,
-    /// JSON, as `serde_json` wrote it.
-    pub(crate) params: Vec<u8>,
-    pub(crate) timeout: Option<Duration>,
+    pub(crate) request: Request,
     pub(crate) reply: Reply,
 }
 
@@ -27,6 +20,8 @@ pub(crate) struct Command {
 pub(crate) enum Control {
     /// Nobody waits for this call any more.
     Cancel(RequestId),
+    /// Make a call whose answer nobody waits for.
+    Tell(Box<Request>),
     /// Say goodbye.
     Close,
 }

@@ -8,11 +8,13 @@ pub struct SessionConfig {
     pub max_pending: usize,
     /// How many calls may queue up in front of the task that owns the socket before callers wait. Default 1,024.
     pub queue: usize,
+    /// Whether calls ask for delta answers if they do not say. Default false.
+    pub delta: bool,
 }
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        Self { max_pending: 10_000, queue: 1024 }
+        Self { max_pending: 10_000, queue: 1024, delta: false }
     }
 }
 
@@ -26,6 +28,12 @@ impl SessionConfig {
     /// Sets [`queue`](Self::queue); 0 counts as 1.
     pub fn queue(mut self, calls: usize) -> Self {
         self.queue = calls.max(1);
+        self
+    }
+
+    /// Sets [`delta`](Self::delta).
+    pub fn delta(mut self, delta: bool) -> Self {
+        self.delta = delta;
         self
     }
 }

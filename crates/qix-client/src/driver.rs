@@ -10,17 +10,18 @@ use std::{
 
 use qix_protocol::{
     CloseCode, Connection, Event, NewRequest, RequestError, RequestId,
-    frame::{Raw, client::Request},
+    frame::{Raw, client},
 };
 use qix_transport::{Closed, ClosedBy, Message, Socket};
 use tokio::{
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     time::{Sleep, sleep_until},
 };
 
 use crate::{
     Error, ErrorKind,
     command::{Command, Control, Reply},
+    request::Request,
     session::Shared,
 };
 
@@ -137,6 +138,10 @@ impl<S: Socket> Driver<S> {
         while let Poll::Ready(Some(control)) = self.controls.poll_recv(cx) {
             match control {
                 Control::Cancel(id) => drop(self.connection.cancel(id)),
+                Control::Tell(request) => {
+                    let (reply, _) = oneshot::channel();
+                    self.take_call(Command { request: *request, reply });
+                }
                 Control::Close => self.say_goodbye(),
             }
         }
@@ -147,7 +152,7 @@ impl<S: Socket> Driver<S> {
         {
             match self.commands.poll_recv(cx) {
                 // Its caller gave it up while it was waiting.
-                Poll::Ready(Some(command)) if command.reply.is_closed() => {}
+                Poll::Ready(Some(command)) if command.reply.is_closed() && !command.request.detached => {}
                 Poll::Ready(Some(command)) => self.take_call(command),
                 Poll::Ready(None) => self.say_goodbye(),
                 Poll::Pending => return,
@@ -156,14 +161,16 @@ impl<S: Socket> Driver<S> {
     }
 
     fn take_call(&mut self, command: Command) {
-        let Command { id, to, method, params, timeout, reply } = command;
+        let Command { request, reply } = command;
+        let Request { id, to, method, params, timeout, delta, detached: _ } = request;
+        let to = to.handle();
         // `serde_json` has just written these parameters; only a user's raw value could make them invalid.
         let Ok(params) = Raw::new(&params) else {
             let _ = reply.send(Err(Error::new(ErrorKind::Params)));
             return;
         };
         let deadline = timeout.and_then(|timeout| now().checked_add(timeout));
-        let request = NewRequest { id, to, method: &method, params, delta: false, deadline };
+        let request = NewRequest { id, to, method: &method, params, delta, deadline };
         if let Err((error, reply)) = self.connection.request(request, reply) {
             let kind = match error {
                 RequestError::Closed => ErrorKind::Closed,
@@ -185,7 +192,7 @@ impl<S: Socket> Driver<S> {
                 Ok(()) => self.unflushed = true,
                 // Too large for the socket, which is as good as before; only this call has failed.
                 Err(refused) if refused.by == ClosedBy::Us && refused.code == CloseCode::TOO_BIG => {
-                    let id = Request::parse(&text).ok().and_then(|request| request.id?.as_integer());
+                    let id = client::Request::parse(&text).ok().and_then(|request| request.id?.as_integer());
                     if let Some(reply) = id.and_then(|id| self.connection.abandon(RequestId::new(id))) {
                         let _ = reply.send(Err(Error::because(ErrorKind::Params, refused)));
                     }

@@ -37,12 +37,19 @@ mod config;
 mod driver;
 mod error;
 mod object;
+mod objects;
+mod params;
+mod request;
+mod returns;
 mod session;
+mod wire;
 
 #[cfg(test)]
 mod tests;
 
-pub use api::{Doc, GenericObject, Global, Page};
+pub use api::{
+    Doc, Field, GenericBookmark, GenericDimension, GenericMeasure, GenericObject, GenericVariable, Global, Variable,
+};
 pub use call::{Call, CallFuture};
 pub use changes::Changes;
 pub use config::SessionConfig;
@@ -50,4 +57,7 @@ pub use error::{Error, ErrorKind};
 pub use object::Object;
 pub use qix_protocol as protocol;
 pub use qix_transport as transport;
+pub use request::Request;
+pub use returns::{As, Opened, Returns, Untouched};
 pub use session::Session;
+pub use wire::Sent;

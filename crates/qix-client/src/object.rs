@@ -1,25 +1,56 @@
-//! What every object of the engine shares, and the news of all of them.
+//! What every object of the engine shares.
 
 use std::{
-    collections::{HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    borrow::Cow,
+    fmt,
+    hash::{Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicI32, Ordering},
+    },
 };
 
-use qix_protocol::{ChangeSet, Handle, ObjectReference};
+use bytes::Bytes;
+use qix_protocol::{Handle, Lineage, ObjectReference};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
-use crate::{Call, Changes, Error, ErrorKind, Session};
+use crate::{
+    Call, Changes, Error, ErrorKind, Session,
+    command::Control,
+    request::{Request, Target},
+    returns::As,
+};
 
-/// An open object of the engine: what [`Doc`](crate::Doc) and [`GenericObject`](crate::GenericObject) are made of.
+/// An open object of the engine: what [`Doc`](crate::Doc), [`GenericObject`](crate::GenericObject) and the others are made of.
 ///
-/// Cheap to clone; all clones, and all objects made from the same handle, hear the same news.
-#[derive(Clone, Debug)]
-pub struct Object {
+/// Cheap to clone. All objects made from one handle are the same object, and equal.
+///
+/// # Lifetime
+///
+/// An object that was created for the session only (`CreateSessionObject`, `CreateSessionVariable`) is destroyed in the engine when
+/// the last clone is dropped, unless [`keep`](Self::keep) was called. Others stay open in the engine until the session ends: QIX has
+/// no way to give a handle back.
+#[derive(Clone)]
+pub struct Object(Arc<State>);
+
+/// What all clones of an object have in common.
+pub(crate) struct State {
     session: Session,
-    handle: Handle,
+    handle: AtomicI32,
     reference: ObjectReference,
-    version: watch::Receiver<u64>,
+    lineage: Lineage,
+    /// The request that opened it; none for Global, and for what was wrapped by hand.
+    opener: Option<Opener>,
+    keep: AtomicBool,
+    news: watch::Receiver<u64>,
+}
+
+/// The request that opened an object, so that it can be made again on another socket.
+pub(crate) struct Opener {
+    pub(crate) parent: Target,
+    pub(crate) method: Cow<'static, str>,
+    pub(crate) params: Bytes,
 }
 
 impl Object {
@@ -29,34 +60,79 @@ impl Object {
     ///
     /// [`ErrorKind::NotFound`] if the reference is null, which is how the engine says that there is no such object.
     pub fn new(session: Session, reference: ObjectReference) -> Result<Self, Error> {
+        Self::known(session, reference, Lineage::default(), None)
+    }
+
+    /// Wraps the object that a request has opened.
+    pub(crate) fn opened(
+        request: &Request,
+        reference: ObjectReference,
+        lineage: Option<&Lineage>,
+    ) -> Result<Self, Error> {
+        let opener = Opener {
+            parent: request.to.clone(),
+            method: request.method.clone(),
+            params: request.params.clone(),
+        };
+        let session = request.session().clone();
+        Self::known(session, reference, lineage.cloned().unwrap_or_default(), Some(opener))
+    }
+
+    /// The object that is always open.
+    pub(crate) fn global(session: Session) -> Self {
+        let reference = ObjectReference {
+            object_type: Some("Global".to_owned()),
+            handle: Some(Handle::GLOBAL),
+            ..ObjectReference::default()
+        };
+        let state = |news| State::new(session.clone(), Handle::GLOBAL, reference, Lineage::GLOBAL, None, news);
+        Self(session.objects().get_or_insert(Handle::GLOBAL, state))
+    }
+
+    fn known(
+        session: Session,
+        reference: ObjectReference,
+        lineage: Lineage,
+        opener: Option<Opener>,
+    ) -> Result<Self, Error> {
         let handle = reference.handle.ok_or_else(|| Error::new(ErrorKind::NotFound))?;
-        let version = session.objects().subscribe(handle);
-        Ok(Self { session, handle, reference, version })
+        let state = |news| State::new(session.clone(), handle, reference, lineage, opener, news);
+        Ok(Self(session.objects().get_or_insert(handle, state)))
     }
 
     /// Returns the session that the object lives in.
     pub fn session(&self) -> &Session {
-        &self.session
+        &self.0.session
     }
 
-    /// Returns the handle.
+    /// Returns the handle. It changes when the session resumes on another socket.
     pub fn handle(&self) -> Handle {
-        self.handle
+        Handle::new(self.0.handle.load(Ordering::Acquire))
     }
 
     /// Returns the object's id; old engines and some session apps give none.
     pub fn id(&self) -> Option<&str> {
-        self.reference.generic_id.as_deref()
+        self.0.reference.generic_id.as_deref()
+    }
+
+    /// Returns the engine's class of the object, such as `GenericObject`; empty if the engine did not say.
+    pub fn kind(&self) -> &str {
+        self.0.reference.object_type.as_deref().unwrap_or_default()
     }
 
     /// Returns the author's type, such as `sheet`; old engines give none.
     pub fn generic_type(&self) -> Option<&str> {
-        self.reference.generic_type.as_deref()
+        self.0.reference.generic_type.as_deref()
+    }
+
+    /// Returns how the object was opened, as a path from Global that survives reconnects.
+    pub fn lineage(&self) -> &Lineage {
+        &self.0.lineage
     }
 
     /// Returns whether the engine has closed the object, or the session has ended.
     pub fn is_closed(&self) -> bool {
-        self.version.has_changed().is_err()
+        self.0.news.has_changed().is_err()
     }
 
     /// Waits until the engine closes the object, or the session ends.
@@ -65,8 +141,13 @@ impl Object {
     ///
     /// Safe: nothing is lost by dropping the future.
     pub async fn closed(&self) {
-        let mut version = self.version.clone();
-        while version.changed().await.is_ok() {}
+        let mut news = self.0.news.clone();
+        while news.changed().await.is_ok() {}
+    }
+
+    /// Leaves a session object in the engine when its last clone is dropped.
+    pub fn keep(&self) {
+        self.0.keep.store(true, Ordering::Release);
     }
 
     /// Returns the changes of this object: one item at once if it has changed since it was opened, which new objects have,
@@ -74,71 +155,90 @@ impl Object {
     ///
     /// A change is an edge: the engine says nothing more until the object's layout is fetched.
     pub fn changes(&self) -> Changes {
-        Changes::new(self.version.clone())
+        Changes::new(self.0.news.clone())
     }
 
     /// Calls any method of this object by name.
-    pub fn call<R: DeserializeOwned>(&self, method: &'static str, params: &impl Serialize) -> Call<R> {
-        if self.is_closed() {
-            let error = self.session.has_ended().unwrap_or_else(|| Error::new(ErrorKind::Closed));
-            return Call::new(self.session.clone(), self.handle, method.into(), Err(error));
-        }
-        self.session.call(self.handle, method, params)
+    pub fn call<R: DeserializeOwned + 'static>(
+        &self,
+        method: impl Into<Cow<'static, str>>,
+        params: &(impl Serialize + ?Sized),
+    ) -> Call<As<R>> {
+        Call::named(Target::Object(self.clone()), method.into(), params)
     }
 }
 
-/// The news of all open objects.
-#[derive(Debug)]
-pub(crate) struct Objects(Mutex<Option<State>>);
-
-#[derive(Debug, Default)]
-struct State {
-    /// An entry's number grows with each change; dropping the entry closes the object.
-    open: HashMap<Handle, watch::Sender<u64>>,
-    /// Handles that closed lately, oldest first: an object may die before its caller has seen the answer that opened it.
-    closed: VecDeque<Handle>,
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
 }
 
-/// How many closed handles are remembered, more than a burst of answers has.
-const REMEMBERED: usize = 4096;
+impl Eq for Object {}
 
-impl Objects {
-    pub(crate) fn new() -> Self {
-        Self(Mutex::new(Some(State::default())))
+impl Hash for Object {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        Arc::as_ptr(&self.0).hash(state);
     }
+}
 
-    fn subscribe(&self, handle: Handle) -> watch::Receiver<u64> {
-        match &mut *self.lock() {
-            Some(state) if !state.closed.contains(&handle) => {
-                state.open.entry(handle).or_default().subscribe()
-            }
-            // A channel whose sender is gone.
-            _ => watch::Sender::default().subscribe(),
+impl fmt::Debug for Object {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Object")
+            .field("kind", &self.kind())
+            .field("id", &self.id())
+            .field("handle", &self.handle())
+            .finish_non_exhaustive()
+    }
+}
+
+impl State {
+    fn new(
+        session: Session,
+        handle: Handle,
+        reference: ObjectReference,
+        lineage: Lineage,
+        opener: Option<Opener>,
+        news: watch::Receiver<u64>,
+    ) -> Self {
+        Self {
+            session,
+            handle: AtomicI32::new(handle.get()),
+            reference,
+            lineage,
+            opener,
+            keep: AtomicBool::new(false),
+            news,
         }
     }
 
-    /// Tells everybody. A change of an object that nobody has wrapped yet is kept for whoever does.
-    pub(crate) fn apply(&self, changes: &ChangeSet) {
-        let mut guard = self.lock();
-        let Some(State { open, closed }) = &mut *guard else { return };
-        for handle in &changes.changed {
-            closed.retain(|known| known != handle);
-            open.entry(*handle).or_default().send_modify(|version| *version += 1);
-        }
-        for handle in &changes.closed {
-            open.remove(handle);
-            closed.push_back(*handle);
-        }
-        closed.drain(..closed.len().saturating_sub(REMEMBERED));
+    /// The request that removes the object from the engine, if it was made for the session only.
+    fn farewell(&self) -> Option<Request> {
+        let opener = self.opener.as_ref().filter(|_| !self.keep.load(Ordering::Acquire))?;
+        let method = match &*opener.method {
+            "CreateSessionObject" => "DestroySessionObject",
+            "CreateSessionVariable" => "DestroySessionVariableById",
+            _ => return None,
+        };
+        let params = serde_json::to_vec(&[self.reference.generic_id.as_deref()?]).ok()?;
+        Some(Request {
+            id: self.session.ids().reserve(),
+            to: opener.parent.clone(),
+            method: method.into(),
+            params: params.into(),
+            timeout: None,
+            delta: false,
+            detached: true,
+        })
     }
+}
 
-    /// Closes everything, also what will be asked for later.
-    pub(crate) fn end(&self) {
-        self.lock().take();
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Option<State>> {
-        // Nothing under this lock can panic half-way; a poisoned one is as good.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Drop for State {
+    fn drop(&mut self) {
+        if self.news.has_changed().is_ok()
+            && let Some(request) = self.farewell()
+        {
+            self.session.control(Control::Tell(Box::new(request)));
+        }
     }
 }

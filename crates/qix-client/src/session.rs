@@ -1,21 +1,19 @@
 //! The cloneable front of one socket.
 
 use std::{
-    borrow::Cow,
     fmt,
     sync::{Arc, OnceLock},
 };
 
-use qix_protocol::{Connection, ConnectionConfig, Handle, RequestId, RequestIds};
+use qix_protocol::{Connection, ConnectionConfig, RequestId, RequestIds};
 use qix_transport::{Connect, Socket};
-use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::{mpsc, watch};
 
 use crate::{
-    Call, Error, ErrorKind, Global, SessionConfig,
+    Error, ErrorKind, Global, SessionConfig,
     command::{Command, Control},
     driver::Driver,
-    object::Objects,
+    objects::Objects,
 };
 
 /// A session with an engine over one socket. Cheap to clone.
@@ -38,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) ids: RequestIds,
     pub(crate) objects: Objects,
     pub(crate) end: OnceLock<Error>,
+    pub(crate) delta: bool,
     pub(crate) connected: watch::Sender<Option<String>>,
 }
 
@@ -82,6 +81,7 @@ impl Session {
             ids: connection.ids().clone(),
             objects: Objects::new(),
             end: OnceLock::new(),
+            delta: config.delta,
             connected: watch::Sender::default(),
         });
         let driver =
@@ -92,21 +92,7 @@ impl Session {
 
     /// Returns the object that is always open.
     pub fn global(&self) -> Global {
-        Global::new(self.clone())
-    }
-
-    /// Calls any method of any object by name; `params` become a JSON array or object.
-    ///
-    /// The result is decoded from the object of out members, so `R` is a struct with members such as `qReturn`, or
-    /// `serde_json::Value`.
-    pub fn call<R: DeserializeOwned>(
-        &self,
-        to: Handle,
-        method: impl Into<Cow<'static, str>>,
-        params: &(impl Serialize + ?Sized),
-    ) -> Call<R> {
-        let params = serde_json::to_vec(params).map_err(|error| Error::because(ErrorKind::Params, error));
-        Call::new(self.clone(), to, method.into(), params)
+        Global::of(self.clone())
     }
 
     /// Waits for the engine's `OnConnected` and returns the state it names, such as `SESSION_CREATED` or `SESSION_ATTACHED`.
@@ -167,8 +153,17 @@ impl Session {
     }
 
     pub(crate) fn cancel(&self, id: RequestId) {
-        // An error means that the session has ended, and the call with it.
-        let _ = self.0.controls.send(Control::Cancel(id));
+        self.control(Control::Cancel(id));
+    }
+
+    pub(crate) fn control(&self, control: Control) {
+        // An error means that the session has ended, and all calls and objects with it.
+        let _ = self.0.controls.send(control);
+    }
+
+    /// Whether calls ask for delta answers if they do not say.
+    pub(crate) fn delta(&self) -> bool {
+        self.0.shared.delta
     }
 
     pub(crate) fn has_ended(&self) -> Option<Error> {

@@ -349,34 +349,35 @@ impl<T> Connection<T> {
             Some(result) if response.delta && !result.is_null() => {
                 let outs =
                     self.baselines.apply(entry.to, &entry.method(), result).map_err(CallError::Delta)?;
-                self.opened(entry, references_of(&outs))?;
-                Ok(Answer::patched(text.clone(), outs))
+                let lineage = self.opened(entry, references_of(&outs))?;
+                Ok(Answer::patched(text.clone(), outs).opening(lineage))
             }
             result => {
                 if !self.baselines.is_empty() {
                     self.baselines.plain_answer(entry.to, &entry.method());
                 }
-                if let Some(result) = result {
-                    self.opened(entry, references(result))?;
-                }
-                Ok(Answer::plain(text.clone(), result.map(|result| range(text, result))))
+                let lineage = result.map_or(Ok(None), |result| self.opened(entry, references(result)))?;
+                Ok(Answer::plain(text.clone(), result.map(|result| range(text, result))).opening(lineage))
             }
         }
     }
 
-    /// Registers the objects that a call has opened.
+    /// Registers the objects that a call has opened; returns the lineage of the last.
     fn opened(
         &mut self,
         entry: &Entry<T>,
         references: impl Iterator<Item = ObjectReference>,
-    ) -> Result<(), CallError> {
-        let mut found = Ok(());
+    ) -> Result<Option<Lineage>, CallError> {
+        let mut found = Ok(None);
         for reference in references {
             if reference.is_null() {
                 found = Err(CallError::NotFound(NotFound));
             }
             let params = Some(entry.params());
             self.lineages.opened(&reference, entry.to, &entry.method(), params, entry.occurrence);
+            if let (Ok(found), Some(handle)) = (&mut found, reference.handle) {
+                *found = self.lineages.get(handle).cloned();
+            }
         }
         found
     }

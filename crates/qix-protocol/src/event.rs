@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::de::{DeserializeOwned, Error as _};
 
 use crate::{
-    CallError, ChangeSet, RequestId, Tree,
+    CallError, ChangeSet, Lineage, RequestId, Tree,
     frame::Raw,
     schema::{self, Method},
 };
@@ -37,6 +37,7 @@ pub enum Event<T> {
 pub struct Answer {
     frame: Bytes,
     outs: Outs,
+    lineage: Option<Lineage>,
 }
 
 /// The out members of an answer.
@@ -50,11 +51,21 @@ enum Outs {
 
 impl Answer {
     pub(crate) fn plain(frame: Bytes, result: Option<Range<usize>>) -> Self {
-        Self { frame, outs: Outs::Text(result.unwrap_or(0..0)) }
+        Self { frame, outs: Outs::Text(result.unwrap_or(0..0)), lineage: None }
     }
 
     pub(crate) fn patched(frame: Bytes, outs: Tree) -> Self {
-        Self { frame, outs: Outs::Tree(outs) }
+        Self { frame, outs: Outs::Tree(outs), lineage: None }
+    }
+
+    /// Adds how the object that it refers to was opened.
+    pub(crate) fn opening(self, lineage: Option<Lineage>) -> Self {
+        Self { lineage, ..self }
+    }
+
+    /// Returns how the object that the answer refers to was opened; the last one's, should there be several.
+    pub fn lineage(&self) -> Option<&Lineage> {
+        self.lineage.as_ref()
     }
 
     /// Returns the frame's text.

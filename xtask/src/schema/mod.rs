@@ -1,5 +1,6 @@
 //! The engine's interface: from its OpenRPC document to facts in `schema/`, and from there to Rust.
 
+mod client;
 mod generate;
 mod import;
 mod json;
@@ -29,7 +30,8 @@ pub(crate) enum Command {
         /// The document, as an engine serves it at /api/engine/openrpc
         file: PathBuf,
     },
-    /// Write the Rust of crates/qix-protocol/src/schema/gen from the facts and schema/overrides.toml
+    /// Write the Rust of crates/qix-protocol/src/schema/gen and crates/qix-client/src/api/gen from the facts and
+    /// schema/overrides.toml
     Generate {
         /// Change nothing, and fail if anything would change or if an override matches nothing
         #[arg(long)]
@@ -70,22 +72,35 @@ fn run_generate(check: bool, schema: Option<PathBuf>) -> Outcome {
     for warning in &generated.warnings {
         say(&format!("warning: {warning}"));
     }
-    let target = root().join("crates/qix-protocol/src/schema/gen");
+    let protocol = root().join("crates/qix-protocol/src/schema/gen");
+    let client = root().join("crates/qix-client/src/api/gen");
+    let targets = [(&generated.files, &protocol), (&generated.client, &client)];
     let faults = if check {
-        let mut faults = generate::differences(&generated.files, &target)?;
+        let mut faults = Vec::new();
+        for (files, target) in targets {
+            faults.extend(generate::differences(files, target)?);
+        }
         if !generated.warnings.is_empty() {
             faults.push(format!("{}: the warnings above", shown(&file)));
         }
         faults
     } else {
-        generate::store(&generated.files, &target)?;
+        for (files, target) in targets {
+            generate::store(files, target)?;
+        }
         Vec::new()
     };
     for fault in &faults {
         say(fault);
     }
     if faults.is_empty() {
-        say(&format!("{} from {}: {}", shown(&target), shown(&source), count(&facts)));
+        say(&format!(
+            "{} and {} from {}: {}",
+            shown(&protocol),
+            shown(&client),
+            shown(&source),
+            count(&facts)
+        ));
         Ok(())
     } else {
         Err("the generated code is not what `cargo xtask schema generate` writes".into())

@@ -17,6 +17,12 @@ pub(super) fn field(wire: &str) -> String {
     escape(bare.to_snake_case())
 }
 
+/// The name of a method.
+pub(super) fn method(name: &str) -> String {
+    // The names of hypercubes and their like are one word in the field.
+    escape(name.replace("HyperCube", "Hypercube").to_snake_case())
+}
+
 /// The name of a module for a class.
 pub(super) fn module(class: &str) -> String {
     escape(class.to_snake_case())

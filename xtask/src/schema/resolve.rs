@@ -52,6 +52,13 @@ pub(super) struct Field {
     pub(super) words: String,
 }
 
+/// What a call of the client returns.
+pub(super) struct Returned {
+    /// As the client's macro takes it.
+    pub(super) form: String,
+    pub(super) words: String,
+}
+
 /// An option of a generated enumeration.
 pub(super) struct Variant<'a> {
     pub(super) name: String,
@@ -132,6 +139,55 @@ impl<'a> Schema<'a> {
         };
         let name = self.field_name(&path, &member.name)?;
         Ok((Field { name, rust, default: None, words: self.words(&node) }, borrows))
+    }
+
+    /// What a parameter is, overrides included.
+    pub(super) fn param_node(&self, method: &Method, member: &Member) -> Result<Node, String> {
+        self.node(&format!("{}.{}", method.full_name(), member.name), member)
+    }
+
+    /// What a type of the schema is.
+    pub(super) fn shape(&self, name: &str) -> Option<&'a Shape> {
+        self.types.get(name).map(|of| &of.shape)
+    }
+
+    /// What a call of the client returns: nothing, the one out member, or all of them; references are objects.
+    pub(super) fn returned(&self, method: &Method) -> Result<Returned, String> {
+        let mut fields = Vec::new();
+        let mut object = None;
+        for member in &method.outs {
+            let field = self.out(method, member)?;
+            if let Some(class) = field.rust.strip_prefix("Reference<class::") {
+                object = Some((field.name.clone(), class.trim_end_matches('>').to_owned()));
+            }
+            fields.push((member, field));
+        }
+        let output = format!("{}::{}Output", names::module(&method.class), method.name);
+        Ok(match (&fields[..], object) {
+            ([], _) => Returned { form: "nothing".to_owned(), words: "nothing".to_owned() },
+            ([_], Some((field, class))) => {
+                Returned { form: format!("object {field}: {class}"), words: format!("the `{class}`") }
+            }
+            ([(member, field)], None) => Returned {
+                form: format!("value {}: {}", field.name, field.rust),
+                words: format!("`{}`: {}", member.name, field.words),
+            },
+            (several, object) => {
+                let mut words: Vec<_> =
+                    several.iter().map(|(member, field)| format!("`{}`: {}", member.name, field.words)).collect();
+                let last = words.pop().unwrap_or_default();
+                let words = format!("{} and {last}", words.join(", "));
+                match object {
+                    None => Returned { form: format!("all {output}"), words },
+                    Some((field, class)) => {
+                        // Such a reference often has no id of its own.
+                        let id = several.iter().find(|(member, field)| member.name.ends_with("Id") && field.rust == "String");
+                        let id = id.map(|(_, field)| format!(" known by {}", field.name)).unwrap_or_default();
+                        Returned { form: format!("opened {field}: {class} in {output}{id}"), words }
+                    }
+                }
+            }
+        })
     }
 
     /// The kind of JSON value that a parameter is.

@@ -1,0 +1,119 @@
+//! The way of a request to the driver and back.
+
+use std::{
+    fmt,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use qix_protocol::{Answer, RequestId};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{Error, Session, command::Command, request::Request};
+
+type Received = oneshot::Receiver<Result<Answer, Error>>;
+type Permit = Result<mpsc::OwnedPermit<Command>, mpsc::error::SendError<()>>;
+
+/// A request on its way: the innermost service of a session, as a future.
+///
+/// # Cancellation
+///
+/// Dropping it after it was first polled sends `CancelRequest`.
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Sent {
+    session: Session,
+    id: RequestId,
+    detached: bool,
+    state: State,
+}
+
+enum State {
+    Unsent(Request),
+    /// The queue was full.
+    Queueing(Request, Pin<Box<dyn Future<Output = Permit> + Send>>),
+    Waiting(Received),
+    Done,
+}
+
+impl Sent {
+    pub(crate) fn new(request: Request) -> Self {
+        Self {
+            session: request.session().clone(),
+            id: request.id,
+            detached: request.detached,
+            state: State::Unsent(request),
+        }
+    }
+
+    fn ended(&self) -> Poll<Result<Answer, Error>> {
+        Poll::Ready(Err(self.session.ended()))
+    }
+}
+
+impl Future for Sent {
+    type Output = Result<Answer, Error>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        loop {
+            match std::mem::replace(&mut this.state, State::Done) {
+                State::Unsent(request) => {
+                    let commands = this.session.commands();
+                    this.state = match commands.try_reserve() {
+                        Ok(permit) => {
+                            let (reply, answer) = oneshot::channel();
+                            permit.send(Command { request, reply });
+                            State::Waiting(answer)
+                        }
+                        Err(mpsc::error::TrySendError::Closed(())) => return this.ended(),
+                        Err(mpsc::error::TrySendError::Full(())) => {
+                            State::Queueing(request, Box::pin(commands.clone().reserve_owned()))
+                        }
+                    };
+                }
+                State::Queueing(request, mut permit) => match permit.as_mut().poll(cx) {
+                    Poll::Ready(Ok(permit)) => {
+                        let (reply, answer) = oneshot::channel();
+                        permit.send(Command { request, reply });
+                        this.state = State::Waiting(answer);
+                    }
+                    Poll::Ready(Err(_)) => return this.ended(),
+                    Poll::Pending => {
+                        this.state = State::Queueing(request, permit);
+                        return Poll::Pending;
+                    }
+                },
+                State::Waiting(mut answer) => {
+                    let Poll::Ready(outcome) = Pin::new(&mut answer).poll(cx) else {
+                        this.state = State::Waiting(answer);
+                        return Poll::Pending;
+                    };
+                    return match outcome {
+                        Ok(outcome) => Poll::Ready(outcome),
+                        Err(_) => this.ended(),
+                    };
+                }
+                // A future that is polled after its end has nothing to say any more.
+                State::Done => return this.ended(),
+            }
+        }
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let (State::Waiting(answer), false) = (&mut self.state, self.detached) {
+            // The driver leaves out what is closed when its turn comes; what it has sent already must be cancelled.
+            answer.close();
+            if answer.try_recv().is_err() {
+                self.session.cancel(self.id);
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Sent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sent").field("id", &self.id).finish_non_exhaustive()
+    }
+}
