@@ -1,8 +1,9 @@
 //! qix-client over a real WebSocket.
 
 use futures_util::FutureExt;
+use qix_client::protocol::schema::NxPage;
 use qix_client::{
-    ErrorKind, Page, Session, SessionConfig,
+    ErrorKind, Session, SessionConfig,
     protocol::{ErrorCode, Handle},
     transport::{CloseCode, ClosedBy, Connect},
 };
@@ -26,16 +27,16 @@ fn received(engine: &FakeEngine) -> Vec<Value> {
 async fn app_can_be_opened_and_lists_its_sheets() {
     let engine = engine().await;
     let session = session(&engine.url("Sales.qvf")).await;
-    assert_eq!(bounded(session.global().engine_version()).await.unwrap(), "12.2528.0");
-    let apps: Vec<Value> = bounded(session.global().get_doc_list()).await.unwrap();
+    assert_eq!(bounded(session.global().engine_version()).await.unwrap().component_version, "12.2528.0");
+    let apps: Vec<Value> = bounded(session.global().get_doc_list().call_into::<Vec<Value>>()).await.unwrap();
     assert_eq!(apps.iter().filter(|app| app["qDocId"] == "Sales.qvf").count(), 1);
     let doc = sales(&session).await;
     assert_eq!((doc.id(), doc.handle()), (Some("Sales.qvf"), Handle::new(1)));
-    let layout: Value = bounded(doc.get_app_layout()).await.unwrap();
+    let layout: Value = bounded(doc.get_app_layout().call_into::<Value>()).await.unwrap();
     assert_eq!(layout["qTitle"], "Sales");
     let list = json!({"qAppObjectListDef": {"qType": "sheet", "qData": {"title": "/qMetaDef/title"}}});
     let list = bounded(doc.create_session_object(&definition("sheets", list))).await.unwrap();
-    let layout: Value = bounded(list.get_layout()).await.unwrap();
+    let layout: Value = bounded(list.get_layout().call_into::<Value>()).await.unwrap();
     let sheets = layout["qAppObjectList"]["qItems"].as_array().unwrap();
     let titles: Vec<&Value> = sheets.iter().map(|sheet| &sheet["qData"]["title"]).collect();
     assert_eq!(titles, ["Overview", "Détails \"all\""]);
@@ -53,8 +54,8 @@ async fn selection_in_one_session_is_heard_in_the_other_of_the_same_identity() {
     let untouched = bounded(sales(&stranger).await.get_object("CH01")).await.unwrap();
     let (mut changes, mut silence) = (chart.changes(), untouched.changes());
     assert_eq!((bounded(changes.next()).await, bounded(silence.next()).await), (Some(()), Some(())));
-    let before: Value = bounded(chart.get_layout()).await.unwrap();
-    let _: Value = bounded(untouched.get_layout()).await.unwrap();
+    let before: Value = bounded(chart.get_layout().call_into::<Value>()).await.unwrap();
+    let _: Value = bounded(untouched.get_layout().call_into::<Value>()).await.unwrap();
     assert!(rows(&before).len() > 1);
 
     assert!(
@@ -62,15 +63,16 @@ async fn selection_in_one_session_is_heard_in_the_other_of_the_same_identity() {
         "the engine takes the selection"
     );
     assert_eq!(bounded(changes.next()).await, Some(()));
-    let after: Value = bounded(chart.get_layout()).await.unwrap();
+    let after: Value = bounded(chart.get_layout().call_into::<Value>()).await.unwrap();
     assert_eq!(rows(&after).len(), 1);
-    let page = Page { width: 2, height: 10, ..Page::default() };
-    let data: Vec<Value> = bounded(chart.get_hypercube_data("/qHyperCubeDef", &[page])).await.unwrap();
+    let page = NxPage { width: 2, height: 10, ..NxPage::default() };
+    let data: Vec<Value> =
+        bounded(chart.get_hypercube_data("/qHyperCubeDef", &[page]).call_into::<Vec<Value>>()).await.unwrap();
     assert_eq!(data[0]["qMatrix"], json!(rows(&after)));
 
     bounded(doc.clear_all()).await.unwrap();
     assert_eq!(bounded(changes.next()).await, Some(()));
-    let cleared: Value = bounded(chart.get_layout()).await.unwrap();
+    let cleared: Value = bounded(chart.get_layout().call_into::<Value>()).await.unwrap();
     assert_eq!(rows(&cleared), rows(&before));
     // A round trip later, the stranger has heard nothing.
     bounded(stranger.global().engine_version()).await.unwrap();
@@ -92,7 +94,7 @@ async fn destroyed_object_is_closed_in_every_session_that_has_it() {
     bounded(mine.closed()).await;
     bounded(theirs.closed()).await;
     assert_eq!(bounded(changes.next()).await, None);
-    let error = bounded(theirs.get_layout::<Value>()).await.unwrap_err();
+    let error = bounded(theirs.get_layout().call_into::<Value>()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
     assert!(!bounded(doc.destroy_session_object("cube")).await.unwrap());
 }
@@ -261,9 +263,9 @@ async fn fragments_of_a_message_are_joined_even_in_the_middle_of_a_character() {
         let session = session(&engine.url("Sales.qvf")).await;
         let doc = sales(&session).await;
         let sheet = bounded(doc.get_object("SH02")).await.unwrap();
-        let sheet: Value = bounded(sheet.get_layout()).await.unwrap();
+        let sheet: Value = bounded(sheet.get_layout().call_into::<Value>()).await.unwrap();
         let chart = bounded(doc.get_object("CH01")).await.unwrap();
-        let chart: Value = bounded(chart.get_layout()).await.unwrap();
+        let chart: Value = bounded(chart.get_layout().call_into::<Value>()).await.unwrap();
         layouts.push((sheet, chart));
     }
     assert_eq!(layouts[0].0["qMeta"]["title"], "Détails \"all\"");
@@ -351,7 +353,7 @@ async fn session_with_ttl_is_attached_to_with_its_app_open() {
     assert_eq!(bounded(second.connected()).await.unwrap(), "SESSION_ATTACHED");
     let doc = bounded(second.global().get_active_doc()).await.unwrap();
     let chart = bounded(doc.get_object("CH01")).await.unwrap();
-    let layout: Value = bounded(chart.get_layout()).await.unwrap();
+    let layout: Value = bounded(chart.get_layout().call_into::<Value>()).await.unwrap();
     assert_eq!(rows(&layout).len(), 1, "the selection is still there");
 }
 

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use qix_client::protocol::schema::NxPage;
 use qix_client::{
-    ErrorKind, Page, Session,
+    ErrorKind, Session,
     protocol::ErrorCode,
     transport::{CloseCode, ClosedBy},
 };
@@ -31,7 +32,7 @@ async fn script(url: &str) -> Answers {
     let error = bounded(session.global().open_doc("nowhere.qvf")).await.unwrap_err();
     answers.insert("no such app", json!(error.engine().unwrap().code.get()));
     let doc = sales(&session).await;
-    answers.insert("app", bounded(doc.get_app_layout()).await.unwrap());
+    answers.insert("app", bounded(doc.get_app_layout().call_into::<Value>()).await.unwrap());
     for expression in EXPRESSIONS {
         answers.insert(expression, json!(evaluate(&doc, expression).await.unwrap()));
     }
@@ -41,20 +42,21 @@ async fn script(url: &str) -> Answers {
     let (regions, chart) = (regions.unwrap(), chart.unwrap());
     let mut changes = chart.changes();
     assert_eq!(bounded(changes.next()).await, Some(()));
-    answers.insert("all regions", bounded(chart.get_layout()).await.unwrap());
-    answers.insert("list", bounded(regions.get_layout()).await.unwrap());
+    answers.insert("all regions", bounded(chart.get_layout().call_into::<Value>()).await.unwrap());
+    answers.insert("list", bounded(regions.get_layout().call_into::<Value>()).await.unwrap());
     let selected = bounded(regions.select_list_object_values("/qListObjectDef", &[1], false)).await.unwrap();
     answers.insert("selected", json!(selected));
     assert_eq!(bounded(changes.next()).await, Some(()));
-    answers.insert("one region", bounded(chart.get_layout()).await.unwrap());
-    let page = Page { width: 2, height: 1, ..Page::default() };
-    let data = bounded(chart.get_hypercube_data::<Value>("/qHyperCubeDef", &[page])).await.unwrap();
+    answers.insert("one region", bounded(chart.get_layout().call_into::<Value>()).await.unwrap());
+    let page = NxPage { width: 2, height: 1, ..NxPage::default() };
+    let data =
+        bounded(chart.get_hypercube_data("/qHyperCubeDef", &[page]).call_into::<Value>()).await.unwrap();
     answers.insert("page", json!(data));
     let missing = bounded(doc.get_object("nowhere")).await.unwrap_err();
     answers.insert("missing", json!(missing.kind() == ErrorKind::NotFound));
     bounded(doc.clear_all()).await.unwrap();
     assert_eq!(bounded(changes.next()).await, Some(()));
-    answers.insert("all again", bounded(chart.get_layout()).await.unwrap());
+    answers.insert("all again", bounded(chart.get_layout().call_into::<Value>()).await.unwrap());
     assert!(bounded(doc.destroy_session_object("cube")).await.unwrap());
     bounded(chart.closed()).await;
     answers.insert("end of changes", json!(bounded(changes.next()).await));
@@ -129,7 +131,7 @@ async fn questions_may_come_in_another_order_than_recorded() {
         }
         // The layouts come in the opposite order of the objects.
         for (id, object) in ids.iter().zip(&opened).rev() {
-            answers.insert(id, bounded(object.get_layout()).await.unwrap());
+            answers.insert(id, bounded(object.get_layout().call_into::<Value>()).await.unwrap());
         }
         if !reversed {
             for expression in EXPRESSIONS {
@@ -353,11 +355,11 @@ async fn shared(url: &str) -> (Value, Value) {
     let chart = bounded(sales(&two).await.get_object("CH01")).await.unwrap();
     let mut changes = chart.changes();
     assert_eq!(bounded(changes.next()).await, Some(()));
-    let before = bounded(chart.get_layout()).await.unwrap();
+    let before = bounded(chart.get_layout().call_into::<Value>()).await.unwrap();
     let selected = bounded(regions.select_list_object_values("/qListObjectDef", &[0], false)).await.unwrap();
     assert!(selected);
     assert_eq!(bounded(changes.next()).await, Some(()));
-    let after = bounded(chart.get_layout()).await.unwrap();
+    let after = bounded(chart.get_layout().call_into::<Value>()).await.unwrap();
     bounded(one.close()).await;
     bounded(two.close()).await;
     (before, after)

@@ -57,7 +57,7 @@ async fn call(doc: &Doc, method: &'static str, params: Value) -> Value {
 }
 
 async fn layout(object: &GenericObject) -> Value {
-    bounded(object.get_layout()).await.unwrap()
+    bounded(object.get_layout().call_into::<Value>()).await.unwrap()
 }
 
 /// What most clients do: lists, objects of the app, session objects with and without an id of their own, selections, data.

@@ -35,7 +35,7 @@ use tokio::{
 pub(crate) const ANY_PORT: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
 /// Waits for `future`, but not for ever.
-pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
+pub(crate) async fn bounded<F: IntoFuture>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(60), future).await.expect("this should not take so long")
 }
 

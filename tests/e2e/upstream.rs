@@ -62,7 +62,7 @@ async fn recorded_part(session: &Session) -> Value {
     let doc = sales(session).await;
     let list = bounded(doc.get_object("LB01")).await.unwrap();
     bounded(list.select_list_object_values("/qListObjectDef", &[1], false)).await.unwrap();
-    bounded(list.get_layout()).await.unwrap()
+    bounded(list.get_layout().call_into::<Value>()).await.unwrap()
 }
 
 /// What it does not have: an object that hangs from a recorded one, one of its own, and an error.
@@ -72,7 +72,7 @@ async fn new_part(session: &Session) -> Vec<Value> {
     let list = bounded(doc.get_object("LB01")).await.unwrap();
     seen.push(bounded(list.call::<Value>("GetProperties", &[(); 0]).into_future()).await.unwrap());
     let chart = bounded(doc.create_session_object(&cube("new"))).await.unwrap();
-    seen.push(json!(rows(&bounded(chart.get_layout::<Value>()).await.unwrap())));
+    seen.push(json!(rows(&bounded(chart.get_layout().call_into::<Value>()).await.unwrap())));
     let error = bounded(doc.get_object("nowhere")).await.unwrap_err();
     seen.push(json!(format!("{:?}", error.kind())));
     seen
@@ -159,7 +159,7 @@ async fn change_that_the_recording_does_not_know_makes_the_upstream_answer_what_
     let mut changes = list.changes();
     bounded(list.select_list_object_values("/qListObjectDef", &[2], false)).await.unwrap();
     assert_eq!(bounded(changes.next()).await, Some(()), "the client is told that what it has is old");
-    let other: Value = bounded(list.get_layout()).await.unwrap();
+    let other: Value = bounded(list.get_layout().call_into::<Value>()).await.unwrap();
     assert_ne!(other["qListObject"]["qDataPages"], recorded["qListObject"]["qDataPages"]);
     bounded(live.close()).await;
     let (summary, ..) = asking.finish().await;
@@ -204,7 +204,7 @@ async fn failure_of_the_upstream_is_told_by_the_step_that_failed() {
     let asking = Asking::start(&recording.path, &other.base_url()).await;
     let live = session(&asking.url).await;
     let mine = bounded(sales(&live).await.get_object("mine")).await.unwrap();
-    let error = bounded(mine.get_layout::<Value>()).await.unwrap_err();
+    let error = bounded(mine.get_layout().call_into::<Value>()).await.unwrap_err();
     let error = error.engine().unwrap().clone();
     assert_eq!(error.code.get(), Miss::CODE);
     let says = r#"; upstream: GetObject on OpenDoc("Sales.qvf") opens nothing there"#;

@@ -66,22 +66,13 @@ impl<M: Method> Call<M> {
 
 impl<R: DeserializeOwned + 'static> Call<As<R>> {
     /// A call of any method, by name.
-    pub(crate) fn named(
-        to: Target,
-        method: Cow<'static, str>,
-        params: &(impl Serialize + ?Sized),
-    ) -> Self {
+    pub(crate) fn named(to: Target, method: Cow<'static, str>, params: &(impl Serialize + ?Sized)) -> Self {
         Self::new(to, method, None, Params::whole(params))
     }
 }
 
 impl<M> Call<M> {
-    fn new(
-        to: Target,
-        method: Cow<'static, str>,
-        info: Option<&'static MethodInfo>,
-        params: Params,
-    ) -> Self {
+    fn new(to: Target, method: Cow<'static, str>, info: Option<&'static MethodInfo>, params: Params) -> Self {
         let id = to.session().ids().reserve();
         let delta = to.session().delta();
         Self { to, id, method, info, params, timeout: None, delta, detached: false, returns: PhantomData }
@@ -163,11 +154,19 @@ impl<M: Returns> IntoFuture for Call<M> {
     fn into_future(self) -> CallFuture<M> {
         let Self { to, id, method, info, params, timeout, delta, detached, returns: _ } = self;
         let outs = info.map(|info| info.outs);
-        let state = match to.closed().map_or_else(|| params.finish(info.map_or(&[], |info| info.params)), Err) {
+        let state = match to.closed().map_or_else(|| params.finish(info.map_or(&[], |info| info.params)), Err)
+        {
             Err(error) => State::Failed(Some(error)),
             Ok(params) => {
-                let request =
-                    Request { id, to, method: method.clone(), params: params.into(), timeout, delta, detached };
+                let request = Request {
+                    id,
+                    to,
+                    method: method.clone(),
+                    params: params.into(),
+                    timeout,
+                    delta,
+                    detached,
+                };
                 let kept = M::OPENS.then(|| Box::new(request.clone()));
                 State::Sent(request.send(), kept)
             }

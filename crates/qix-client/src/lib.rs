@@ -48,7 +48,8 @@ mod wire;
 mod tests;
 
 pub use api::{
-    Doc, Field, GenericBookmark, GenericDimension, GenericMeasure, GenericObject, GenericVariable, Global, Variable,
+    Doc, Field, GenericBookmark, GenericDimension, GenericMeasure, GenericObject, GenericVariable, Global,
+    Variable,
 };
 pub use call::{Call, CallFuture};
 pub use changes::Changes;

@@ -85,7 +85,8 @@ impl Object {
             handle: Some(Handle::GLOBAL),
             ..ObjectReference::default()
         };
-        let state = |news| State::new(session.clone(), Handle::GLOBAL, reference, Lineage::GLOBAL, None, news);
+        let state =
+            |news| State::new(session.clone(), Handle::GLOBAL, reference, Lineage::GLOBAL, None, news);
         Self(session.objects().get_or_insert(Handle::GLOBAL, state))
     }
 

@@ -66,7 +66,8 @@ impl Params {
             return Ok(self.text);
         }
         let array = Raw::new(&self.text).map_err(|error| Error::because(ErrorKind::Params, error))?;
-        let mut given: Vec<(usize, &[u8])> = elements(array).map(|value| value.as_bytes()).enumerate().collect();
+        let mut given: Vec<(usize, &[u8])> =
+            elements(array).map(|value| value.as_bytes()).enumerate().collect();
         for (at, text) in &self.later {
             given.retain(|(there, _)| there != at);
             given.push((*at, text));

@@ -2,7 +2,10 @@
 
 use std::{fmt, marker::PhantomData};
 
-use qix_protocol::{Answer, ObjectReference, schema::Method};
+use qix_protocol::{
+    Answer, ObjectReference,
+    schema::{Method, Object as _},
+};
 use serde::{
     Deserialize,
     de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
@@ -83,9 +86,19 @@ impl Returns for Untouched {
 }
 
 impl<'a> Context<'a> {
-    /// Decodes all out members.
+    /// Decodes all out members. One that is there and of another type than the schema says is no answer to go on with.
     pub(crate) fn output<M: Method>(answer: &Answer) -> Result<M::Output, Error> {
-        answer.output::<M>().map_err(unreadable)
+        let output = answer.output::<M>().map_err(unreadable)?;
+        match M::INFO
+            .outs
+            .iter()
+            .find(|name| output.extra().get(name).is_some_and(|misfit| misfit.as_str() != "null"))
+        {
+            Some(name) => {
+                Err(unreadable(de::Error::custom(format_args!("{name} has another type than expected"))))
+            }
+            None => Ok(output),
+        }
     }
 
     /// Wraps the object that the call has opened; `id` is what it is known by if the reference does not say.

@@ -52,7 +52,7 @@ impl Engine {
 }
 
 /// No wait of a test lasts for ever.
-async fn bounded<F: Future>(future: F) -> F::Output {
+async fn bounded<F: IntoFuture>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(60), future).await.expect("nothing happened for a minute")
 }
 
@@ -64,7 +64,7 @@ async fn call_returns_its_out_members() {
         global.engine_version(),
         engine.answers(json!({"qVersion": {"qComponentVersion": "12.1"}}))
     );
-    assert_eq!(version.unwrap(), "12.1");
+    assert_eq!(version.unwrap().component_version, "12.1");
     assert_eq!(
         request,
         json!({"jsonrpc": "2.0", "id": 1, "handle": -1, "method": "EngineVersion", "params": []})
@@ -146,7 +146,7 @@ async fn changes_coalesce_and_end_with_the_object() {
     engine.says(json!({"change": [1], "close": [1]})).await;
     assert_eq!(bounded(changes.next()).await, None);
     bounded(doc.closed()).await;
-    let error = doc.get_app_layout::<Value>().await.unwrap_err();
+    let error = doc.get_app_layout().call_into::<Value>().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Closed);
 }
 
@@ -169,7 +169,7 @@ async fn dropping_a_call_cancels_it_and_its_late_answer_harms_nobody() {
     let global = session.global();
     let version = json!({"qVersion": {"qComponentVersion": "1"}});
     let (version, _) = tokio::join!(global.engine_version(), engine.answers(version));
-    assert_eq!(version.unwrap(), "1");
+    assert_eq!(version.unwrap().component_version, "1");
 }
 
 #[tokio::test(start_paused = true)]

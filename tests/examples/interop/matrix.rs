@@ -128,10 +128,10 @@ async fn ours(url: &str) -> Outcome<Values> {
         values.insert(name.to_owned(), value);
     };
     note("version", json!(session.global().engine_version().await?));
-    let apps: Vec<Value> = session.global().get_doc_list().await?;
+    let apps: Vec<Value> = session.global().get_doc_list().call_into::<Vec<Value>>().await?;
     note("apps", apps.iter().map(|entry| entry["qDocId"].clone()).collect());
     let doc = session.global().open_doc("Sales.qvf").await?;
-    let layout: Value = doc.get_app_layout().await?;
+    let layout: Value = doc.get_app_layout().call_into::<Value>().await?;
     note("title", layout["qTitle"].clone());
     let cube = doc
         .create_session_object(&json!({
@@ -173,7 +173,8 @@ async fn ours(url: &str) -> Outcome<Values> {
 }
 
 async fn look(cube: &GenericObject, list: &GenericObject) -> Outcome<Value> {
-    let (table, states): (Value, Value) = (cube.get_layout().await?, list.get_layout().await?);
+    let (table, states): (Value, Value) =
+        (cube.get_layout().call_into::<Value>().await?, list.get_layout().call_into::<Value>().await?);
     let matrix = |layout: &Value| layout["qDataPages"][0]["qMatrix"].as_array().cloned().unwrap_or_default();
     let texts = |row: &Value| {
         row.as_array().into_iter().flatten().map(|cell| cell["qText"].clone()).collect::<Value>()

@@ -32,7 +32,7 @@ pub(super) async fn run(recordings: &Path) -> Outcome {
     };
     let session = Session::connect(&connect(&proxy)?).await?;
     let doc = session.global().open_doc("Sales.qvf").await?;
-    let _: Value = doc.get_object("LB01").await?.get_layout().await?;
+    let _: Value = doc.get_object("LB01").await?.get_layout().call_into::<Value>().await?;
     doc.get_object("CH01").await?;
     let cube = json!({"qInfo": {"qId": "cube", "qType": "table"}, "qHyperCubeDef": {"qMeasures": [{"qDef": {"qDef": "Sum(Sales)"}}]}});
     doc.create_session_object(&cube).await?;

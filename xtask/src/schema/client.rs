@@ -64,11 +64,16 @@ fn one(schema: &Schema<'_>, method: &Method, module: &str, text: &mut Text) -> R
         .filter(|member| !member.required)
         .map(|member| Ok(format!("`{}`", argument(schema, method, member)?.name)))
         .collect::<Result<_, String>>()?;
-    let options = if options.is_empty() { String::new() } else { format!("Options: {}. ", options.join(", ")) };
+    let options =
+        if options.is_empty() { String::new() } else { format!("Options: {}. ", options.join(", ")) };
     let returns = schema.returned(method)?;
     text.doc(
         1,
-        &format!("{takes}{options}Returns {}. See {}.", returns.words, method_page(&method.class, &method.name)),
+        &format!(
+            "{takes}{options}Returns {}. See {}.",
+            returns.words,
+            method_page(&method.class, &method.name)
+        ),
     );
     let lints = if taken.matches(": ").count() > 6 {
         "#[allow(clippy::too_many_arguments, reason = \"the method takes that many\")]"

@@ -67,7 +67,12 @@ pub(super) fn generate(facts: &Facts, overrides: &Overrides) -> Result<Generated
             &text,
         )?;
     }
-    add_to(&mut of_client, "mod.rs".to_owned(), "The methods of the engine's objects.", &client::list(&schema))?;
+    add_to(
+        &mut of_client,
+        "mod.rs".to_owned(),
+        "The methods of the engine's objects.",
+        &client::list(&schema),
+    )?;
     for class in schema.classes() {
         let doc = format!("The methods of the class `{class}`.");
         let text = client::class(&schema, class)?;

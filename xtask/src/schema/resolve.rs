@@ -173,15 +173,19 @@ impl<'a> Schema<'a> {
                 words: format!("`{}`: {}", member.name, field.words),
             },
             (several, object) => {
-                let mut words: Vec<_> =
-                    several.iter().map(|(member, field)| format!("`{}`: {}", member.name, field.words)).collect();
+                let mut words: Vec<_> = several
+                    .iter()
+                    .map(|(member, field)| format!("`{}`: {}", member.name, field.words))
+                    .collect();
                 let last = words.pop().unwrap_or_default();
                 let words = format!("{} and {last}", words.join(", "));
                 match object {
                     None => Returned { form: format!("all {output}"), words },
                     Some((field, class)) => {
                         // Such a reference often has no id of its own.
-                        let id = several.iter().find(|(member, field)| member.name.ends_with("Id") && field.rust == "String");
+                        let id = several
+                            .iter()
+                            .find(|(member, field)| member.name.ends_with("Id") && field.rust == "String");
                         let id = id.map(|(_, field)| format!(" known by {}", field.name)).unwrap_or_default();
                         Returned { form: format!("opened {field}: {class} in {output}{id}"), words }
                     }

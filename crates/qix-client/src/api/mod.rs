@@ -124,7 +124,7 @@ use results;
 /// What generated code is made of.
 mod prelude {
     pub(super) use qix_protocol::{
-        Answer, ErrorCode, RequestId, WarningCode,
+        Answer, RequestId,
         schema::{
             self as types, Double, doc, field, generic_bookmark, generic_dimension, generic_measure,
             generic_object, generic_variable, global, variable,
@@ -133,8 +133,8 @@ mod prelude {
     pub(super) use serde::Serialize;
 
     pub(super) use super::{
-        Doc, Field, GenericBookmark, GenericDimension, GenericMeasure, GenericObject, GenericVariable, Global,
-        Variable, results,
+        Doc, Field, GenericBookmark, GenericDimension, GenericMeasure, GenericObject, GenericVariable,
+        Global, Variable, results,
     };
     pub(super) use crate::{
         Call, Error,

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use qix_client::{Doc, Error, GenericObject, Page, Session};
+use qix_client::{Doc, Error, GenericObject, Session, protocol::schema::NxPage};
 use serde_json::{Value, json};
 
 /// The app that the script opens.
@@ -45,11 +45,11 @@ pub async fn play(
     tell: impl FnMut(String) -> io::Result<()>,
 ) -> Result<Vec<Answer>, ScriptError> {
     let mut transcript = Transcript { tell, answers: Vec::new() };
-    let version = session.global().engine_version().await?;
+    let version = session.global().engine_version().await?.component_version;
     transcript.note("EngineVersion", &version, version.clone())?;
 
     let doc = session.global().open_doc(APP).await?;
-    let layout: Value = doc.get_app_layout().await?;
+    let layout: Value = doc.get_app_layout().call_into::<Value>().await?;
     let opened = format!("the app \"{}\", handle {}", text(&layout["qTitle"]), doc.handle());
     transcript.note("OpenDoc Sales.qvf", &opened, layout)?;
 
@@ -83,7 +83,7 @@ pub async fn play(
     let layout: Value = next_layout(&cube, &mut changes).await?;
     transcript.note("a hypercube, Sum(Sales) by Region", &rows(&layout), layout.clone())?;
 
-    let list: Value = regions.get_layout().await?;
+    let list: Value = regions.get_layout().call_into::<Value>().await?;
     let first = &list["qListObject"]["qDataPages"][0]["qMatrix"][0][0];
     let (name, element) =
         (text(&first["qText"]).to_owned(), first["qElemNumber"].as_i64().unwrap_or_default());
@@ -99,8 +99,9 @@ pub async fn play(
     let layout: Value = next_layout(&cube, &mut changes).await?;
     transcript.note("the hypercube has changed, its new layout", &rows(&layout), layout)?;
 
-    let page = Page { left: 0, top: 0, width: 2, height: 1 };
-    let data: Vec<Value> = cube.get_hypercube_data("/qHyperCubeDef", &[page]).await?;
+    let page = NxPage { width: 2, height: 1, ..NxPage::default() };
+    let data: Vec<Value> =
+        cube.get_hypercube_data("/qHyperCubeDef", &[page]).call_into::<Vec<Value>>().await?;
     transcript.note("its first row alone", &matrix(&data[..]), json!(data))?;
 
     let missing = doc.get_object("no such object").await;
@@ -140,6 +141,7 @@ async fn list_sheets(doc: &Doc) -> Result<Value, Error> {
     create(doc, "sheets", json!({"qAppObjectListDef": {"qType": "sheet", "qData": data}}))
         .await?
         .get_layout()
+        .call_into::<Value>()
         .await
 }
 
@@ -147,7 +149,7 @@ async fn list_sheets(doc: &Doc) -> Result<Value, Error> {
 async fn next_layout(object: &GenericObject, changes: &mut qix_client::Changes) -> Result<Value, Error> {
     // `None` means that the object is closed, which the call then reports.
     changes.next().await;
-    object.get_layout().await
+    object.get_layout().call_into::<Value>().await
 }
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {

@@ -26,7 +26,7 @@ use crate::record::{RecordConnect, RecordSocket, Recorder, RecorderConfig, Recor
 /// let engine = WsConnect::builder(Endpoint::parse("ws://localhost:9076/app/Sales.qvf")?).build()?;
 /// let connect = RecordOrReplay::from_env("tests/data/sales.qixrec", engine)?.url("/app/Sales.qvf");
 /// let session = Session::connect(&connect).await?;
-/// assert!(session.global().engine_version().await?.starts_with("12."));
+/// assert!(session.global().engine_version().await?.component_version.starts_with("12."));
 /// session.close().await;
 /// connect.finish().await?;
 /// # Ok(())

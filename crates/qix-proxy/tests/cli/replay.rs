@@ -297,7 +297,7 @@ async fn torn_recording_is_served_with_a_warning() {
     let lines = fs::read_to_string(&path).unwrap().lines().count();
     let server = Server::replay(&path).await;
     let session = server.session().await;
-    assert_eq!(bounded(session.global().engine_version()).await.unwrap(), "12.2528.0");
+    assert_eq!(bounded(session.global().engine_version()).await.unwrap().component_version, "12.2528.0");
     bounded(session.close()).await;
     let ended = server.terminate().await;
     assert_eq!(ended.code, 0, "{}", ended.stderr);

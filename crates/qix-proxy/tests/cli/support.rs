@@ -21,7 +21,7 @@ use tokio::{
 use tokio_tungstenite::{WebSocketStream, client_async, tungstenite::Message};
 
 /// Waits for `future`, but not for ever.
-pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
+pub(crate) async fn bounded<F: IntoFuture>(future: F) -> F::Output {
     tokio::time::timeout(Duration::from_secs(60), future).await.expect("this should not take so long")
 }
 

@@ -1,7 +1,6 @@
 //! Peers that speak raw bytes, a proxy between them, and a look into the recording.
 
 use std::{
-    future::Future,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -27,7 +26,7 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 pub(crate) const KEY: &str = "dGhlIHNhbXBsZSBub25jZQ==";
 
 /// Waits for `future`, but not for ever.
-pub(crate) async fn bounded<F: Future>(future: F) -> F::Output {
+pub(crate) async fn bounded<F: IntoFuture>(future: F) -> F::Output {
     timeout(Duration::from_secs(60), future).await.expect("this should not take so long")
 }
 
