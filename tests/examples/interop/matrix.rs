@@ -127,7 +127,7 @@ async fn ours(url: &str) -> Outcome<Values> {
     let mut note = |name: &str, value: Value| {
         values.insert(name.to_owned(), value);
     };
-    note("version", json!(session.global().engine_version().await?));
+    note("version", json!(session.global().engine_version().await?.component_version));
     let apps: Vec<Value> = session.global().get_doc_list().call_into::<Vec<Value>>().await?;
     note("apps", apps.iter().map(|entry| entry["qDocId"].clone()).collect());
     let doc = session.global().open_doc("Sales.qvf").await?;
