@@ -73,6 +73,8 @@ async fn typical(doc: &Doc) {
         bounded(doc.get_object(id)).await.unwrap();
     }
     let chart = bounded(doc.create_session_object(&cube("mine"))).await.unwrap();
+    // Nobody would wait for the answer to its end.
+    chart.keep();
     layout(&chart).await;
     let list = bounded(doc.get_object("LB01")).await.unwrap();
     layout(&list).await;

@@ -294,6 +294,10 @@ where
             ("told of a change in", &recorded.changed, &live.changed),
             ("told of the end of", &recorded.closed, &live.closed),
         ] {
+            // Calls that were left out have changed and closed nothing.
+            if !self.settings.only.is_all() {
+                continue;
+            }
             let one: std::collections::BTreeSet<Handle> =
                 one.iter().filter_map(|handle| lane.handles.ever(*handle)).collect();
             let named = |handle: &Handle| lane.handles.lineage(*handle).map(ToString::to_string);

@@ -49,6 +49,11 @@ pub struct OnlyError {
 }
 
 impl Only {
+    /// Returns whether these are all calls.
+    pub(super) fn is_all(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Reads patterns of methods (`GetLayout`, `Doc.*`) and of objects by the way they were opened (`*LB02*`); all calls if there are
     /// none.
     ///
