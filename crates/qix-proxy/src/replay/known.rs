@@ -90,6 +90,31 @@ impl Known {
         Some(reference)
     }
 
+    /// Takes note that an object of the session is destroyed, if the request is about one that is open, and returns what answers.
+    ///
+    /// Clients differ in whether they destroy what ends with the session anyway.
+    pub(super) fn destroy(&mut self, request: &Request<'_>) -> Option<Arc<RecordedAnswer>> {
+        let creating = match &*request.method {
+            "DestroySessionObject" => "CreateSessionObject",
+            "DestroySessionVariableById" => "CreateSessionVariable",
+            _ => return None,
+        };
+        let params = request.params?;
+        let id: String = elements(params).next().or_else(|| params.member("qId"))?.decode().ok()?;
+        let of_session = |(alias, _): &(Lineage, Template)| alias.method() == creating;
+        let aliases: Vec<Lineage> = match self.objects.get(&*id) {
+            Some(open) if open.iter().any(of_session) => {
+                open.iter().map(|(alias, _)| alias.clone()).collect()
+            }
+            _ => return None,
+        };
+        aliases.iter().for_each(|alias| self.forget(alias));
+        let done = Template::plain(Bytes::from_static(b"true"));
+        let mut answer = answer(Body::Result(vec![(Bytes::from_static(b"\"qSuccess\""), done)]));
+        answer.lists.closed = aliases;
+        Some(Arc::new(answer))
+    }
+
     /// Returns other ways by which the object of a lineage was opened.
     pub(super) fn aliases(&self, lineage: &Lineage) -> Vec<Lineage> {
         let aliases = self.ids.get(lineage).and_then(|id| self.objects.get(id));

@@ -290,7 +290,10 @@ impl Player {
                             return Reply::Recorded(found, self.matcher.outcome(&live.progress, found.call));
                         }
                     }
-                    Reply::Missed(miss)
+                    // An upstream has objects of its own to destroy.
+                    let destroyed =
+                        request.filter(|_| !self.asks()).and_then(|request| live.known.destroy(request));
+                    destroyed.map_or(Reply::Missed(miss), Reply::Known)
                 }
             },
         }

@@ -593,6 +593,35 @@ fn ids_that_the_live_client_makes_up_stand_for_the_recorded_ones() {
 }
 
 #[test]
+fn session_objects_can_be_destroyed_though_the_recorded_client_has_not() {
+    let mut player = player(
+        r#"
+        1+ /
+        1> {"id":1,"handle":-1,"method":"OpenDoc","params":["a"]}
+        1< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}}}
+        1> {"id":2,"handle":1,"method":"CreateSessionObject","params":[{"qInfo":{"qType":"t"}}]}
+        1< {"id":2,"result":{"qReturn":{"qType":"GenericObject","qHandle":2,"qGenericId":"made up"}}}
+        1> {"id":3,"handle":1,"method":"GetObject","params":["stays"]}
+        1< {"id":3,"result":{"qReturn":{"qType":"GenericObject","qHandle":3,"qGenericId":"stays"}}}
+        "#,
+    );
+    hears(&mut player, r#"{"id":1,"handle":-1,"method":"OpenDoc","params":["a"]}"#);
+    hears(
+        &mut player,
+        r#"{"id":2,"handle":1,"method":"CreateSessionObject","params":[{"qInfo":{"qType":"t"}}]}"#,
+    );
+    hears(&mut player, r#"{"id":3,"handle":1,"method":"GetObject","params":["stays"]}"#);
+    let mut destroy = |id: &str| {
+        let text = format!(r#"{{"id":4,"handle":1,"method":"DestroySessionObject","params":["{id}"]}}"#);
+        hears(&mut player, &text)
+    };
+    assert_eq!(destroy("made up"), [r#"{"jsonrpc":"2.0","id":4,"result":{"qSuccess":true},"close":[2]}"#]);
+    // Neither twice, nor what is no object of the session.
+    assert!(destroy("made up")[1].starts_with("missed"));
+    assert!(destroy("stays")[1].starts_with("missed"));
+}
+
+#[test]
 fn ignored_values_do_not_count_and_others_do() {
     let script = r#"
         1+ /
