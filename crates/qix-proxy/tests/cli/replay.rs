@@ -35,11 +35,11 @@ async fn file_that_cannot_be_replayed_is_one_sentence_and_exit_code_4() {
             "PATH is no recording: its first line is not the header of a .qixrec file; give a file that `qix-proxy record` has written",
         ),
         (
-            changed("new.qixrec", |text| text.replacen("[1,0]", "[2,3]", 1)),
+            changed("new.qixrec", |text| text.replacen("[1,1]", "[2,3]", 1)),
             "PATH has format 2.3 and this program reads 1.x: take a newer qix-proxy",
         ),
         (
-            changed("old.qixrec", |text| text.replacen("[1,0]", "[0,9]", 1)),
+            changed("old.qixrec", |text| text.replacen("[1,1]", "[0,9]", 1)),
             "PATH has format 0.9, which is no longer read: take an older qix-proxy",
         ),
         (
@@ -110,7 +110,7 @@ async fn request_that_is_not_in_the_recording_is_told_at_once_and_makes_exit_cod
     let mut stderr = BufReader::new(server.child.stderr.take().unwrap()).lines();
     let session = server.session().await;
     let doc = bounded(session.global().open_doc("Sales.qvf")).await.unwrap();
-    let error = bounded(doc.call::<Value>("DestroySessionObject", &["x"]).into_future()).await.unwrap_err();
+    let error = bounded(doc.call::<Value>("DestroyObject", &["x"]).into_future()).await.unwrap_err();
     assert_eq!(error.engine().unwrap().code.get(), -32099);
     let mut block = async || {
         let mut lines = Vec::new();
@@ -120,11 +120,11 @@ async fn request_that_is_not_in_the_recording_is_told_at_once_and_makes_exit_cod
         lines
     };
     let first = block().await;
-    assert_eq!(first[0], r#"not in the recording: DestroySessionObject("x") on OpenDoc("Sales.qvf")"#);
+    assert_eq!(first[0], r#"not in the recording: DestroyObject("x") on OpenDoc("Sales.qvf")"#);
     assert!(first[1].starts_with("  - "), "{first:?}");
     assert_eq!(first[2], "  the method was not recorded, only others of that object");
     // An equal one is counted, and shown once.
-    bounded(doc.call::<Value>("DestroySessionObject", &["x"]).into_future()).await.unwrap_err();
+    bounded(doc.call::<Value>("DestroyObject", &["x"]).into_future()).await.unwrap_err();
     let error = bounded(doc.get_object("no such thing")).await.unwrap_err();
     assert_eq!(error.engine().unwrap().code.get(), -32099);
     let second = block().await;
@@ -143,7 +143,7 @@ async fn request_that_is_not_in_the_recording_is_told_at_once_and_makes_exit_cod
         lines
     };
     assert_eq!(list[0], "not in the recording: 3 requests");
-    assert!(list[1].starts_with("      2 × DestroySessionObject(\"x\") on "), "{list:?}");
+    assert!(list[1].starts_with("      2 × DestroyObject(\"x\") on "), "{list:?}");
     assert_eq!(list.len(), 3, "{list:?}");
 }
 
