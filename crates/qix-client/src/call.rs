@@ -141,6 +141,13 @@ impl<M> Call<M> {
         self.returning()
     }
 
+    /// Returns the request, without sending it.
+    pub(crate) fn into_request(self) -> Result<Request, Error> {
+        let Self { to, id, method, info, params, timeout, delta, detached, returns: _ } = self;
+        let params = params.finish(info.map_or(&[], |info| info.params))?;
+        Ok(Request { id, to, method, params: params.into(), timeout, delta, detached })
+    }
+
     fn returning<N>(self) -> Call<N> {
         let Self { to, id, method, info, params, timeout, delta, detached, returns: _ } = self;
         Call { to, id, method, info, params, timeout, delta, detached, returns: PhantomData }

@@ -1,5 +1,10 @@
 //! Settings of a session.
 
+use crate::{
+    resume::ResumePolicy,
+    tap::{Tap, Taps},
+};
+
 /// Settings of a [`Session`](crate::Session).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -10,11 +15,21 @@ pub struct SessionConfig {
     pub queue: usize,
     /// Whether calls ask for delta answers if they do not say. Default false.
     pub delta: bool,
+    /// What happens when the socket ends. Default [`ResumePolicy::never`]: the session ends with it.
+    pub resume: ResumePolicy,
+    /// Who watches the texts.
+    pub(crate) taps: Taps,
 }
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        Self { max_pending: 10_000, queue: 1024, delta: false }
+        Self {
+            max_pending: 10_000,
+            queue: 1024,
+            delta: false,
+            resume: ResumePolicy::never(),
+            taps: Taps::default(),
+        }
     }
 }
 
@@ -34,6 +49,18 @@ impl SessionConfig {
     /// Sets [`delta`](Self::delta).
     pub fn delta(mut self, delta: bool) -> Self {
         self.delta = delta;
+        self
+    }
+
+    /// Sets [`resume`](Self::resume).
+    pub fn resume(mut self, policy: ResumePolicy) -> Self {
+        self.resume = policy;
+        self
+    }
+
+    /// Adds a [`Tap`], which sees every text.
+    pub fn tap(mut self, tap: impl Tap + 'static) -> Self {
+        self.taps.add(tap);
         self
     }
 }

@@ -112,7 +112,7 @@ impl<'a> Context<'a> {
             reference.generic_id = id.map(str::to_owned);
         }
         let request = self.request.ok_or_else(|| Error::new(ErrorKind::Protocol))?;
-        Object::opened(request, reference, answer.lineage()).map(O::from)
+        Object::opened(request, reference, answer).map(O::from)
     }
 }
 

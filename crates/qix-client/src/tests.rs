@@ -284,7 +284,7 @@ async fn closing_does_not_wait_for_calls_in_flight() {
         tokio::join!(session.close(), engine.0.receive())
     };
     let (outcome, _) = bounded(async { tokio::join!(call, close) }).await;
-    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
 }
 
 #[tokio::test(start_paused = true)]
