@@ -65,6 +65,6 @@ pub use object::Object;
 pub use qix_protocol as protocol;
 pub use qix_transport as transport;
 pub use request::Request;
-pub use returns::{As, Opened, Returns, Untouched};
+pub use returns::{As, Dynamic, Opened, Returns, Untouched};
 pub use session::Session;
 pub use wire::Sent;
