@@ -4,7 +4,14 @@ use std::fmt;
 
 use qix_transport::{Auth, Endpoint, Limits, Proxies, TlsSettings, WsConnect, WsConnectBuilder};
 
-use crate::{Error, ErrorKind, Session, SessionConfig, resume::ResumePolicy, tap::Tap};
+use tower::Layer;
+
+use crate::{
+    Error, ErrorKind, Session, SessionConfig,
+    layer::{CallService, Calls},
+    resume::ResumePolicy,
+    tap::Tap,
+};
 
 /// What leads to a session over WebSockets: [`Session::builder`].
 ///
@@ -75,6 +82,14 @@ impl SessionBuilder {
         self.with(|config| config.resume(policy))
     }
 
+    /// Adds a [layer](crate::layer) around all calls, inside of those that were added before it.
+    pub fn layer<L>(self, layer: L) -> Self
+    where
+        L: Layer<Calls, Service: CallService> + Send + Sync + 'static,
+    {
+        self.with(|config| config.layer(layer))
+    }
+
     /// Adds a [`Tap`], which sees every text.
     pub fn tap(self, tap: impl Tap + 'static) -> Self {
         self.with(|config| config.tap(tap))
@@ -102,7 +117,7 @@ impl SessionBuilder {
     /// Dropping the future gives the attempt up; nothing stays open.
     pub async fn connect(self) -> Result<Session, Error> {
         let config = self.config.clone();
-        Session::connect_with(self.connector()?, config).await
+        Session::connect_with(&self.connector()?, config).await
     }
 
     /// Returns the session at once, while it connects: its state is [`State::Connecting`](crate::State::Connecting), and calls

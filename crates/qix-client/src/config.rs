@@ -1,6 +1,9 @@
 //! Settings of a session.
 
+use tower::Layer;
+
 use crate::{
+    layer::{CallService, Calls, Layers},
     resume::ResumePolicy,
     tap::{Tap, Taps},
 };
@@ -19,6 +22,7 @@ pub struct SessionConfig {
     pub resume: ResumePolicy,
     /// Who watches the texts.
     pub(crate) taps: Taps,
+    pub(crate) layers: Layers,
 }
 
 impl Default for SessionConfig {
@@ -29,6 +33,7 @@ impl Default for SessionConfig {
             delta: false,
             resume: ResumePolicy::never(),
             taps: Taps::default(),
+            layers: Layers::default(),
         }
     }
 }
@@ -61,6 +66,15 @@ impl SessionConfig {
     /// Adds a [`Tap`], which sees every text.
     pub fn tap(mut self, tap: impl Tap + 'static) -> Self {
         self.taps.add(tap);
+        self
+    }
+
+    /// Adds a [layer](crate::layer) around all calls, inside of those that were added before it.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Calls, Service: CallService> + Send + Sync + 'static,
+    {
+        self.layers.add(layer);
         self
     }
 }

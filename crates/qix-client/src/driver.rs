@@ -27,6 +27,7 @@ use crate::{
     request::Request,
     resume::{Keeper, Loss, Restoring, ResumePolicy},
     session::Shared,
+    stopwatch::{Stopwatch, Times},
     tap::{Direction, Taps},
 };
 
@@ -61,6 +62,7 @@ pub(crate) struct Driver<C: Connect> {
     pub(crate) restoring: Option<Box<Restoring>>,
     /// What keeps the selections for the next session.
     pub(crate) keeper: Option<Box<Keeper>>,
+    pub(crate) stopwatch: Stopwatch,
 }
 
 impl<C: Connect + 'static> Driver<C> {
@@ -82,6 +84,7 @@ impl<C: Connect + 'static> Driver<C> {
             timer: None,
             unflushed: false,
             closing: None,
+            stopwatch: Stopwatch::default(),
             taps: config.taps,
             doom: None,
             suspending: Vec::new(),
@@ -199,7 +202,10 @@ impl<C: Connect + 'static> Driver<C> {
     fn take_commands(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready(Some(control)) = self.controls.poll_recv(cx) {
             match control {
-                Control::Cancel(id) => drop(self.connection.cancel(id)),
+                Control::Cancel(id) => {
+                    self.stopwatch.forget(id);
+                    drop(self.connection.cancel(id));
+                }
                 Control::Tell(request) => {
                     let (reply, _) = oneshot::channel();
                     self.take_call(Command { request: *request, reply });
@@ -239,7 +245,7 @@ impl<C: Connect + 'static> Driver<C> {
             let _ = reply.send(Err(error));
             return;
         }
-        let Request { id, to, method, params, timeout, delta, detached } = request;
+        let Request { id, to, method, params, timeout, delta, detached, times } = request;
         let deadline = timeout.and_then(|timeout| now().checked_add(timeout));
         let call = InFlight { reply, detached };
         // `serde_json` has just written these parameters; only a user's raw value could make them invalid.
@@ -247,16 +253,20 @@ impl<C: Connect + 'static> Driver<C> {
             let _ = call.reply.send(Err(Error::new(ErrorKind::Params)));
             return;
         };
-        self.make_call(NewRequest { id, to: to.handle(), method: &method, params, delta, deadline }, call);
+        let request = NewRequest { id, to: to.handle(), method: &method, params, delta, deadline };
+        self.make_call(request, call, times);
     }
 
-    pub(crate) fn make_call(&mut self, request: NewRequest<'_>, call: InFlight) {
+    pub(crate) fn make_call(&mut self, request: NewRequest<'_>, call: InFlight, times: Option<Arc<Times>>) {
+        let id = request.id;
         if let Err((error, call)) = self.connection.request(request, call) {
             let kind = match error {
                 RequestError::Params(_) => ErrorKind::Params,
                 _ => ErrorKind::Closed,
             };
             let _ = call.reply.send(Err(Error::because(kind, error)));
+        } else if let Some(times) = times {
+            self.stopwatch.taken_up(id, times, self.connection.untransmitted());
         }
     }
 
@@ -269,6 +279,7 @@ impl<C: Connect + 'static> Driver<C> {
     pub(crate) fn send(&mut self, socket: &mut C::Socket, cx: &mut Context<'_>) -> Result<(), Closed> {
         while socket.poll_ready(cx)?.is_ready() {
             let Some(text) = self.connection.poll_transmit() else { break };
+            self.stopwatch.handed_over(text.len(), now);
             self.taps.show(Direction::Sent, &text);
             match socket.send(text.clone()) {
                 Ok(()) => self.unflushed = true,
@@ -312,9 +323,15 @@ impl<C: Connect + 'static> Driver<C> {
     pub(crate) fn dispatch(&mut self) {
         while let Some(event) = self.connection.poll_event() {
             match event {
-                Event::Completed { data, outcome, .. } => {
-                    // A caller that went away has cancelled; its answer is of no use to anybody.
-                    let _ = data.reply.send(outcome.map_err(Error::from));
+                Event::Completed { id, data, outcome, .. } => {
+                    self.stopwatch.answered(id, now);
+                    let InFlight { reply, detached } = data;
+                    // A caller that has just gone away has no use for its answer.
+                    if let (Err(Ok(answer)), false) = (reply.send(outcome.map_err(Error::from)), detached)
+                        && let Some(app) = self.shared.objects.find(|object| object.kind() == "Doc")
+                    {
+                        self.give_back(app.handle(), &answer);
+                    }
                 }
                 Event::Changes(changes) => match &mut self.restoring {
                     None => {
@@ -362,7 +379,7 @@ impl<C: Connect + 'static> Driver<C> {
         let (reply, _) = oneshot::channel();
         let id = self.shared.ids.reserve();
         let request = NewRequest { id, to: on, method, params, delta: false, deadline: None };
-        self.make_call(request, InFlight { reply, detached: true });
+        self.make_call(request, InFlight { reply, detached: true }, None);
     }
 }
 

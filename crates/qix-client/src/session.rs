@@ -14,6 +14,7 @@ use crate::{
     Error, ErrorKind, Global, Notifications, SessionConfig, State, States,
     command::{Command, Control},
     driver::Driver,
+    layer::Calls,
     notifications::Notices,
     objects::Objects,
     resume::ResumeReport,
@@ -43,6 +44,8 @@ pub(crate) struct Shared {
     pub(crate) delta: bool,
     pub(crate) state: watch::Sender<State>,
     pub(crate) notices: Notices,
+    /// What calls go through; none if they go straight to the driver.
+    pub(crate) layers: Option<Calls>,
 }
 
 impl Session {
@@ -68,10 +71,11 @@ impl Session {
     /// # Cancellation
     ///
     /// Dropping the future gives the attempt up; nothing stays open.
-    pub async fn connect_with<C: Connect + 'static>(
-        connector: C,
+    pub async fn connect_with<C: Connect + Clone + 'static>(
+        connector: &C,
         config: SessionConfig,
     ) -> Result<Self, Error> {
+        let connector = connector.clone();
         let socket = connector.connect().await?;
         Ok(Self::spawn(connector, Some(socket), config))
     }
@@ -110,6 +114,7 @@ impl Session {
             delta: config.delta,
             state: watch::Sender::new(state),
             notices: Notices::default(),
+            layers: config.layers.build(),
         });
         let driver = Driver::new(
             Arc::new(connector),
@@ -264,6 +269,10 @@ impl Session {
     /// Whether calls ask for delta answers if they do not say.
     pub(crate) fn delta(&self) -> bool {
         self.0.shared.delta
+    }
+
+    pub(crate) fn layers(&self) -> Option<&Calls> {
+        self.0.shared.layers.as_ref()
     }
 
     pub(crate) fn has_ended(&self) -> Option<Error> {

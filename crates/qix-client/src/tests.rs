@@ -11,6 +11,13 @@ use serde_json::{Value, json};
 
 use crate::{ErrorKind, Session, SessionConfig};
 
+mod in_flight;
+mod notifications;
+mod open_app;
+mod policy;
+mod resume;
+mod states;
+
 struct Engine(MemorySocket);
 
 impl Engine {

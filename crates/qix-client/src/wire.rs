@@ -63,16 +63,23 @@ impl Sent {
     /// Destroys the session object that came a moment before the call was dropped: nobody would.
     fn give_back(&self, answer: &Answer) {
         let Some((method, params)) = farewell_to(answer) else { return };
-        let request = Request {
-            id: self.to.session().ids().reserve(),
-            to: self.to.clone(),
-            method: method.into(),
-            params: params.into(),
-            timeout: None,
-            delta: false,
-            detached: true,
+        let request = Request::new(self.to.clone(), method.into(), params.into());
+        self.to.session().control(Control::Tell(Box::new(Request { detached: true, ..request })));
+    }
+
+    /// Lets a detached request keep its place in the queue without its caller.
+    fn queue_on(&mut self) {
+        let State::Queueing(request, permit) = std::mem::replace(&mut self.state, State::Done) else {
+            return;
         };
-        self.to.session().control(Control::Tell(Box::new(request)));
+        // Without a runtime the session's task has ended, too.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Ok(permit) = permit.await {
+                let (reply, _) = oneshot::channel();
+                permit.send(Command { request, reply });
+            }
+        });
     }
 
     fn ended(&self) -> Poll<Result<Answer, Error>> {
@@ -135,14 +142,18 @@ impl Future for Sent {
 
 impl Drop for Sent {
     fn drop(&mut self) {
-        if let (State::Waiting(answer), false) = (&mut self.state, self.detached) {
-            // The driver leaves out what is closed when its turn comes; what it has sent already must be cancelled.
-            answer.close();
-            match answer.try_recv() {
-                Ok(Ok(answer)) => self.give_back(&answer),
-                Ok(Err(_)) => {}
-                Err(_) => self.to.session().cancel(self.id),
+        match &mut self.state {
+            State::Waiting(answer) if !self.detached => {
+                // The driver leaves out what is closed when its turn comes; what it has sent already must be cancelled.
+                answer.close();
+                match answer.try_recv() {
+                    Ok(Ok(answer)) => self.give_back(&answer),
+                    Ok(Err(_)) => {}
+                    Err(_) => self.to.session().cancel(self.id),
+                }
             }
+            State::Queueing(..) if self.detached => self.queue_on(),
+            _ => {}
         }
     }
 }

@@ -159,7 +159,7 @@ impl<C: Connect + 'static> Driver<C> {
         match self.connect(off).await {
             Ok(socket) => {
                 self.shared.state.send_replace(State::Open { greeting: None, report: None });
-                off.waiting.send(Some, |request, call| self.make_call(request, call));
+                off.waiting.send(Some, |request, call, times| self.make_call(request, call, times));
                 Ok(socket)
             }
             Err(Stop::Failed { error, .. }) => Err(off.end(error)),
@@ -261,6 +261,7 @@ impl<C: Connect + 'static> Driver<C> {
     async fn restore(&mut self, off: &mut Offline, socket: &mut C::Socket) -> Result<Restored, Stop> {
         self.connection = self.connection.successor();
         (self.unflushed, self.closing, self.doom) = (false, None, None);
+        self.stopwatch.forget_queued();
         let (steps, queue) = mpsc::unbounded_channel();
         let (greeted, greeting) = oneshot::channel();
         self.restoring =
@@ -342,7 +343,7 @@ impl<C: Connect + 'static> Driver<C> {
             let id = self.shared.ids.reserve();
             let request =
                 NewRequest { id, to: step.to, method: &step.method, params, delta: false, deadline: None };
-            self.make_call(request, call);
+            self.make_call(request, call, None);
         }
         self.send(socket, cx)
     }
@@ -372,7 +373,7 @@ impl<C: Connect + 'static> Driver<C> {
             Handle::GLOBAL => Some(handle),
             handle => handles.get(&handle).copied(),
         };
-        off.waiting.send(find, |request, call| self.make_call(request, call));
+        off.waiting.send(find, |request, call, times| self.make_call(request, call, times));
         for request in mem::take(&mut off.farewells).into_iter().filter(|_| attached) {
             let (reply, _) = oneshot::channel();
             self.take_call(Command { request, reply });

@@ -1,6 +1,6 @@
 //! Calls that wait for a socket.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use qix_protocol::{Effect, Handle, NewRequest, RequestId, Unanswered, effect_of_call, frame::Raw};
@@ -10,6 +10,7 @@ use crate::{
     command::{Command, InFlight},
     driver::now,
     request::Target,
+    stopwatch::Times,
 };
 
 /// Calls that wait for a socket.
@@ -30,6 +31,7 @@ struct Call {
     delta: bool,
     deadline: Option<Instant>,
     call: InFlight,
+    times: Option<Arc<Times>>,
 }
 
 enum To {
@@ -61,7 +63,7 @@ impl Waiting {
             self.repeated.push(call.id);
         }
         let Unanswered { id, data, to, method, params, delta, deadline, .. } = call;
-        self.push(Call { id, to: To::Before(to), method, params, delta, deadline, call: data });
+        self.push(Call { id, to: To::Before(to), method, params, delta, deadline, call: data, times: None });
     }
 
     /// Takes a call that was just made.
@@ -81,6 +83,7 @@ impl Waiting {
             delta,
             deadline,
             call,
+            times: request.times,
         });
     }
 
@@ -118,10 +121,10 @@ impl Waiting {
     pub(crate) fn send(
         &mut self,
         find: impl Fn(Handle) -> Option<Handle>,
-        mut send: impl FnMut(NewRequest<'_>, InFlight),
+        mut send: impl FnMut(NewRequest<'_>, InFlight, Option<Arc<Times>>),
     ) {
         self.deadline = None;
-        for Call { id, to, method, params, delta, deadline, call } in self.calls.drain(..) {
+        for Call { id, to, method, params, delta, deadline, call, times } in self.calls.drain(..) {
             if call.reply.is_closed() && !call.detached {
                 continue;
             }
@@ -133,7 +136,7 @@ impl Waiting {
             };
             match (to, Raw::new(&params)) {
                 (Ok(to), Ok(params)) => {
-                    send(NewRequest { id, to, method: &method, params, delta, deadline }, call);
+                    send(NewRequest { id, to, method: &method, params, delta, deadline }, call, times);
                 }
                 (Err(error), _) => drop(call.reply.send(Err(error))),
                 (_, Err(_)) => drop(call.reply.send(Err(Error::new(ErrorKind::Params)))),
