@@ -11,7 +11,7 @@ use std::{
 
 use qix_protocol::{
     CloseCode, Connection, ConnectionConfig, Event, Handle, NewRequest, Notification, RequestError,
-    RequestId,
+    RequestId, SessionState,
     frame::{Raw, client},
 };
 use qix_transport::{Closed, ClosedBy, Connect, Message, Socket};
@@ -358,8 +358,12 @@ impl<C: Connect + 'static> Driver<C> {
         }
         if let ("OnConnected", Some(state)) = (&*notification.method, self.connection.session_state()) {
             let state = state.clone();
-            if let Some(greeted) = self.restoring.as_mut().and_then(|restoring| restoring.greeted.take()) {
-                let _ = greeted.send(state.clone());
+            if let Some(restoring) = &mut self.restoring {
+                restoring.created |= state != SessionState::Attached;
+                if let Some(greeted) = restoring.greeted.take() {
+                    // An attempt that was given up does not listen.
+                    let _ = greeted.send(state.clone());
+                }
             }
             self.shared.state.send_if_modified(|now| match now {
                 State::Open { greeting, .. } => {

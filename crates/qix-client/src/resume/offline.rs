@@ -232,7 +232,8 @@ impl<C: Connect + 'static> Driver<C> {
                 Ok(socket)
             }
             Err(stop) => {
-                self.restoring = None;
+                // The next attempt may attach to what this one has created.
+                off.was_lost |= self.restoring.take().is_some_and(|restoring| restoring.created);
                 self.connection.take_unanswered();
                 poll_fn(|cx| socket.poll_close(cx, CloseCode::NORMAL, "")).await;
                 Err(stop)
@@ -264,8 +265,12 @@ impl<C: Connect + 'static> Driver<C> {
         self.stopwatch.forget_queued();
         let (steps, queue) = mpsc::unbounded_channel();
         let (greeted, greeting) = oneshot::channel();
-        self.restoring =
-            Some(Box::new(Restoring { steps: queue, greeted: Some(greeted), closed: Vec::new() }));
+        self.restoring = Some(Box::new(Restoring {
+            steps: queue,
+            greeted: Some(greeted),
+            created: false,
+            closed: Vec::new(),
+        }));
         let task = Task {
             steps,
             greeting,
@@ -301,7 +306,6 @@ impl<C: Connect + 'static> Driver<C> {
         match outcome.await? {
             Ok(Ok(restored)) => Ok(restored),
             Ok(Err(error)) if error.kind() == ErrorKind::NotAttached => {
-                off.was_lost = true;
                 Err(Stop::Failed { error, for_good: true })
             }
             // The socket is about to say why.

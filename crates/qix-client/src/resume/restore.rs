@@ -27,6 +27,8 @@ pub(crate) struct Restoring {
     pub(super) steps: mpsc::UnboundedReceiver<Step>,
     /// Waits for the engine's greeting.
     pub(crate) greeted: Option<oneshot::Sender<SessionState>>,
+    /// Whether the engine has greeted with a new session.
+    pub(crate) created: bool,
     /// Handles that the engine has closed meanwhile.
     pub(crate) closed: Vec<Handle>,
 }

@@ -4,4 +4,5 @@ mod calls;
 mod layers;
 mod layouts;
 mod scripted_engine;
+mod sessions;
 mod support;
