@@ -66,7 +66,9 @@ pub struct FakeEngineConfig {
 
 /// Sees what clients send, without keeping it: the number of the connection and the text.
 #[derive(Clone)]
-pub struct Observer(pub(crate) Arc<dyn Fn(u64, &str) + Send + Sync>);
+pub struct Observer(pub(crate) Arc<See>);
+
+type See = dyn Fn(u64, &str) + Send + Sync;
 
 impl Observer {
     /// Returns an observer that calls a function, which must not block.
