@@ -36,12 +36,17 @@ mod command;
 mod config;
 mod driver;
 mod error;
+pub mod layer;
+mod layouts;
 mod object;
 mod objects;
 mod params;
 mod request;
 mod returns;
+mod route;
 mod session;
+mod stopwatch;
+pub mod testing;
 mod wire;
 
 #[cfg(test)]
@@ -55,6 +60,7 @@ pub use call::{Call, CallFuture};
 pub use changes::Changes;
 pub use config::SessionConfig;
 pub use error::{Error, ErrorKind};
+pub use layouts::Layouts;
 pub use object::Object;
 pub use qix_protocol as protocol;
 pub use qix_transport as transport;
