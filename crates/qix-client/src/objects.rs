@@ -62,8 +62,12 @@ impl Objects {
     /// Returns one of the objects that somebody holds.
     pub(crate) fn find(&self, wanted: impl Fn(&State) -> bool) -> Option<Arc<State>> {
         // What is looked at is dropped after the lock: the last clone of an object may be.
-        let held: Vec<_> =
-            self.lock().iter().flat_map(|known| known.open.values()).filter_map(|entry| entry.state.upgrade()).collect();
+        let held: Vec<_> = self
+            .lock()
+            .iter()
+            .flat_map(|known| known.open.values())
+            .filter_map(|entry| entry.state.upgrade())
+            .collect();
         held.into_iter().find(|state| wanted(state))
     }
 
@@ -71,7 +75,8 @@ impl Objects {
     pub(crate) fn apply(&self, changes: &ChangeSet) {
         let mut guard = self.lock();
         let Some(Known { open, closed }) = &mut *guard else { return };
-        for handle in &changes.changed {
+        // Nobody says what a suspended object is, but that it is not what it was.
+        for handle in changes.changed.iter().chain(&changes.suspended) {
             closed.retain(|known| known != handle);
             open.entry(*handle).or_default().news.send_modify(|version| *version += 1);
         }

@@ -178,7 +178,9 @@ impl Expectation {
     fn takes_params(&self, call: &Called) -> bool {
         match &self.params {
             None => true,
-            Some(Wanted::Exactly(params)) => params == &call.params || canonical(params, call) == canonical(&call.params, call),
+            Some(Wanted::Exactly(params)) => {
+                params == &call.params || canonical(params, call) == canonical(&call.params, call)
+            }
             Some(Wanted::Where(wanted)) => wanted(&call.params),
         }
     }
