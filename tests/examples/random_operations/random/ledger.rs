@@ -45,14 +45,12 @@ impl Ledger {
 
     /// Takes note of a request.
     pub(super) fn see(&self, text: &str) {
-        for number in text.split(|c: char| !c.is_ascii_digit()) {
-            let Some(at) = number
-                .parse::<i64>()
-                .ok()
-                .filter(|number| number.checked_sub(FIRST).is_some_and(|at| at >= 0))
-            else {
-                continue;
-            };
+        // Generated ids have digits, too: a tag stands alone, or in a list.
+        let pieces = ["tag:", ",", "["].iter().flat_map(|before| text.split(before).skip(1));
+        for piece in pieces {
+            let digits = piece.bytes().take_while(u8::is_ascii_digit).count();
+            let number = piece[..digits].parse::<i64>().ok().filter(|number| *number >= FIRST);
+            let Some(at) = number else { continue };
             // A request id never gets there within the time of a run.
             let at = (at - FIRST) as usize;
             if at < self.next.load(Ordering::Relaxed) as usize {
