@@ -2,7 +2,11 @@
 
 use tower::Layer;
 
-use crate::layer::{CallService, Calls, Layers};
+use crate::{
+    layer::{CallService, Calls, Layers},
+    resume::ResumePolicy,
+    tap::{Tap, Taps},
+};
 
 /// Settings of a [`Session`](crate::Session).
 #[derive(Clone, Debug)]
@@ -14,12 +18,23 @@ pub struct SessionConfig {
     pub queue: usize,
     /// Whether calls ask for delta answers if they do not say. Default false.
     pub delta: bool,
+    /// What happens when the socket ends. Default [`ResumePolicy::never`]: the session ends with it.
+    pub resume: ResumePolicy,
+    /// Who watches the texts.
+    pub(crate) taps: Taps,
     pub(crate) layers: Layers,
 }
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        Self { max_pending: 10_000, queue: 1024, delta: false, layers: Layers::default() }
+        Self {
+            max_pending: 10_000,
+            queue: 1024,
+            delta: false,
+            resume: ResumePolicy::never(),
+            taps: Taps::default(),
+            layers: Layers::default(),
+        }
     }
 }
 
@@ -39,6 +54,18 @@ impl SessionConfig {
     /// Sets [`delta`](Self::delta).
     pub fn delta(mut self, delta: bool) -> Self {
         self.delta = delta;
+        self
+    }
+
+    /// Sets [`resume`](Self::resume).
+    pub fn resume(mut self, policy: ResumePolicy) -> Self {
+        self.resume = policy;
+        self
+    }
+
+    /// Adds a [`Tap`], which sees every text.
+    pub fn tap(mut self, tap: impl Tap + 'static) -> Self {
+        self.taps.add(tap);
         self
     }
 

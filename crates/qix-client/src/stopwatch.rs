@@ -74,6 +74,13 @@ impl Stopwatch {
         }
     }
 
+    /// There is another socket, and the texts that waited for the one before it are gone.
+    pub(crate) fn forget_queued(&mut self) {
+        if let Some(running) = &mut self.0 {
+            running.queued.clear();
+        }
+    }
+
     /// Nobody waits for the answer any more.
     pub(crate) fn forget(&mut self, id: RequestId) {
         if let Some(running) = &mut self.0 {

@@ -14,7 +14,7 @@ use qix_tests::{
 };
 use serde_json::{Value, json};
 
-use crate::support::*;
+use crate::{played::*, support::*};
 
 // enigma.js: a close with 1000 or 4000 raises no event.
 #[tokio::test]

@@ -1,5 +1,10 @@
-//! Scenarios with an engine on loopback, or with one that is played by hand over an in-memory pair.
+//! Tests of the client as its users see it.
 
+mod calls;
 mod conformance;
 mod faults_of_others;
+mod layers;
+mod layouts;
+mod played;
+mod scripted_engine;
 mod support;

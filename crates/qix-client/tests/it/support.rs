@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use qix_client::{
-    Doc, Error, Session, SessionConfig,
-    transport::{
-        Endpoint, Message, SocketExt, WsConnect,
-        memory::{self, MemorySocket},
-    },
+    Doc, GenericObject, Session, SessionConfig,
+    testing::ScriptedEngine,
+    transport::{Endpoint, WsConnect},
 };
 use qix_tests::{FakeEngine, FakeEngineConfig};
-use serde_json::{Value, json};
 
 /// Waits for `future`, but not for ever.
 pub(crate) async fn bounded<F: IntoFuture>(future: F) -> F::Output {
@@ -19,24 +16,13 @@ pub(crate) async fn bounded<F: IntoFuture>(future: F) -> F::Output {
 
 /// Starts an engine with default settings.
 pub(crate) async fn engine() -> FakeEngine {
-    engine_with(|_| {}).await
-}
-
-/// Starts an engine with changed settings.
-pub(crate) async fn engine_with(change: impl FnOnce(&mut FakeEngineConfig)) -> FakeEngine {
-    let mut config = FakeEngineConfig::default();
-    change(&mut config);
-    bounded(FakeEngine::start(config)).await.unwrap()
-}
-
-/// A connector without credentials.
-pub(crate) fn connector(url: &str) -> WsConnect {
-    WsConnect::builder(Endpoint::parse(url).unwrap()).build().unwrap()
+    bounded(FakeEngine::start(FakeEngineConfig::default())).await.unwrap()
 }
 
 /// A session that must come about.
 pub(crate) async fn session(url: &str) -> Session {
-    bounded(Session::connect(&connector(url))).await.unwrap()
+    let connector = WsConnect::builder(Endpoint::parse(url).unwrap()).build().unwrap();
+    bounded(Session::connect(&connector)).await.unwrap()
 }
 
 /// Opens the app that the engine has.
@@ -44,84 +30,20 @@ pub(crate) async fn sales(session: &Session) -> Doc {
     bounded(session.global().open_doc("Sales.qvf")).await.unwrap()
 }
 
-/// Lets the engine evaluate an expression, or pull a trigger.
-pub(crate) async fn evaluate(doc: &Doc, expression: &str) -> Result<String, Error> {
-    bounded(doc.evaluate(expression)).await
+/// A session with a scripted engine.
+pub(crate) async fn scripted(engine: &ScriptedEngine, config: SessionConfig) -> Session {
+    bounded(Session::connect_with(engine, config)).await.unwrap()
 }
 
-/// An engine that the test plays itself, over an in-memory pair.
-pub(crate) struct Played(MemorySocket);
+/// The app, handle 1, of a scripted engine.
+pub(crate) async fn doc(engine: &ScriptedEngine, session: &Session) -> Doc {
+    engine.expect("OpenDoc").open(1, "Doc");
+    bounded(session.global().open_doc("Sales")).await.unwrap()
+}
 
-impl Played {
-    pub(crate) fn start() -> (Session, Self) {
-        Self::start_with(SessionConfig::default())
-    }
-
-    pub(crate) fn start_with(config: SessionConfig) -> (Session, Self) {
-        let (client, engine) = memory::pair();
-        (Session::over(client, config), Self(engine))
-    }
-
-    /// Reads the next request.
-    pub(crate) async fn hears(&mut self) -> Value {
-        match bounded(self.0.receive()).await {
-            Ok(Message::Text(text)) => serde_json::from_slice(&text).unwrap(),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    /// Says a frame.
-    pub(crate) async fn says(&mut self, frame: Value) {
-        bounded(self.0.send_text(frame.to_string())).await.unwrap();
-    }
-
-    /// Answers the next request, and returns it.
-    pub(crate) async fn answers(&mut self, result: Value) -> Value {
-        let request = self.hears().await;
-        self.says(json!({"jsonrpc": "2.0", "id": request["id"], "result": result})).await;
-        request
-    }
-
-    /// Answers the next request with patches, and returns it.
-    pub(crate) async fn patches(&mut self, result: Value) -> Value {
-        let request = self.hears().await;
-        self.says(json!({"jsonrpc": "2.0", "id": request["id"], "delta": true, "result": result})).await;
-        request
-    }
-
-    /// Refuses the next request with this code, and returns it.
-    pub(crate) async fn refuses(&mut self, code: i32) -> Value {
-        let request = self.hears().await;
-        self.says(json!({"jsonrpc": "2.0", "id": request["id"], "error": {"code": code}})).await;
-        request
-    }
-
-    /// Answers the next request with a reference to an object that starts invalid.
-    pub(crate) async fn opens(&mut self, handle: i32, kind: &str) -> Value {
-        let request = self.hears().await;
-        let reference = json!({"qType": kind, "qHandle": handle, "qGenericId": format!("id{handle}")});
-        let result = json!({"qReturn": reference});
-        self.says(json!({"id": request["id"], "result": result, "change": [handle]})).await;
-        request
-    }
-
-    /// Opens an app on handle 1.
-    pub(crate) async fn app(session: &Session, engine: &mut Self) -> Doc {
-        let global = session.global();
-        let (doc, _) = tokio::join!(global.open_doc("app").into_future(), engine.opens(1, "Doc"));
-        doc.unwrap()
-    }
-
-    /// Proves that all that was said has been taken in.
-    pub(crate) async fn settles(session: &Session, engine: &mut Self) {
-        let global = session.global();
-        let version = json!({"qVersion": {"qComponentVersion": "1"}});
-        let (version, _) = tokio::join!(global.engine_version().into_future(), engine.answers(version));
-        assert_eq!(version.unwrap().component_version, "1");
-    }
-
-    /// Ends the connection with a close frame.
-    pub(crate) async fn closes(mut self, code: u16, reason: &str) {
-        bounded(self.0.close(qix_client::transport::CloseCode::new(code), reason)).await;
-    }
+/// An object, handle 2, in the app, handle 1, of a scripted engine.
+pub(crate) async fn object(engine: &ScriptedEngine, session: &Session) -> GenericObject {
+    let doc = doc(engine, session).await;
+    engine.expect("GetObject").on(1).open(2, "GenericObject");
+    bounded(doc.get_object("x")).await.unwrap()
 }

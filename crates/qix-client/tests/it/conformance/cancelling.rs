@@ -5,7 +5,7 @@ use std::task::{Context, Waker};
 use qix_client::protocol::{ErrorCode, Handle};
 use serde_json::{Value, json};
 
-use crate::support::*;
+use crate::{played::*, support::*};
 
 #[tokio::test(start_paused = true)]
 async fn call_whose_answer_is_there_is_not_cancelled_when_dropped() {

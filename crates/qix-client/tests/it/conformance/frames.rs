@@ -3,7 +3,7 @@
 use qix_client::{ErrorKind, protocol::Handle};
 use serde_json::{Value, json};
 
-use crate::support::*;
+use crate::{played::*, support::*};
 
 #[tokio::test(start_paused = true)]
 async fn greeting_may_follow_the_first_answer_or_never_come() {
