@@ -75,7 +75,8 @@ impl Objects {
     pub(crate) fn apply(&self, changes: &ChangeSet) {
         let mut guard = self.lock();
         let Some(Known { open, closed, .. }) = &mut *guard else { return };
-        for handle in &changes.changed {
+        // Nobody says what a suspended object is, but that it is not what it was.
+        for handle in changes.changed.iter().chain(&changes.suspended) {
             closed.retain(|known| known != handle);
             open.entry(*handle).or_default().news.send_modify(|version| *version += 1);
         }
