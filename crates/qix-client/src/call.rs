@@ -20,8 +20,8 @@ use crate::{
     Error, ErrorKind, Object, Session,
     params::Params,
     request::{Request, Target},
-    returns::{As, Context, Returns, Untouched},
-    wire::Sent,
+    returns::{As, Context, Dynamic, Returns, Untouched},
+    route::Route,
 };
 
 /// A call that is not sent yet; `.await` sends it and returns what [`Returns`] says for the method `M`.
@@ -141,6 +141,27 @@ impl<M> Call<M> {
         self.returning()
     }
 
+    /// Returns the request, without sending it.
+    pub(crate) fn into_request(self) -> Result<Request, Error> {
+        let Self { to, id, method, info, params, timeout, delta, detached, returns: _ } = self;
+        let params = params.finish(info.map_or(&[], |info| info.params))?;
+        Ok(Request { id, to, method, params: params.into(), timeout, delta, detached, times: None })
+    }
+
+    /// Returns a dynamic value instead, as [`call_into`](Self::call_into) does: faster to read than `serde_json::Value`, and after a
+    /// delta answer shared with the state that the next one patches, which copies only what is still held here.
+    ///
+    /// ```no_run
+    /// # async fn example(object: qix_client::GenericObject) -> Result<(), qix_client::Error> {
+    /// let layout = object.get_layout().delta(true).value().await?;
+    /// println!("{:?}", layout.member("title").and_then(|title| title.as_str()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn value(self) -> Call<Dynamic> {
+        self.returning()
+    }
+
     fn returning<N>(self) -> Call<N> {
         let Self { to, id, method, info, params, timeout, delta, detached, returns: _ } = self;
         Call { to, id, method, info, params, timeout, delta, detached, returns: PhantomData }
@@ -166,6 +187,7 @@ impl<M: Returns> IntoFuture for Call<M> {
                     timeout,
                     delta,
                     detached,
+                    times: None,
                 };
                 let kept = M::OPENS.then(|| Box::new(request.clone()));
                 State::Sent(request.send(), kept)
@@ -197,7 +219,7 @@ pub struct CallFuture<M> {
 enum State {
     Failed(Option<Error>),
     /// The request is kept for what it opens.
-    Sent(Sent, Option<Box<Request>>),
+    Sent(Route, Option<Box<Request>>),
 }
 
 impl<M: Returns> Future for CallFuture<M> {

@@ -1,5 +1,13 @@
 //! Settings of a session.
 
+use tower::Layer;
+
+use crate::{
+    layer::{CallService, Calls, Layers},
+    resume::ResumePolicy,
+    tap::{Tap, Taps},
+};
+
 /// Settings of a [`Session`](crate::Session).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -10,11 +18,23 @@ pub struct SessionConfig {
     pub queue: usize,
     /// Whether calls ask for delta answers if they do not say. Default false.
     pub delta: bool,
+    /// What happens when the socket ends. Default [`ResumePolicy::never`]: the session ends with it.
+    pub resume: ResumePolicy,
+    /// Who watches the texts.
+    pub(crate) taps: Taps,
+    pub(crate) layers: Layers,
 }
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        Self { max_pending: 10_000, queue: 1024, delta: false }
+        Self {
+            max_pending: 10_000,
+            queue: 1024,
+            delta: false,
+            resume: ResumePolicy::never(),
+            taps: Taps::default(),
+            layers: Layers::default(),
+        }
     }
 }
 
@@ -34,6 +54,27 @@ impl SessionConfig {
     /// Sets [`delta`](Self::delta).
     pub fn delta(mut self, delta: bool) -> Self {
         self.delta = delta;
+        self
+    }
+
+    /// Sets [`resume`](Self::resume).
+    pub fn resume(mut self, policy: ResumePolicy) -> Self {
+        self.resume = policy;
+        self
+    }
+
+    /// Adds a [`Tap`], which sees every text.
+    pub fn tap(mut self, tap: impl Tap + 'static) -> Self {
+        self.taps.add(tap);
+        self
+    }
+
+    /// Adds a [layer](crate::layer) around all calls, inside of those that were added before it.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Calls, Service: CallService> + Send + Sync + 'static,
+    {
+        self.layers.add(layer);
         self
     }
 }

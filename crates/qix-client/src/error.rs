@@ -5,6 +5,8 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 use qix_protocol::{CallError, EngineError, ErrorCode};
 use qix_transport::{Closed, ConnectError};
 
+use crate::fatal::FatalNotice;
+
 /// Why a call or a session failed. Cheap to clone.
 ///
 /// `Display` says what failed; `source()` says why.
@@ -27,8 +29,18 @@ pub enum ErrorKind {
     NotFound,
     /// No answer came before the call's deadline; the call was cancelled.
     TimedOut,
-    /// The object or the session is closed. Whether the engine did the work is not known.
+    /// The object or the session is closed. The engine has not done the work, or the call only reads.
     Closed,
+    /// The socket ended before the answer came, and the call may have had an effect. It was not, and will not be, sent again.
+    OutcomeUnknown,
+    /// The session is suspended; [`Session::resume`](crate::Session::resume) brings it back.
+    Suspended,
+    /// The engine does not have the session any more.
+    NotAttached,
+    /// The session has another app open, or the app in another mode; another identity in the endpoint makes another session.
+    AlreadyOpen,
+    /// Settings cannot be used.
+    Settings,
     /// The engine said something the protocol does not allow, or that does not fit the type asked for.
     Protocol,
     /// The parameters cannot be written as JSON.
@@ -48,6 +60,11 @@ impl Error {
         Self::because(ErrorKind::Closed, cause)
     }
 
+    /// The same cause, for whom it means something else.
+    pub(crate) fn of_kind(self, kind: ErrorKind) -> Self {
+        Self { kind, ..self }
+    }
+
     pub(crate) fn in_method(mut self, method: Cow<'static, str>) -> Self {
         self.method = Some(method);
         self
@@ -65,6 +82,13 @@ impl Error {
 
     /// Returns how the socket ended, if that is the cause.
     pub fn closing(&self) -> Option<&Closed> {
+        let source = self.source.as_deref()?;
+        source.downcast_ref().or_else(|| Some(&source.downcast_ref::<FatalNotice>()?.closed))
+    }
+
+    /// Returns what has announced the end of the socket, if something has: a session that is refused, a user who must log in,
+    /// a licence that is missing. The close code alone seldom says it.
+    pub fn notice(&self) -> Option<&FatalNotice> {
         self.source.as_deref()?.downcast_ref()
     }
 
@@ -85,6 +109,15 @@ impl fmt::Display for Error {
             ErrorKind::NotFound => "no such object",
             ErrorKind::TimedOut => "no answer in time",
             ErrorKind::Closed => "closed",
+            ErrorKind::OutcomeUnknown => {
+                "the socket ended before the answer; whether it was done is not known"
+            }
+            ErrorKind::Suspended => "the session is suspended",
+            ErrorKind::NotAttached => "the engine does not have the session any more",
+            ErrorKind::AlreadyOpen => {
+                "the session has another app open, or it in another mode; connect with another identity"
+            }
+            ErrorKind::Settings => "the settings cannot be used",
             ErrorKind::Protocol => "the answer cannot be understood",
             ErrorKind::Params => "the parameters cannot be written",
         };

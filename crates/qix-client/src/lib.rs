@@ -30,18 +30,30 @@
 //! ```
 
 mod api;
+mod builder;
 mod call;
 mod changes;
 mod command;
 mod config;
 mod driver;
 mod error;
+mod fatal;
+pub mod layer;
+mod layouts;
+mod notifications;
 mod object;
 mod objects;
+mod open_app;
 mod params;
 mod request;
+mod resume;
 mod returns;
+mod route;
 mod session;
+mod state;
+mod stopwatch;
+mod tap;
+pub mod testing;
 mod wire;
 
 #[cfg(test)]
@@ -51,14 +63,22 @@ pub use api::{
     Doc, Field, GenericBookmark, GenericDimension, GenericMeasure, GenericObject, GenericVariable, Global,
     Variable,
 };
+pub use builder::SessionBuilder;
 pub use call::{Call, CallFuture};
 pub use changes::Changes;
 pub use config::SessionConfig;
 pub use error::{Error, ErrorKind};
+pub use fatal::FatalNotice;
+pub use layouts::Layouts;
+pub use notifications::Notifications;
 pub use object::Object;
+pub use open_app::{OpenApp, OpenAppError};
 pub use qix_protocol as protocol;
 pub use qix_transport as transport;
 pub use request::Request;
-pub use returns::{As, Opened, Returns, Untouched};
+pub use resume::{Fate, ResumePolicy, ResumeReport, Selections};
+pub use returns::{As, Dynamic, Opened, Returns, Untouched};
 pub use session::Session;
+pub use state::{State, States, SuspendedBy};
+pub use tap::{Direction, Tap, Traffic};
 pub use wire::Sent;

@@ -5,13 +5,13 @@ use std::{
     fmt,
     hash::{Hash, Hasher},
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicI32, Ordering},
     },
 };
 
 use bytes::Bytes;
-use qix_protocol::{Handle, Lineage, ObjectReference};
+use qix_protocol::{Answer, Handle, Lineage, ObjectReference, frame::Raw, references};
 use serde::{Serialize, de::DeserializeOwned};
 use tokio::sync::watch;
 
@@ -43,6 +43,10 @@ pub(crate) struct State {
     /// The request that opened it; none for Global, and for what was wrapped by hand.
     opener: Option<Opener>,
     keep: AtomicBool,
+    /// What the properties are now, if they were set since it was created: parameters of `SetProperties`.
+    properties: Mutex<Option<Bytes>>,
+    /// Whether they were patched since.
+    patched: AtomicBool,
     news: watch::Receiver<u64>,
 }
 
@@ -60,14 +64,14 @@ impl Object {
     ///
     /// [`ErrorKind::NotFound`] if the reference is null, which is how the engine says that there is no such object.
     pub fn new(session: Session, reference: ObjectReference) -> Result<Self, Error> {
-        Self::known(session, reference, Lineage::default(), None)
+        Self::known(session, reference, Lineage::default(), None, None)
     }
 
     /// Wraps the object that a request has opened.
     pub(crate) fn opened(
         request: &Request,
         reference: ObjectReference,
-        lineage: Option<&Lineage>,
+        answer: &Answer,
     ) -> Result<Self, Error> {
         let opener = Opener {
             parent: request.to.clone(),
@@ -75,7 +79,16 @@ impl Object {
             params: request.params.clone(),
         };
         let session = request.session().clone();
-        Self::known(session, reference, lineage.cloned().unwrap_or_default(), Some(opener))
+        let lineage = answer.lineage().cloned().unwrap_or_default();
+        Self::known(session, reference, lineage, Some(opener), Some(answer.socket()))
+    }
+
+    /// Wraps the object that an answer refers to, as if this request had opened it.
+    pub(crate) fn answered(request: &Request, answer: &Answer) -> Result<Self, Error> {
+        let text = answer.text();
+        let result = Raw::new(&text).map_err(|error| Error::because(ErrorKind::Protocol, error))?;
+        let reference = references(result).next().ok_or_else(|| Error::new(ErrorKind::NotFound))?;
+        Self::opened(request, reference, answer)
     }
 
     /// The object that is always open.
@@ -87,7 +100,12 @@ impl Object {
         };
         let state =
             |news| State::new(session.clone(), Handle::GLOBAL, reference, Lineage::GLOBAL, None, news);
-        Self(session.objects().get_or_insert(Handle::GLOBAL, state))
+        Self(session.objects().get_or_insert(Handle::GLOBAL, None, state))
+    }
+
+    /// The app that is open in the session, if anybody holds it: there is one at most.
+    pub(crate) fn doc(session: &Session) -> Option<Self> {
+        session.objects().find(|state| state.reference.object_type.as_deref() == Some("Doc")).map(Self)
     }
 
     fn known(
@@ -95,10 +113,15 @@ impl Object {
         reference: ObjectReference,
         lineage: Lineage,
         opener: Option<Opener>,
+        socket: Option<u32>,
     ) -> Result<Self, Error> {
         let handle = reference.handle.ok_or_else(|| Error::new(ErrorKind::NotFound))?;
         let state = |news| State::new(session.clone(), handle, reference, lineage, opener, news);
-        Ok(Self(session.objects().get_or_insert(handle, state)))
+        Ok(Self(session.objects().get_or_insert(handle, socket, state)))
+    }
+
+    pub(crate) fn state(&self) -> &Arc<State> {
+        &self.0
     }
 
     /// Returns the session that the object lives in.
@@ -108,7 +131,7 @@ impl Object {
 
     /// Returns the handle. It changes when the session resumes on another socket.
     pub fn handle(&self) -> Handle {
-        Handle::new(self.0.handle.load(Ordering::Acquire))
+        self.0.handle()
     }
 
     /// Returns the object's id; old engines and some session apps give none.
@@ -157,6 +180,11 @@ impl Object {
     /// A change is an edge: the engine says nothing more until the object's layout is fetched.
     pub fn changes(&self) -> Changes {
         Changes::new(self.0.news.clone())
+    }
+
+    /// The object's news, of which none count as seen that came after it was opened.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.0.news.clone()
     }
 
     /// Calls any method of this object by name.
@@ -209,29 +237,102 @@ impl State {
             lineage,
             opener,
             keep: AtomicBool::new(false),
+            properties: Mutex::default(),
+            patched: AtomicBool::new(false),
             news,
         }
+    }
+
+    pub(crate) fn handle(&self) -> Handle {
+        Handle::new(self.handle.load(Ordering::Acquire))
+    }
+
+    /// Gives the object its handle on another socket.
+    pub(crate) fn set_handle(&self, handle: Handle) {
+        self.handle.store(handle.get(), Ordering::Release);
+    }
+
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.reference.generic_id.as_deref()
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        self.reference.object_type.as_deref().unwrap_or_default()
+    }
+
+    pub(crate) fn lineage(&self) -> &Lineage {
+        &self.lineage
+    }
+
+    pub(crate) fn opener(&self) -> Option<&Opener> {
+        self.opener.as_ref()
+    }
+
+    /// Notes what a call has made of the object, so that it can be made again.
+    pub(crate) fn note(&self, change: Change) {
+        match change {
+            Change::Properties(params) => {
+                *self.properties.lock().unwrap_or_else(PoisonError::into_inner) = Some(params);
+                self.patched.store(false, Ordering::Release);
+            }
+            Change::Patches => self.patched.store(true, Ordering::Release),
+        }
+    }
+
+    /// The parameters of the last `SetProperties`, if there was one.
+    pub(crate) fn properties(&self) -> Option<Bytes> {
+        self.properties.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn is_patched(&self) -> bool {
+        self.patched.load(Ordering::Acquire)
     }
 
     /// The request that removes the object from the engine, if it was made for the session only.
     fn farewell(&self) -> Option<Request> {
         let opener = self.opener.as_ref().filter(|_| !self.keep.load(Ordering::Acquire))?;
-        let method = match &*opener.method {
-            "CreateSessionObject" => "DestroySessionObject",
-            "CreateSessionVariable" => "DestroySessionVariableById",
+        let method = undoes(&opener.method)?;
+        let params = serde_json::to_vec(&[self.reference.generic_id.as_deref()?]).ok()?;
+        let request = Request::new(opener.parent.clone(), method.into(), params.into());
+        Some(Request { detached: true, ..request })
+    }
+}
+
+/// What a call makes of an object.
+pub(crate) enum Change {
+    /// Parameters of `SetProperties`.
+    Properties(Bytes),
+    Patches,
+}
+
+impl Change {
+    /// What the request makes of its object, if that matters when it is made again.
+    pub(crate) fn of(request: &Request) -> Option<Self> {
+        let change = match &*request.method {
+            "SetProperties" => Self::Properties(request.params.clone()),
+            "ApplyPatches" | "SetFullPropertyTree" => Self::Patches,
             _ => return None,
         };
-        let params = serde_json::to_vec(&[self.reference.generic_id.as_deref()?]).ok()?;
-        Some(Request {
-            id: self.session.ids().reserve(),
-            to: opener.parent.clone(),
-            method: method.into(),
-            params: params.into(),
-            timeout: None,
-            delta: false,
-            detached: true,
-        })
+        let opener = request.object()?.0.opener.as_ref()?;
+        undoes(&opener.method).map(|_| change)
     }
+}
+
+/// Returns the method that undoes what a method creates for the session.
+fn undoes(method: &str) -> Option<&'static str> {
+    match method {
+        "CreateSessionObject" => Some("DestroySessionObject"),
+        "CreateSessionVariable" => Some("DestroySessionVariableById"),
+        _ => None,
+    }
+}
+
+/// Returns the call that destroys what an answer has brought, if it was created for the session.
+pub(crate) fn farewell_to(answer: &Answer) -> Option<(&'static str, Vec<u8>)> {
+    let method = undoes(answer.lineage()?.method())?;
+    let text = answer.text();
+    let id = references(Raw::new(&text).ok()?).find_map(|reference| reference.generic_id)?;
+    Some((method, serde_json::to_vec(&[id]).ok()?))
 }
 
 impl Drop for State {

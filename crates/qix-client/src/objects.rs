@@ -18,6 +18,8 @@ pub(crate) struct Objects(Mutex<Option<Known>>);
 struct Known {
     /// Dropping an entry closes the object.
     open: HashMap<Handle, Entry>,
+    /// Which socket the handles are of.
+    socket: u32,
     /// Handles that closed lately, oldest first: an object may die before its caller has seen the answer that opened it.
     closed: VecDeque<Handle>,
 }
@@ -38,14 +40,18 @@ impl Objects {
         Self(Mutex::new(Some(Known::default())))
     }
 
-    /// Returns the object with this handle, made if nobody has it yet.
+    /// Returns the object with this handle, made if nobody has it yet; a closed one if the handle is of a socket before this one.
     pub(crate) fn get_or_insert(
         &self,
         handle: Handle,
+        socket: Option<u32>,
         make: impl FnOnce(watch::Receiver<u64>) -> State,
     ) -> Arc<State> {
         let mut guard = self.lock();
-        let known = guard.as_mut().filter(|known| !known.closed.contains(&handle));
+        let is_present = |known: &&mut Known| {
+            socket.is_none_or(|socket| socket == known.socket) && !known.closed.contains(&handle)
+        };
+        let known = guard.as_mut().filter(is_present);
         let Some(known) = known else {
             // A channel whose sender is gone.
             return Arc::new(make(watch::Sender::default().subscribe()));
@@ -59,11 +65,18 @@ impl Objects {
         state
     }
 
+    /// Returns one of the objects that somebody holds.
+    pub(crate) fn find(&self, wanted: impl Fn(&State) -> bool) -> Option<Arc<State>> {
+        // What is looked at is dropped after the lock: the last clone of an object may be.
+        self.held().into_iter().find(|state| wanted(state))
+    }
+
     /// Tells everybody. A change of an object that nobody has wrapped yet is kept for whoever does.
     pub(crate) fn apply(&self, changes: &ChangeSet) {
         let mut guard = self.lock();
-        let Some(Known { open, closed }) = &mut *guard else { return };
-        for handle in &changes.changed {
+        let Some(Known { open, closed, .. }) = &mut *guard else { return };
+        // Nobody says what a suspended object is, but that it is not what it was.
+        for handle in changes.changed.iter().chain(&changes.suspended) {
             closed.retain(|known| known != handle);
             open.entry(*handle).or_default().news.send_modify(|version| *version += 1);
         }
@@ -72,6 +85,36 @@ impl Objects {
             closed.push_back(*handle);
         }
         closed.drain(..closed.len().saturating_sub(REMEMBERED));
+    }
+
+    /// Returns all objects that somebody holds.
+    pub(crate) fn held(&self) -> Vec<Arc<State>> {
+        let guard = self.lock();
+        let open = guard.iter().flat_map(|known| known.open.values());
+        open.filter_map(|entry| entry.state.upgrade()).collect()
+    }
+
+    /// Takes the objects over to another socket: those with a handle there are told of a change, Global excepted, and all others
+    /// are closed, as are those whose new handle is among `closed`.
+    pub(crate) fn take_over(&self, socket: u32, fates: &[(Arc<State>, Option<Handle>)], closed: Vec<Handle>) {
+        let mut guard = self.lock();
+        let Some(known) = &mut *guard else { return };
+        let mut old = std::mem::take(&mut known.open);
+        known.closed.clear();
+        known.socket = socket;
+        for (state, handle) in fates {
+            let Some(entry) = old.remove(&state.handle()) else { continue };
+            let Some(handle) = handle else { continue };
+            state.set_handle(*handle);
+            if *handle != Handle::GLOBAL {
+                entry.news.send_modify(|version| *version += 1);
+            }
+            known.open.insert(*handle, entry);
+        }
+        drop(guard);
+        if !closed.is_empty() {
+            self.apply(&ChangeSet { closed, ..ChangeSet::default() });
+        }
     }
 
     /// Closes everything, also what will be asked for later.

@@ -11,6 +11,13 @@ use serde_json::{Value, json};
 
 use crate::{ErrorKind, Session, SessionConfig};
 
+mod in_flight;
+mod notifications;
+mod open_app;
+mod policy;
+mod resume;
+mod states;
+
 struct Engine(MemorySocket);
 
 impl Engine {
@@ -284,7 +291,7 @@ async fn closing_does_not_wait_for_calls_in_flight() {
         tokio::join!(session.close(), engine.0.receive())
     };
     let (outcome, _) = bounded(async { tokio::join!(call, close) }).await;
-    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::OutcomeUnknown);
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,12 @@ use std::{
 use qix_protocol::{Answer, RequestId};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Error, Session, command::Command, request::Request};
+use crate::{
+    Error,
+    command::{Command, Control},
+    object::{Change, farewell_to},
+    request::{Request, Target},
+};
 
 type Received = oneshot::Receiver<Result<Answer, Error>>;
 type Permit = Result<mpsc::OwnedPermit<Command>, mpsc::error::SendError<()>>;
@@ -21,9 +26,12 @@ type Permit = Result<mpsc::OwnedPermit<Command>, mpsc::error::SendError<()>>;
 /// Dropping it after it was first polled sends `CancelRequest`.
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Sent {
-    session: Session,
+    /// Kept so that the object lives as long as the call, and a call that is repeated after a resume finds its handle.
+    to: Target,
     id: RequestId,
     detached: bool,
+    /// What it makes of its object, once it succeeds.
+    change: Option<Box<Change>>,
     state: State,
 }
 
@@ -38,15 +46,44 @@ enum State {
 impl Sent {
     pub(crate) fn new(request: Request) -> Self {
         Self {
-            session: request.session().clone(),
+            to: request.to.clone(),
             id: request.id,
             detached: request.detached,
+            change: Change::of(&request).map(Box::new),
             state: State::Unsent(request),
         }
     }
 
+    fn note(&mut self, outcome: &Result<Answer, Error>) {
+        if let (Some(change), Ok(_), Target::Object(object)) = (self.change.take(), outcome, &self.to) {
+            object.state().note(*change);
+        }
+    }
+
+    /// Destroys the session object that came a moment before the call was dropped: nobody would.
+    fn give_back(&self, answer: &Answer) {
+        let Some((method, params)) = farewell_to(answer) else { return };
+        let request = Request::new(self.to.clone(), method.into(), params.into());
+        self.to.session().control(Control::Tell(Box::new(Request { detached: true, ..request })));
+    }
+
+    /// Lets a detached request keep its place in the queue without its caller.
+    fn queue_on(&mut self) {
+        let State::Queueing(request, permit) = std::mem::replace(&mut self.state, State::Done) else {
+            return;
+        };
+        // Without a runtime the session's task has ended, too.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Ok(permit) = permit.await {
+                let (reply, _) = oneshot::channel();
+                permit.send(Command { request, reply });
+            }
+        });
+    }
+
     fn ended(&self) -> Poll<Result<Answer, Error>> {
-        Poll::Ready(Err(self.session.ended()))
+        Poll::Ready(Err(self.to.session().ended()))
     }
 }
 
@@ -58,7 +95,7 @@ impl Future for Sent {
         loop {
             match std::mem::replace(&mut this.state, State::Done) {
                 State::Unsent(request) => {
-                    let commands = this.session.commands();
+                    let commands = this.to.session().commands();
                     this.state = match commands.try_reserve() {
                         Ok(permit) => {
                             let (reply, answer) = oneshot::channel();
@@ -89,7 +126,10 @@ impl Future for Sent {
                         return Poll::Pending;
                     };
                     return match outcome {
-                        Ok(outcome) => Poll::Ready(outcome),
+                        Ok(outcome) => {
+                            this.note(&outcome);
+                            Poll::Ready(outcome)
+                        }
                         Err(_) => this.ended(),
                     };
                 }
@@ -102,12 +142,18 @@ impl Future for Sent {
 
 impl Drop for Sent {
     fn drop(&mut self) {
-        if let (State::Waiting(answer), false) = (&mut self.state, self.detached) {
-            // The driver leaves out what is closed when its turn comes; what it has sent already must be cancelled.
-            answer.close();
-            if answer.try_recv().is_err() {
-                self.session.cancel(self.id);
+        match &mut self.state {
+            State::Waiting(answer) if !self.detached => {
+                // The driver leaves out what is closed when its turn comes; what it has sent already must be cancelled.
+                answer.close();
+                match answer.try_recv() {
+                    Ok(Ok(answer)) => self.give_back(&answer),
+                    Ok(Err(_)) => {}
+                    Err(_) => self.to.session().cancel(self.id),
+                }
             }
+            State::Queueing(..) if self.detached => self.queue_on(),
+            _ => {}
         }
     }
 }

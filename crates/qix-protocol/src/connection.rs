@@ -1,6 +1,11 @@
 //! The state of one socket.
 
-use std::{collections::VecDeque, ops::Range, sync::Arc, time::Instant};
+use std::{
+    collections::{HashSet, VecDeque},
+    ops::Range,
+    sync::Arc,
+    time::Instant,
+};
 
 use bytes::{Bytes, BytesMut};
 use serde::Serialize;
@@ -8,6 +13,7 @@ use serde::Serialize;
 use crate::{
     Answer, AuthenticationInformation, CallError, Cause, ConnectionConfig, Event, Handle, Lineage, NotFound,
     Notification, ObjectReference, ProtocolError, RequestError, RequestId, RequestIds, SessionState,
+    Unanswered,
     delta::Baselines,
     frame::{
         Raw,
@@ -38,6 +44,8 @@ pub struct Connection<T> {
     line: Vec<u8>,
     /// Where it is kept until it was answered.
     scratch: BytesMut,
+    /// How many sockets of the same owner came before.
+    socket: u32,
     transmits: VecDeque<Bytes>,
     events: VecDeque<Event<T>>,
     ended: bool,
@@ -102,10 +110,22 @@ impl<T> Connection<T> {
             greetings: Greetings::default(),
             line: Vec::new(),
             scratch: BytesMut::new(),
+            socket: 0,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
             ended: false,
         }
+    }
+
+    /// Returns the state of the next socket of the same owner: ids go on, and answers say by
+    /// [`Answer::socket`] over which socket they came.
+    pub fn successor(&self) -> Self {
+        Self { ids: self.ids.clone(), socket: self.socket.wrapping_add(1), ..Self::new(self.config.clone()) }
+    }
+
+    /// Returns how many sockets of the same owner came before this one.
+    pub fn socket(&self) -> u32 {
+        self.socket
     }
 
     /// Returns where ids for requests come from; a clone can be given away, so that callers know theirs before they send.
@@ -279,6 +299,30 @@ impl<T> Connection<T> {
         self.events.extend(failed);
     }
 
+    /// Takes in that the socket is gone, as [`handle_close`](Self::handle_close) does, but hands the calls back that somebody
+    /// waits for, the oldest first, so that they can be made again.
+    pub fn take_unanswered(&mut self) -> Vec<Unanswered<T>> {
+        self.ended = true;
+        let transmits = std::mem::take(&mut self.transmits);
+        let unsent: HashSet<*const u8> = transmits.iter().map(|text| text.as_ptr()).collect();
+        let entries = self.pending.drain_entries();
+        let calls = entries.map(|(id, entry, data)| {
+            let class = self.lineages.get(entry.to).map_or("", Lineage::class).to_owned();
+            Unanswered {
+                id,
+                data,
+                to: entry.to,
+                class,
+                method: entry.method(),
+                params: entry.text.slice(entry.params.clone()),
+                delta: entry.delta,
+                deadline: entry.deadline,
+                transmitted: !unsent.contains(&entry.text.as_ptr()),
+            }
+        });
+        calls.collect()
+    }
+
     /// Returns the next text to send.
     #[must_use]
     pub fn poll_transmit(&mut self) -> Option<Bytes> {
@@ -331,8 +375,16 @@ impl<T> Connection<T> {
         text: &Bytes,
     ) -> Option<Event<T>> {
         let outcome = self.outcome(&entry, response, text);
-        // A cancelled call has nobody to tell.
-        Some(Event::Completed { id, data: entry.data?, outcome })
+        match entry.data {
+            Some(data) => Some(Event::Completed { id, data, outcome }),
+            // A cancelled call has nobody to tell, but what it has opened may have to be given back.
+            None => match outcome {
+                Ok(answer) if answer.lineage().is_some() => {
+                    Some(Event::OpenedForNobody { on: entry.to, answer })
+                }
+                _ => None,
+            },
+        }
     }
 
     /// Takes in what the answer to a request says, whether or not somebody waits for it.
@@ -350,14 +402,15 @@ impl<T> Connection<T> {
                 let outs =
                     self.baselines.apply(entry.to, &entry.method(), result).map_err(CallError::Delta)?;
                 let lineage = self.opened(entry, references_of(&outs))?;
-                Ok(Answer::patched(text.clone(), outs).opening(lineage))
+                Ok(Answer::patched(text.clone(), outs).opening(lineage).over(self.socket))
             }
             result => {
                 if !self.baselines.is_empty() {
                     self.baselines.plain_answer(entry.to, &entry.method());
                 }
                 let lineage = result.map_or(Ok(None), |result| self.opened(entry, references(result)))?;
-                Ok(Answer::plain(text.clone(), result.map(|result| range(text, result))).opening(lineage))
+                let answer = Answer::plain(text.clone(), result.map(|result| range(text, result)));
+                Ok(answer.opening(lineage).over(self.socket))
             }
         }
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::de::{DeserializeOwned, Error as _};
 
 use crate::{
-    CallError, ChangeSet, Lineage, RequestId, Tree,
+    CallError, ChangeSet, Handle, Lineage, RequestId, Tree,
     frame::Raw,
     schema::{self, Method},
 };
@@ -30,6 +30,13 @@ pub enum Event<T> {
     Notification(Notification),
     /// An answer to no request of this connection; nothing was done with it.
     Orphan(Bytes),
+    /// A call that its caller gave up has opened an object all the same. Nobody knows of it, so it may have to be destroyed.
+    OpenedForNobody {
+        /// The object that the call was made on.
+        on: Handle,
+        /// The answer.
+        answer: Answer,
+    },
 }
 
 /// A successful answer: the frame as it came, and where its result lies.
@@ -38,6 +45,7 @@ pub struct Answer {
     frame: Bytes,
     outs: Outs,
     lineage: Option<Lineage>,
+    socket: u32,
 }
 
 /// The out members of an answer.
@@ -51,16 +59,26 @@ enum Outs {
 
 impl Answer {
     pub(crate) fn plain(frame: Bytes, result: Option<Range<usize>>) -> Self {
-        Self { frame, outs: Outs::Text(result.unwrap_or(0..0)), lineage: None }
+        Self { frame, outs: Outs::Text(result.unwrap_or(0..0)), lineage: None, socket: 0 }
     }
 
     pub(crate) fn patched(frame: Bytes, outs: Tree) -> Self {
-        Self { frame, outs: Outs::Tree(outs), lineage: None }
+        Self { frame, outs: Outs::Tree(outs), lineage: None, socket: 0 }
     }
 
     /// Adds how the object that it refers to was opened.
     pub(crate) fn opening(self, lineage: Option<Lineage>) -> Self {
         Self { lineage, ..self }
+    }
+
+    /// Adds over which socket it came.
+    pub(crate) fn over(self, socket: u32) -> Self {
+        Self { socket, ..self }
+    }
+
+    /// Returns over which socket of the same owner it came, counted from 0; handles are good for one socket only.
+    pub fn socket(&self) -> u32 {
+        self.socket
     }
 
     /// Returns how the object that the answer refers to was opened; the last one's, should there be several.

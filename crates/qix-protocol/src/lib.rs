@@ -64,6 +64,7 @@ mod session_state;
 mod siblings;
 mod skip;
 mod tree;
+mod unanswered;
 
 #[cfg(test)]
 mod tests;
@@ -87,3 +88,4 @@ pub use reference::{NotFound, ObjectReference, references};
 pub use scan::{MAX_DEPTH, is_json_line};
 pub use session_state::SessionState;
 pub use tree::Tree;
+pub use unanswered::Unanswered;

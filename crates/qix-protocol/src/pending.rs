@@ -130,12 +130,20 @@ impl<T> Pending<T> {
 
     /// Takes out all calls that somebody waits for, the oldest first.
     pub(crate) fn drain(&mut self) -> impl Iterator<Item = (RequestId, T)> + use<T> {
+        self.drain_entries().map(|(id, _, data)| (id, data))
+    }
+
+    /// Takes out the requests that somebody waits for, the oldest first.
+    pub(crate) fn drain_entries(&mut self) -> impl Iterator<Item = (RequestId, Entry<T>, T)> + use<T> {
         self.live = 0;
         self.deadlines.clear();
         self.cancelled.clear();
-        let mut live: Vec<_> =
-            self.entries.drain().filter_map(|(id, entry)| Some((id, entry.data?))).collect();
-        live.sort_by_key(|(id, _)| *id);
+        let mut live: Vec<_> = self
+            .entries
+            .drain()
+            .filter_map(|(id, mut entry)| entry.data.take().map(|data| (id, entry, data)))
+            .collect();
+        live.sort_by_key(|(id, ..)| *id);
         live.into_iter()
     }
 }

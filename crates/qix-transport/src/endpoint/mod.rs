@@ -214,6 +214,22 @@ impl fmt::Debug for Endpoint {
     }
 }
 
+impl TryFrom<&str> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(url: &str) -> Result<Self, EndpointError> {
+        Self::parse(url)
+    }
+}
+
+impl TryFrom<EndpointBuilder> for Endpoint {
+    type Error = EndpointError;
+
+    fn try_from(builder: EndpointBuilder) -> Result<Self, EndpointError> {
+        builder.build()
+    }
+}
+
 impl FromStr for Endpoint {
     type Err = EndpointError;
 

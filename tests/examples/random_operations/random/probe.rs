@@ -1,0 +1,45 @@
+//! What is known of a value that only one worker writes, and whose writes may have unknown outcomes.
+
+use std::fmt::Debug;
+
+use super::Fault;
+
+/// The values that something may have: one, or more while it is not known which writes were carried out.
+#[derive(Clone, Debug)]
+pub(super) struct Known<T>(Vec<T>);
+
+impl<T: Clone + PartialEq + Debug> Known<T> {
+    pub(super) fn new(value: T) -> Self {
+        Self(vec![value])
+    }
+
+    /// A write was answered.
+    pub(super) fn written(&mut self, value: T) {
+        self.0 = vec![value];
+    }
+
+    /// A write may have been carried out, or not.
+    pub(super) fn perhaps(&mut self, value: T) {
+        if !self.0.contains(&value) {
+            self.0.push(value);
+        }
+    }
+
+    /// Returns what is known after a write that makes another value of the one before.
+    pub(super) fn after(&self, write: impl Fn(&T) -> T, is_done: bool, is_refused: bool) -> Self {
+        let mut after = if is_done { Self(Vec::new()) } else { self.clone() };
+        if !is_refused {
+            self.0.iter().for_each(|value| after.perhaps(write(value)));
+        }
+        after
+    }
+
+    /// A value was read; it must be one of those.
+    pub(super) fn read(&mut self, value: T, what: &str) -> Result<(), Fault> {
+        if !self.0.contains(&value) {
+            return Err(format!("{what} is {value:?}, but should be one of {:?}", self.0));
+        }
+        self.0 = vec![value];
+        Ok(())
+    }
+}
