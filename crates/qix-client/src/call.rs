@@ -18,6 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Error, ErrorKind, Object, Session,
+    command::Control,
     params::Params,
     request::{Request, Target},
     returns::{As, Context, Returns, Untouched},
@@ -139,6 +140,20 @@ impl<M> Call<M> {
     /// ```
     pub fn call_into<R: DeserializeOwned + 'static>(self) -> Call<As<R>> {
         self.returning()
+    }
+
+    /// Makes the call in the background: nobody waits for its answer, and it goes past calls that wait for their turn.
+    pub(crate) fn tell(self) {
+        let Self { to, id, method, info, params, .. } = self;
+        if to.closed().is_some() {
+            return;
+        }
+        if let Ok(params) = params.finish(info.map_or(&[], |info| info.params)) {
+            let session = to.session().clone();
+            let (params, timeout) = (params.into(), None);
+            let request = Request { id, to, method, params, timeout, delta: false, detached: true };
+            session.control(Control::Tell(Box::new(request)));
+        }
     }
 
     fn returning<N>(self) -> Call<N> {

@@ -5,6 +5,8 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 use qix_protocol::{CallError, EngineError, ErrorCode};
 use qix_transport::{Closed, ConnectError};
 
+use crate::data::DataError;
+
 /// Why a call or a session failed. Cheap to clone.
 ///
 /// `Display` says what failed; `source()` says why.
@@ -33,6 +35,10 @@ pub enum ErrorKind {
     Protocol,
     /// The parameters cannot be written as JSON.
     Params,
+    /// The data cannot be read; [`Error::data`] says why.
+    Data,
+    /// The engine answered that it did not do it, such as a selection of a value that is not there or of a locked field.
+    Unsuccessful,
 }
 
 impl Error {
@@ -63,6 +69,11 @@ impl Error {
         self.source.as_deref()?.downcast_ref()
     }
 
+    /// Returns what is wrong with the data, if that is the cause.
+    pub fn data(&self) -> Option<&DataError> {
+        self.source.as_deref()?.downcast_ref()
+    }
+
     /// Returns how the socket ended, if that is the cause.
     pub fn closing(&self) -> Option<&Closed> {
         self.source.as_deref()?.downcast_ref()
@@ -87,6 +98,8 @@ impl fmt::Display for Error {
             ErrorKind::Closed => "closed",
             ErrorKind::Protocol => "the answer cannot be understood",
             ErrorKind::Params => "the parameters cannot be written",
+            ErrorKind::Data => "the data cannot be read",
+            ErrorKind::Unsuccessful => "the engine did not do it",
         };
         match &self.method {
             Some(method) => write!(f, "{method}: {what}"),

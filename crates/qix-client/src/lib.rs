@@ -34,13 +34,16 @@ mod call;
 mod changes;
 mod command;
 mod config;
+pub mod data;
 mod driver;
 mod error;
+pub mod lists;
 mod object;
 mod objects;
 mod params;
 mod request;
 mod returns;
+pub mod selections;
 mod session;
 mod wire;
 

@@ -159,6 +159,11 @@ impl Object {
         Changes::new(self.0.news.clone())
     }
 
+    /// Returns how often the object has changed since it was opened.
+    pub(crate) fn version(&self) -> u64 {
+        *self.0.news.borrow()
+    }
+
     /// Calls any method of this object by name.
     pub fn call<R: DeserializeOwned + 'static>(
         &self,
