@@ -1,5 +1,6 @@
 //! The repository's own commands: `cargo xtask --help`.
 
+mod examples;
 mod fuzz;
 mod schema;
 mod tidy;
@@ -26,6 +27,8 @@ enum Task {
     DemoRecording(Arguments),
     /// Run the recorder's tests that take long or much: thousands of connections, millions of frames, ten hours of traffic
     Faults,
+    /// Run the examples of qix-client on their recordings, and compare what they print with what they say they do
+    Examples(examples::Args),
     /// Run each fuzz target for a while, where there is a nightly compiler
     Fuzz(fuzz::Args),
     /// Check what no compiler checks: purity of qix-protocol, lengths of files, things said once
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Task::Layouts(Arguments { arguments }) => return example("layouts", &arguments),
         Task::DemoRecording(Arguments { arguments }) => return example("demo_recording", &arguments),
         Task::Faults => return code(status(Command::new(env!("CARGO")).args(FAULTS))),
+        Task::Examples(args) => examples::run(&args),
         Task::Fuzz(args) => fuzz::run(&args),
         Task::Tidy => tidy::run(),
         Task::Schema(command) => schema::run(command),

@@ -22,7 +22,7 @@ use crate::{
     params::Params,
     request::{Request, Target},
     returns::{As, Context, Returns, Untouched},
-    wire::Sent,
+    route::Route,
 };
 
 /// A call that is not sent yet; `.await` sends it and returns what [`Returns`] says for the method `M`.
@@ -150,8 +150,7 @@ impl<M> Call<M> {
         }
         if let Ok(params) = params.finish(info.map_or(&[], |info| info.params)) {
             let session = to.session().clone();
-            let (params, timeout) = (params.into(), None);
-            let request = Request { id, to, method, params, timeout, delta: false, detached: true };
+            let request = Request { id, detached: true, ..Request::new(to, method, params.into()) };
             session.control(Control::Tell(Box::new(request)));
         }
     }
@@ -181,6 +180,7 @@ impl<M: Returns> IntoFuture for Call<M> {
                     timeout,
                     delta,
                     detached,
+                    times: None,
                 };
                 let kept = M::OPENS.then(|| Box::new(request.clone()));
                 State::Sent(request.send(), kept)
@@ -212,7 +212,7 @@ pub struct CallFuture<M> {
 enum State {
     Failed(Option<Error>),
     /// The request is kept for what it opens.
-    Sent(Sent, Option<Box<Request>>),
+    Sent(Route, Option<Box<Request>>),
 }
 
 impl<M: Returns> Future for CallFuture<M> {

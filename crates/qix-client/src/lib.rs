@@ -37,14 +37,19 @@ mod config;
 pub mod data;
 mod driver;
 mod error;
+pub mod layer;
+mod layouts;
 pub mod lists;
 mod object;
 mod objects;
 mod params;
 mod request;
 mod returns;
+mod route;
 pub mod selections;
 mod session;
+mod stopwatch;
+pub mod testing;
 mod wire;
 
 #[cfg(test)]
@@ -58,6 +63,7 @@ pub use call::{Call, CallFuture};
 pub use changes::Changes;
 pub use config::SessionConfig;
 pub use error::{Error, ErrorKind};
+pub use layouts::Layouts;
 pub use object::Object;
 pub use qix_protocol as protocol;
 pub use qix_transport as transport;

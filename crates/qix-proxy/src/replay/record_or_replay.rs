@@ -154,14 +154,14 @@ impl<C> RecordOrReplay<C> {
     /// # Cancellation
     ///
     /// Dropping the future leaves the old recording in its place.
-    pub async fn finish(self) -> Result<(), RecordOrReplayError> {
-        let Mode::Record { recorder, path, .. } = self.0 else { return Ok(()) };
-        let sealed = recorder.seal().await;
+    pub async fn finish(&self) -> Result<(), RecordOrReplayError> {
+        let Mode::Record { recorder, path, .. } = &self.0 else { return Ok(()) };
+        let sealed = recorder.clone().seal().await;
         let kept = match sealed.fault {
             Some(fault) => Err(fault),
-            None => fs::rename(&sealed.path, &path),
+            None => fs::rename(&sealed.path, path),
         };
-        kept.map_err(|source| RecordOrReplayError::Keep { path, source })
+        kept.map_err(|source| RecordOrReplayError::Keep { path: path.clone(), source })
     }
 }
 
