@@ -68,12 +68,12 @@ impl<'a> CellRef<'a> {
         self.values.elements()[self.row]
     }
 
-    /// Whether there is no value: marked so, a dimension's element −2 or −4, or a measure with neither number nor text (engines
-    /// write `-` for those).
+    /// Whether there is no value: marked so, a dimension's element −2 or −4, or a measure that has no number and the
+    /// text `-`, which old engines do not mark.
     pub(super) fn is_null(&self) -> bool {
         let marks = self.values.marks()[self.row];
         let unmarked = if self.is_measure {
-            self.number().is_nan() && matches!(self.text(), "" | "-")
+            self.number().is_nan() && self.text() == "-"
         } else {
             matches!(self.element(), -2 | -4)
         };

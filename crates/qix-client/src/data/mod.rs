@@ -3,7 +3,7 @@
 //! [`Doc::hypercube`](crate::Doc::hypercube) computes measures by dimensions, [`Doc::list_object`](crate::Doc::list_object) lists
 //! the values of a field with their states; [`HyperCube::of`] and [`ListObject::of`] read what a chart or list box of the app has.
 //! Their data come as streams of rows of your own type, or of pages by column, whatever their size: the engine gives out at most
-//! [`MAX_CELLS`] cells a call.
+//! [`MAX_CELLS`] cells a call. With the feature `arrow` they come as record batches too.
 //!
 //! ```no_run
 //! use futures_util::TryStreamExt as _;
@@ -51,6 +51,11 @@ mod source;
 mod stack;
 mod tree;
 
+#[cfg(test)]
+mod tests;
+
+#[cfg(feature = "arrow")]
+pub use arrow::{ArrowKind, arrow_schema};
 pub use cell::{Cell, Dual, Element};
 pub use cube::HyperCube;
 pub use definition::{CubeDef, Dimension, Limit, ListDef, Measure, Sort};

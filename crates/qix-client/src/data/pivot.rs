@@ -100,7 +100,9 @@ impl<'a> PivotRow<'a> {
         let above: Vec<std::rc::Rc<[_]>> =
             leaves(&page.top, |cell| &cell.sub_nodes).map(Into::into).collect();
         let none: std::rc::Rc<[_]> = std::rc::Rc::new([]);
-        leaves(&page.left, |cell| &cell.sub_nodes).zip(&page.data).map(move |(headers, values)| {
+        // Without dimensions on one side there are values and no headers.
+        let headers = leaves(&page.left, |cell| &cell.sub_nodes).chain(std::iter::repeat_with(Vec::new));
+        headers.zip(&page.data).map(move |(headers, values)| {
             let above = above.iter().chain(std::iter::repeat(&none));
             let cells = values.iter().zip(above);
             let cells = cells.map(|(value, headers)| PivotCell { headers: headers.clone(), value }).collect();

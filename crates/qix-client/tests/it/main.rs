@@ -1,1 +1,6 @@
-//! End-to-end tests against a fake engine.
+//! The client against the fake engine.
+
+mod data;
+mod lists;
+mod selections;
+mod support;
