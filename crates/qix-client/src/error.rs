@@ -5,6 +5,8 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 use qix_protocol::{CallError, EngineError, ErrorCode};
 use qix_transport::{Closed, ConnectError};
 
+use crate::ReloadFailure;
+
 /// Why a call or a session failed. Cheap to clone.
 ///
 /// `Display` says what failed; `source()` says why.
@@ -33,6 +35,12 @@ pub enum ErrorKind {
     Protocol,
     /// The parameters cannot be written as JSON.
     Params,
+    /// A reload ended without data; [`Error::reload_failure`] says why. On the wire this is a success that returns `false`.
+    ReloadFailed,
+    /// A reload ended because it was cancelled.
+    ReloadCancelled,
+    /// A reload went well, and the app could not be saved; or it is an app that never can be.
+    NotSaved,
 }
 
 impl Error {
@@ -68,6 +76,11 @@ impl Error {
         self.source.as_deref()?.downcast_ref()
     }
 
+    /// Returns what went wrong in the script, if a reload has failed or was cancelled.
+    pub fn reload_failure(&self) -> Option<&ReloadFailure> {
+        self.source.as_deref()?.downcast_ref()
+    }
+
     /// Returns whether the same call may succeed if it is simply made again: the engine gave it up because state changed, or
     /// a reload runs.
     pub fn is_retryable(&self) -> bool {
@@ -87,6 +100,9 @@ impl fmt::Display for Error {
             ErrorKind::Closed => "closed",
             ErrorKind::Protocol => "the answer cannot be understood",
             ErrorKind::Params => "the parameters cannot be written",
+            ErrorKind::ReloadFailed => "the reload failed",
+            ErrorKind::ReloadCancelled => "the reload was cancelled",
+            ErrorKind::NotSaved => "the app is not saved",
         };
         match &self.method {
             Some(method) => write!(f, "{method}: {what}"),

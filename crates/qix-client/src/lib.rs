@@ -39,6 +39,7 @@ mod error;
 mod object;
 mod objects;
 mod params;
+mod reload;
 mod request;
 mod returns;
 mod session;
@@ -58,6 +59,10 @@ pub use error::{Error, ErrorKind};
 pub use object::Object;
 pub use qix_protocol as protocol;
 pub use qix_transport as transport;
+pub use reload::{
+    CancelReload, Reload, ReloadFailure, ReloadMessage, ReloadMode, ReloadProgress, Reloaded, Reloading,
+    ScriptError,
+};
 pub use request::Request;
 pub use returns::{As, Opened, Returns, Untouched};
 pub use session::Session;
