@@ -21,7 +21,7 @@ use crate::{
     params::Params,
     request::{Request, Target},
     returns::{As, Context, Returns, Untouched},
-    wire::Sent,
+    route::Route,
 };
 
 /// A call that is not sent yet; `.await` sends it and returns what [`Returns`] says for the method `M`.
@@ -166,6 +166,7 @@ impl<M: Returns> IntoFuture for Call<M> {
                     timeout,
                     delta,
                     detached,
+                    times: None,
                 };
                 let kept = M::OPENS.then(|| Box::new(request.clone()));
                 State::Sent(request.send(), kept)
@@ -197,7 +198,7 @@ pub struct CallFuture<M> {
 enum State {
     Failed(Option<Error>),
     /// The request is kept for what it opens.
-    Sent(Sent, Option<Box<Request>>),
+    Sent(Route, Option<Box<Request>>),
 }
 
 impl<M: Returns> Future for CallFuture<M> {

@@ -1,5 +1,9 @@
 //! Settings of a session.
 
+use tower::Layer;
+
+use crate::layer::{CallService, Calls, Layers};
+
 /// Settings of a [`Session`](crate::Session).
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -10,11 +14,12 @@ pub struct SessionConfig {
     pub queue: usize,
     /// Whether calls ask for delta answers if they do not say. Default false.
     pub delta: bool,
+    pub(crate) layers: Layers,
 }
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        Self { max_pending: 10_000, queue: 1024, delta: false }
+        Self { max_pending: 10_000, queue: 1024, delta: false, layers: Layers::default() }
     }
 }
 
@@ -34,6 +39,15 @@ impl SessionConfig {
     /// Sets [`delta`](Self::delta).
     pub fn delta(mut self, delta: bool) -> Self {
         self.delta = delta;
+        self
+    }
+
+    /// Adds a [layer](crate::layer) around all calls, inside of those that were added before it.
+    pub fn layer<L>(mut self, layer: L) -> Self
+    where
+        L: Layer<Calls, Service: CallService> + Send + Sync + 'static,
+    {
+        self.layers.add(layer);
         self
     }
 }

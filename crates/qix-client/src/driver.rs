@@ -23,6 +23,7 @@ use crate::{
     command::{Command, Control, Reply},
     request::Request,
     session::Shared,
+    stopwatch::Stopwatch,
 };
 
 /// How many messages are taken in before what they caused is sent: enough to fill a burst, and few enough that calls are not
@@ -46,6 +47,7 @@ pub(crate) struct Driver<S> {
     timer: Option<Pin<Box<Sleep>>>,
     unflushed: bool,
     closing: Option<(CloseCode, Error)>,
+    stopwatch: Stopwatch,
 }
 
 impl<S: Socket> Driver<S> {
@@ -67,6 +69,7 @@ impl<S: Socket> Driver<S> {
             timer: None,
             unflushed: false,
             closing: None,
+            stopwatch: Stopwatch::default(),
         }
     }
 
@@ -137,7 +140,10 @@ impl<S: Socket> Driver<S> {
     fn take_commands(&mut self, cx: &mut Context<'_>) {
         while let Poll::Ready(Some(control)) = self.controls.poll_recv(cx) {
             match control {
-                Control::Cancel(id) => drop(self.connection.cancel(id)),
+                Control::Cancel(id) => {
+                    self.stopwatch.forget(id);
+                    drop(self.connection.cancel(id));
+                }
                 Control::Tell(request) => {
                     let (reply, _) = oneshot::channel();
                     self.take_call(Command { request: *request, reply });
@@ -162,7 +168,7 @@ impl<S: Socket> Driver<S> {
 
     fn take_call(&mut self, command: Command) {
         let Command { request, reply } = command;
-        let Request { id, to, method, params, timeout, delta, detached: _ } = request;
+        let Request { id, to, method, params, timeout, delta, detached: _, times } = request;
         let to = to.handle();
         // `serde_json` has just written these parameters; only a user's raw value could make them invalid.
         let Ok(params) = Raw::new(&params) else {
@@ -177,6 +183,8 @@ impl<S: Socket> Driver<S> {
                 _ => ErrorKind::Params,
             };
             let _ = reply.send(Err(Error::because(kind, error)));
+        } else if let Some(times) = times {
+            self.stopwatch.taken_up(id, times, self.connection.untransmitted());
         }
     }
 
@@ -188,6 +196,7 @@ impl<S: Socket> Driver<S> {
     fn send(&mut self, cx: &mut Context<'_>) -> Result<(), Closed> {
         while self.socket.poll_ready(cx)?.is_ready() {
             let Some(text) = self.connection.poll_transmit() else { return Ok(()) };
+            self.stopwatch.handed_over(text.len(), now);
             match self.socket.send(text.clone()) {
                 Ok(()) => self.unflushed = true,
                 // Too large for the socket, which is as good as before; only this call has failed.
@@ -227,7 +236,8 @@ impl<S: Socket> Driver<S> {
     fn dispatch(&mut self) {
         while let Some(event) = self.connection.poll_event() {
             match event {
-                Event::Completed { data: reply, outcome, .. } => {
+                Event::Completed { id, data: reply, outcome, .. } => {
+                    self.stopwatch.answered(id, now);
                     // A caller that went away has cancelled; its answer is of no use to anybody.
                     let _ = reply.send(outcome.map_err(Error::from));
                 }

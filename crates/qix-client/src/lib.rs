@@ -36,13 +36,18 @@ mod command;
 mod config;
 mod driver;
 mod error;
+pub mod layer;
+mod layouts;
 mod object;
 mod objects;
 mod params;
 mod reload;
 mod request;
 mod returns;
+mod route;
 mod session;
+mod stopwatch;
+pub mod testing;
 mod wire;
 
 #[cfg(test)]
@@ -56,6 +61,7 @@ pub use call::{Call, CallFuture};
 pub use changes::Changes;
 pub use config::SessionConfig;
 pub use error::{Error, ErrorKind};
+pub use layouts::Layouts;
 pub use object::Object;
 pub use qix_protocol as protocol;
 pub use qix_transport as transport;

@@ -90,6 +90,11 @@ impl Object {
         Self(session.objects().get_or_insert(Handle::GLOBAL, state))
     }
 
+    /// The app that is open in the session, if anybody holds it: there is one at most.
+    pub(crate) fn doc(session: &Session) -> Option<Self> {
+        session.objects().find(|state| state.reference.object_type.as_deref() == Some("Doc")).map(Self)
+    }
+
     fn known(
         session: Session,
         reference: ObjectReference,
@@ -164,6 +169,11 @@ impl Object {
         Changes::new(self.0.news.clone())
     }
 
+    /// The object's news, of which none count as seen that came after it was opened.
+    pub(crate) fn news(&self) -> watch::Receiver<u64> {
+        self.0.news.clone()
+    }
+
     /// Calls any method of this object by name.
     pub fn call<R: DeserializeOwned + 'static>(
         &self,
@@ -227,15 +237,8 @@ impl State {
             _ => return None,
         };
         let params = serde_json::to_vec(&[self.reference.generic_id.as_deref()?]).ok()?;
-        Some(Request {
-            id: self.session.ids().reserve(),
-            to: opener.parent.clone(),
-            method: method.into(),
-            params: params.into(),
-            timeout: None,
-            delta: false,
-            detached: true,
-        })
+        let request = Request::new(opener.parent.clone(), method.into(), params.into());
+        Some(Request { detached: true, ..request })
     }
 }
 

@@ -59,6 +59,14 @@ impl Objects {
         state
     }
 
+    /// Returns one of the objects that somebody holds.
+    pub(crate) fn find(&self, wanted: impl Fn(&State) -> bool) -> Option<Arc<State>> {
+        // What is looked at is dropped after the lock: the last clone of an object may be.
+        let held: Vec<_> =
+            self.lock().iter().flat_map(|known| known.open.values()).filter_map(|entry| entry.state.upgrade()).collect();
+        held.into_iter().find(|state| wanted(state))
+    }
+
     /// Tells everybody. A change of an object that nobody has wrapped yet is kept for whoever does.
     pub(crate) fn apply(&self, changes: &ChangeSet) {
         let mut guard = self.lock();

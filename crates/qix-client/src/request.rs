@@ -1,11 +1,11 @@
 //! One request, as layers see it.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use qix_protocol::{Effect, Handle, Lineage, RequestId, effect_of_call, frame::Raw};
 
-use crate::{Error, ErrorKind, Object, Session, wire::Sent};
+use crate::{Error, ErrorKind, Object, Session, route::Route, stopwatch::Times};
 
 /// A request on its way to the engine, as [layers](crate::layer) see it.
 ///
@@ -21,6 +21,8 @@ pub struct Request {
     pub(crate) delta: bool,
     /// Whether it runs on when nobody waits for it any more.
     pub(crate) detached: bool,
+    /// Where the driver notes when what happens to it, if somebody measures.
+    pub(crate) times: Option<Arc<Times>>,
 }
 
 /// Whom a request is for. The handle of an object is looked up when the request is sent: it changes when a session resumes.
@@ -57,9 +59,15 @@ impl Target {
 }
 
 impl Request {
-    /// Hands the request to the session.
-    pub(crate) fn send(self) -> Sent {
-        Sent::new(self)
+    /// A request that nobody gives up before its answer.
+    pub(crate) fn new(to: Target, method: Cow<'static, str>, params: Bytes) -> Self {
+        let id = to.session().ids().reserve();
+        Self { id, to, method, params, timeout: None, delta: false, detached: false, times: None }
+    }
+
+    /// Hands the request to the session, through its layers.
+    pub(crate) fn send(self) -> Route {
+        Route::new(self)
     }
 
     /// Returns the id.

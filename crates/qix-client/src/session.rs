@@ -13,6 +13,7 @@ use crate::{
     Error, ErrorKind, Global, SessionConfig,
     command::{Command, Control},
     driver::Driver,
+    layer::Calls,
     objects::Objects,
 };
 
@@ -38,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) end: OnceLock<Error>,
     pub(crate) delta: bool,
     pub(crate) connected: watch::Sender<Option<String>>,
+    /// What calls go through; none if they go straight to the driver.
+    pub(crate) layers: Option<Calls>,
 }
 
 impl Session {
@@ -83,6 +86,7 @@ impl Session {
             end: OnceLock::new(),
             delta: config.delta,
             connected: watch::Sender::default(),
+            layers: config.layers.build(),
         });
         let driver =
             Driver::new(socket, connection, max_pending, command_queue, control_queue, shared.clone());
@@ -164,6 +168,10 @@ impl Session {
     /// Whether calls ask for delta answers if they do not say.
     pub(crate) fn delta(&self) -> bool {
         self.0.shared.delta
+    }
+
+    pub(crate) fn layers(&self) -> Option<&Calls> {
+        self.0.shared.layers.as_ref()
     }
 
     pub(crate) fn has_ended(&self) -> Option<Error> {

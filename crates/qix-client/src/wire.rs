@@ -45,6 +45,19 @@ impl Sent {
         }
     }
 
+    /// Lets a detached request keep its place in the queue without its caller.
+    fn queue_on(&mut self) {
+        let State::Queueing(request, permit) = std::mem::replace(&mut self.state, State::Done) else { return };
+        // Without a runtime the session's task has ended, too.
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
+        runtime.spawn(async move {
+            if let Ok(permit) = permit.await {
+                let (reply, _) = oneshot::channel();
+                permit.send(Command { request, reply });
+            }
+        });
+    }
+
     fn ended(&self) -> Poll<Result<Answer, Error>> {
         Poll::Ready(Err(self.session.ended()))
     }
@@ -102,12 +115,16 @@ impl Future for Sent {
 
 impl Drop for Sent {
     fn drop(&mut self) {
-        if let (State::Waiting(answer), false) = (&mut self.state, self.detached) {
-            // The driver leaves out what is closed when its turn comes; what it has sent already must be cancelled.
-            answer.close();
-            if answer.try_recv().is_err() {
-                self.session.cancel(self.id);
+        match &mut self.state {
+            State::Waiting(answer) if !self.detached => {
+                // The driver leaves out what is closed when its turn comes; what it has sent already must be cancelled.
+                answer.close();
+                if answer.try_recv().is_err() {
+                    self.session.cancel(self.id);
+                }
             }
+            State::Queueing(..) if self.detached => self.queue_on(),
+            _ => {}
         }
     }
 }

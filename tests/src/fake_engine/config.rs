@@ -1,5 +1,6 @@
 //! What a test can choose about the engine.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -57,6 +58,24 @@ pub struct FakeEngineConfig {
     pub log_limit: usize,
     /// The largest message that is read, in bytes. Default 256 MiB.
     pub max_message: usize,
+    /// Fails calls of the app with 11000 while it is reloaded, and so `OpenDoc` and `GetActiveDoc`. Default false.
+    pub busy_while_reloading: bool,
+    /// Sees every text frame just before it is carried out. Default none.
+    pub observer: Option<Observer>,
+}
+
+/// Sees what clients send, without keeping it: the number of the connection and the text.
+#[derive(Clone)]
+pub struct Observer(pub(crate) Arc<See>);
+
+type See = dyn Fn(u64, &str) + Send + Sync;
+
+impl Observer {
+    /// Returns an observer that calls a function, which must not block.
+    #[must_use]
+    pub fn new(see: impl Fn(u64, &str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(see))
+    }
 }
 
 impl Default for FakeEngineConfig {
@@ -84,6 +103,8 @@ impl Default for FakeEngineConfig {
             otherwise: Otherwise::default(),
             log_limit: 64 << 20,
             max_message: 256 << 20,
+            busy_while_reloading: false,
+            observer: None,
         }
     }
 }

@@ -27,7 +27,6 @@ pub(crate) struct Doc {
     pub(crate) without_data: bool,
     /// Texts searched for in list objects, by object id and path.
     pub(crate) searches: BTreeMap<(String, String), String>,
-    pub(crate) temporary_states: BTreeMap<String, Selections>,
     empty: Table,
     associations: OnceLock<Associations>,
     cubes: RefCell<HashMap<String, Arc<Cube>>>,
@@ -44,7 +43,6 @@ impl Doc {
             modal: None,
             without_data,
             searches: BTreeMap::new(),
-            temporary_states: BTreeMap::new(),
             empty: Table::default(),
             associations: OnceLock::new(),
             cubes: RefCell::default(),

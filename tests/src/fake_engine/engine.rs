@@ -11,8 +11,8 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::config::FakeEngineConfig;
 use super::front::FrontServer;
-use super::log::{Exchange, Log, LogEntry, Upgrade};
-use super::peer::{Outgoing, Peer};
+use super::log::{Exchange, Log, LogEntry, Request, Upgrade};
+use super::peer::{Cut, Outgoing, Peer};
 use super::sessions::{Sessions, lock};
 use super::socket::serve;
 
@@ -117,6 +117,33 @@ impl FakeEngine {
         self.for_each_peer(|peer| peer.queue(Outgoing::Drop));
     }
 
+    /// Returns the numbers of the connections that are open, as in the log.
+    #[must_use]
+    pub fn connections(&self) -> Vec<u64> {
+        let sessions = self.shared.sessions.all();
+        sessions.iter().flat_map(|session| lock(session).peers.keys().copied().collect::<Vec<_>>()).collect()
+    }
+
+    /// Ends one connection; false if it is not open.
+    pub fn cut(&self, connection: u64, how: Cut) -> bool {
+        let sessions = self.shared.sessions.all();
+        sessions.iter().any(|session| {
+            let mut session = lock(session);
+            session.peer(connection).map(|peer| peer.queue(how.clone().into())).is_ok()
+        })
+    }
+
+    /// Ends every connection, and returns how many.
+    #[expect(clippy::needless_pass_by_value, reason = "tests write it in place")]
+    pub fn cut_all(&self, how: Cut) -> usize {
+        let mut count = 0;
+        self.for_each_peer(|peer| {
+            peer.queue(how.clone().into());
+            count += 1;
+        });
+        count
+    }
+
     fn for_each_peer(&self, mut work: impl FnMut(&mut Peer)) {
         for session in self.shared.sessions.all() {
             lock(&session).peers.values_mut().for_each(&mut work);
@@ -139,6 +166,31 @@ impl FakeEngine {
     #[must_use]
     pub fn log(&self) -> Vec<LogEntry> {
         self.shared.log.entries()
+    }
+
+    /// Returns the requests so far, in the order in which the engine read them.
+    #[must_use]
+    pub fn requests(&self) -> Vec<Request> {
+        self.log().iter().filter_map(LogEntry::request).collect()
+    }
+
+    /// Returns how many requests of a method have come so far.
+    #[must_use]
+    pub fn count(&self, method: &str) -> usize {
+        self.requests().iter().filter(|request| request.method == method).count()
+    }
+
+    /// Returns how many objects and variables exist that are not part of an app, over all sessions.
+    #[must_use]
+    pub fn session_objects(&self) -> usize {
+        let count = |session: &super::sessions::SharedSession| {
+            let session = lock(session);
+            session
+                .doc
+                .as_ref()
+                .map_or(0, |doc| doc.app.entities.values().filter(|entity| !entity.persisted).count())
+        };
+        self.shared.sessions.all().iter().map(count).sum()
     }
 
     /// Returns how many frames the log left out because it was full.

@@ -1,4 +1,4 @@
-//! Hypercubes in straight mode: grouping, measures, sorting, pages.
+//! Hypercubes: grouping, measures, sorting, and pages of straight tables; `pivot` lays them out in other ways.
 
 use std::cell::Cell;
 use std::cmp::Ordering;
@@ -11,6 +11,7 @@ use super::errors::EngineError;
 use super::eval::{Hold, Scope, Val};
 use super::expression::{self, Expr};
 use super::listobject::{dimension_info, number, symbol_order};
+use super::pivot::{Mode, Pivot};
 
 /// A computed cube: what a layout shows and what pages are cut from.
 #[derive(Debug)]
@@ -226,6 +227,7 @@ impl Cube {
 
     /// Returns the member `qHyperCube` of a layout.
     pub(crate) fn layout(&self, doc: &Doc, def: &Value, cell_limit: usize) -> Value {
+        let mode = Mode::of(def);
         let mut out = json!({
             "qSize": {"qcx": self.width(), "qcy": self.rows.len()},
             "qDimensionInfo": self.dimensions.iter().map(|dimension| info(doc, dimension)).collect::<Vec<_>>(),
@@ -235,15 +237,27 @@ impl Cube {
             "qDataPages": [],
             "qPivotDataPages": [],
             "qStackedDataPages": [],
-            "qMode": "S",
-            "qNoOfLeftDims": -1,
+            "qMode": mode.letter(),
+            "qNoOfLeftDims": def["qNoOfLeftDims"].as_i64().unwrap_or(-1),
             "qTreeNodesOnDim": [],
             "qColumnOrder": def["qColumnOrder"].as_array().cloned().unwrap_or_default(),
         });
         let pages = def["qInitialDataFetch"].as_array().cloned().unwrap_or_default();
-        match (self.error, self.pages(doc, &pages, cell_limit)) {
+        if matches!(mode, Mode::Pivot | Mode::Stacked) {
+            out["qSize"] = Pivot::new(self, doc, def).size();
+        }
+        let (member, pages) = match mode {
+            Mode::Straight => ("qDataPages", self.pages(doc, &pages, cell_limit)),
+            Mode::Pivot => ("qPivotDataPages", Pivot::new(self, doc, def).pages(&pages, cell_limit)),
+            Mode::Stacked => {
+                let most = def["qMaxStackedCells"].as_u64().unwrap_or(5000) as usize;
+                ("qStackedDataPages", Pivot::new(self, doc, def).stack(&pages, most))
+            }
+            Mode::Tree => ("qDataPages", Ok(json!([]))),
+        };
+        match (self.error, pages) {
             (Some(code), _) => out["qError"] = json!({"qErrorCode": code, "qContext": ""}),
-            (None, Ok(pages)) => out["qDataPages"] = pages,
+            (None, Ok(pages)) => out[member] = pages,
             (None, Err(error)) => out["qError"] = json!({"qErrorCode": error.code, "qContext": ""}),
         }
         if let Some(text) = def["qTitle"].as_str() {
@@ -254,6 +268,60 @@ impl Cube {
 
     fn width(&self) -> usize {
         self.dimensions.len() + self.measures.len()
+    }
+
+    pub(crate) fn measure_count(&self) -> usize {
+        self.measures.len()
+    }
+
+    pub(crate) fn measure_title(&self, at: usize) -> String {
+        self.measures[at].title.clone()
+    }
+
+    /// Returns the dimensions in the order of sorting.
+    pub(crate) fn dimension_order(&self) -> Vec<usize> {
+        self.order.iter().copied().filter(|at| *at < self.dimensions.len()).collect()
+    }
+
+    /// Returns the text and number of a dimension's element.
+    pub(crate) fn symbol(&self, doc: &Doc, dimension: usize, element: u32) -> (String, Option<f64>) {
+        let column = self.dimensions[dimension].column.map(|at| &doc.table().columns[at]);
+        column
+            .map(|column| &column.symbols[element as usize])
+            .map_or((String::new(), None), |symbol| (symbol.text.clone(), symbol.num))
+    }
+
+    /// Returns the combinations of elements that occur in some dimensions, sorted.
+    pub(crate) fn keys(&self, doc: &Doc, dimensions: &[usize]) -> Vec<Vec<u32>> {
+        let key = |row: &Row| dimensions.iter().map(|at| row.elements[*at]).collect::<Vec<u32>>();
+        let mut keys: Vec<Vec<u32>> = self.rows.iter().map(key).collect();
+        keys.sort_by(|a, b| {
+            let mut by = dimensions.iter().zip(a.iter().zip(b));
+            let differ = |(at, (a, b)): (&usize, (&u32, &u32))| {
+                let by = compare_elements(doc, &self.dimensions[*at], *a, *b);
+                (by != Ordering::Equal).then_some(by)
+            };
+            by.find_map(differ).unwrap_or_else(|| a.cmp(b))
+        });
+        keys.dedup();
+        keys
+    }
+
+    /// Returns a measure's value in the group with these elements, one of each dimension.
+    pub(crate) fn value(&self, elements: &[u32], measure: usize) -> Option<&Val> {
+        self.rows.iter().find(|row| row.elements == elements).and_then(|row| row.values.get(measure))
+    }
+
+    /// Returns the elements of the last dimension in the groups that start with these.
+    pub(crate) fn elements_below(&self, path: &[u32]) -> Vec<u32> {
+        let below = self.rows.iter().filter(|row| row.elements.starts_with(path));
+        below.filter_map(|row| row.elements.last().copied()).collect()
+    }
+
+    /// Returns the rows in which a measure has a value that `wants` it.
+    pub(crate) fn elements_where(&self, measure: usize, wants: impl Fn(f64) -> bool) -> Vec<Vec<u32>> {
+        let hit = |row: &&Row| row.values.get(measure).and_then(Val::num).is_some_and(&wants);
+        self.rows.iter().filter(hit).map(|row| row.elements.clone()).collect()
     }
 
     fn measure_info(&self, at: usize) -> Value {
@@ -399,7 +467,7 @@ impl Area {
         self.top.min(count)..self.top.saturating_add(self.height).min(count)
     }
 
-    fn columns(&self, count: usize) -> std::ops::Range<usize> {
+    pub(crate) fn columns(&self, count: usize) -> std::ops::Range<usize> {
         self.left.min(count)..self.left.saturating_add(self.width).min(count)
     }
 }

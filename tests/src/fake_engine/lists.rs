@@ -1,8 +1,8 @@
-//! The lists that layouts can show: sheets, dimensions, measures, bookmarks, variables, fields, children, selections.
+//! The lists that layouts can show: sheets, dimensions, measures, bookmarks, variables, fields, media, children, selections.
 
 use serde_json::{Map, Value, json};
 
-use super::app::{Entity, Kind};
+use super::app::{App, Entity, Kind};
 use super::doc::Doc;
 use super::layout::meta;
 use super::listobject::{number, state_counts};
@@ -26,6 +26,7 @@ pub(crate) fn layout(doc: &Doc, owner: &Entity, key: &str, def: &Value) -> Optio
         "qVariableListDef" => ("qVariableList", variables(doc, def)),
         "qChildListDef" => ("qChildList", children(doc, owner, def)),
         "qFieldListDef" => ("qFieldList", fields(doc)),
+        "qMediaListDef" => ("qMediaList", media(&doc.app)),
         "qSelectionObjectDef" => ("qSelectionObject", selections(doc)),
         _ => return None,
     })
@@ -79,6 +80,13 @@ fn variables(doc: &Doc, def: &Value) -> Value {
 fn children(doc: &Doc, owner: &Entity, def: &Value) -> Value {
     let children = owner.children.iter().filter_map(|id| doc.app.find(Kind::Object, id));
     json!({ "qItems": children.map(|entity| item(def, entity)).collect::<Vec<_>>() })
+}
+
+/// Returns the images of an app: one for an app with data, none for others.
+pub(crate) fn media(app: &App) -> Value {
+    let url = format!("/appcontent/{}/logo.png", app.id);
+    let items = if app.has_data { json!([{"qUrlDef": url, "qUrl": url}]) } else { json!([]) };
+    json!({ "qItems": items })
 }
 
 fn fields(doc: &Doc) -> Value {

@@ -2,6 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
+use serde_json::Value;
 use tokio_tungstenite::tungstenite::Utf8Bytes;
 
 /// Which way a frame went.
@@ -22,6 +23,42 @@ pub struct LogEntry {
     pub direction: Direction,
     /// The text as it stood in the message.
     pub text: Utf8Bytes,
+}
+
+/// A request as a client has sent it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Request {
+    /// Number of the connection, as in [`LogEntry`].
+    pub connection: u64,
+    /// The id as it came; null if it had none.
+    pub id: Value,
+    /// The handle.
+    pub handle: i64,
+    /// The method, without its class.
+    pub method: String,
+    /// The parameters as they came; null if it had none.
+    pub params: Value,
+    /// Whether a delta answer was asked for.
+    pub delta: bool,
+}
+
+impl LogEntry {
+    /// Reads a frame as the request that it is, if it is one.
+    #[must_use]
+    pub fn request(&self) -> Option<Request> {
+        if self.direction == Direction::Sent {
+            return None;
+        }
+        let mut frame: Value = serde_json::from_str(&self.text).ok()?;
+        Some(Request {
+            connection: self.connection,
+            id: frame["id"].take(),
+            handle: frame["handle"].as_i64()?,
+            method: frame["method"].as_str()?.to_owned(),
+            params: frame["params"].take(),
+            delta: frame["delta"] == true,
+        })
+    }
 }
 
 /// An upgrade that was accepted.

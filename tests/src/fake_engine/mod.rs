@@ -32,6 +32,7 @@ mod otherwise;
 mod params;
 mod patch;
 mod peer;
+mod pivot;
 mod reload;
 mod selection;
 mod session;
@@ -42,8 +43,9 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub use config::{AnswerOrder, FakeEngineConfig, Greeting, NoDoc, Otherwise, Refusal, Reopen};
+pub use config::{AnswerOrder, FakeEngineConfig, Greeting, NoDoc, Observer, Otherwise, Refusal, Reopen};
 pub use delta::patches;
 pub use engine::FakeEngine;
 pub use front::{Front, Login};
-pub use log::{Direction, Exchange, LogEntry, Upgrade};
+pub use log::{Direction, Exchange, LogEntry, Request, Upgrade};
+pub use peer::Cut;

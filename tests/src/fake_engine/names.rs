@@ -87,6 +87,8 @@ const DOC: Names = &[
     ("SetAppProperties", "qProp"),
     ("SetFetchLimit", "qLimit"),
     ("SetScript", "qScript"),
+    ("RestoreTempSelectionState", "qId"),
+    ("StoreTempSelectionState", "qTTLOfTempState"),
     ("UnlockAll", "qStateName"),
 ];
 
@@ -103,6 +105,10 @@ const OBJECT: Names = &[
     ("ExportData", "qFileType qPath qFileName qExportState qServeOnce"),
     ("GetChild", "qId"),
     ("GetHyperCubeData", "qPath qPages"),
+    ("GetHyperCubePivotData", "qPath qPages"),
+    ("GetHyperCubeReducedData", "qPath qPages qZoomFactor qReductionMode"),
+    ("GetHyperCubeStackData", "qPath qPages qMaxNbrCells"),
+    ("GetHyperCubeTreeData", "qPath qNodeOptions"),
     ("GetListObjectData", "qPath qPages"),
     ("Lock", "qPath qColIndices"),
     ("RangeSelectHyperCubeValues", "qPath qRanges qColumnsToSelect qOrMode qDeselectOnlyOneSelected"),

@@ -21,6 +21,29 @@ pub(crate) enum Outgoing {
     Close(u16, String),
     /// Cut the connection without a close frame.
     Drop,
+    /// Cut the connection in the middle of a frame.
+    Half,
+}
+
+/// A way to end a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// The connection ends without a close frame.
+    Drop,
+    /// The connection ends after the head and a piece of a text frame.
+    MidFrame,
+    /// A close frame with a code and a reason of at most 123 bytes.
+    Close(u16, String),
+}
+
+impl From<Cut> for Outgoing {
+    fn from(cut: Cut) -> Self {
+        match cut {
+            Cut::Drop => Self::Drop,
+            Cut::MidFrame => Self::Half,
+            Cut::Close(code, reason) => Self::Close(code, reason),
+        }
+    }
 }
 
 /// The result of a call: the members of `result`, or the error.
@@ -64,6 +87,8 @@ pub(crate) struct Peer {
     /// Whether the session existed before this socket came.
     pub(crate) attached: bool,
     pub(crate) progress: BTreeMap<String, Progress>,
+    /// `ConfigureReload` has asked for what is wrong with scripts.
+    pub(crate) wants_error_data: bool,
     pub(crate) changed: Vec<i64>,
     pub(crate) closed: Vec<i64>,
     pub(crate) suspended: Vec<i64>,

@@ -9,8 +9,12 @@ use super::table::{Column, Symbol, Table};
 pub(crate) struct Plan {
     /// `Sleep n;`: the answer is held back until so many further answers have left on the socket.
     pub(crate) answers: u32,
-    /// `Fail;`: the reload returns false.
+    /// `Fail;` or `Error text;`: the reload returns false.
     pub(crate) fails: bool,
+    /// `Error text;`: what is wrong, for clients that have asked for error data.
+    pub(crate) errors: Vec<String>,
+    /// `Ask text;`: the reload stands still until a client has answered.
+    pub(crate) question: Option<String>,
     /// `LOAD * INLINE [ … ];` (the first one), else the table of Sales if the script loads anything at all.
     pub(crate) table: Option<Table>,
 }
@@ -29,6 +33,11 @@ pub(crate) fn plan(script: &str, sales: &dyn Fn() -> Table) -> Plan {
                 plan.answers = number.parse::<u32>().unwrap_or(0).min(1000);
             }
             [first] if first.eq_ignore_ascii_case("fail") => plan.fails = true,
+            [first, text @ ..] if first.eq_ignore_ascii_case("error") => {
+                plan.fails = true;
+                plan.errors.push(text.join(" "));
+            }
+            [first, text @ ..] if first.eq_ignore_ascii_case("ask") => plan.question = Some(text.join(" ")),
             _ => {}
         }
     }
@@ -80,15 +89,44 @@ pub(crate) struct Progress {
     told: u32,
     finished: bool,
     drained: bool,
+    errors: Vec<String>,
+    question: Option<String>,
 }
 
 impl Progress {
     pub(crate) fn new(answers: u32) -> Self {
-        Self { steps: answers, told: 0, finished: false, drained: false }
+        Self { steps: answers, told: 0, finished: false, drained: false, errors: Vec::new(), question: None }
+    }
+
+    /// Adds what is wrong with the script, to be told once.
+    pub(crate) fn with_errors(mut self, errors: Vec<String>) -> Self {
+        self.errors = errors;
+        self
+    }
+
+    /// Adds what the reload waits for.
+    pub(crate) fn with_question(mut self, question: Option<String>) -> Self {
+        self.question = question;
+        self
+    }
+
+    /// Returns what the reload waits for, as `GetInteract` tells it.
+    pub(crate) fn interaction(&self) -> Option<Value> {
+        let text = self.question.as_ref()?;
+        Some(json!({
+            "qType": "IT_MSGBOX", "qTitle": "Script", "qMsg": text, "qButtons": 1, "qLine": "", "qOldLineNr": 0,
+            "qNewLineNr": 1, "qPath": "", "qHidden": false, "qResult": 0, "qInput": "",
+        }))
+    }
+
+    /// Takes note that a client has answered; false if nothing was asked.
+    pub(crate) fn answered(&mut self) -> bool {
+        self.question.take().is_some()
     }
 
     pub(crate) fn finish(&mut self) {
         self.finished = true;
+        self.question = None;
     }
 
     /// Returns the news since the last call, or nothing if all has been told.
@@ -111,6 +149,15 @@ impl Progress {
             messages.push(json!({"qMessageCode": 11, "qMessageParameters": []}));
             self.drained = true;
         }
+        let errors: Vec<Value> = std::mem::take(&mut self.errors)
+            .into_iter()
+            .map(|text| {
+                json!({
+                    "qErrorString": text, "qLineEnd": "", "qLine": format!("Error {text}"),
+                    "qErrorDataCode": "EDC_ERROR", "qMessage": {"qMessageCode": 0, "qMessageParameters": []},
+                })
+            })
+            .collect();
         Some(json!({
             "qStarted": true,
             "qFinished": self.finished,
@@ -118,10 +165,10 @@ impl Progress {
             "qTotal": self.steps.max(self.told),
             "qKB": 4,
             "qMillisecs": lines,
-            "qUserInteractionWanted": false,
+            "qUserInteractionWanted": self.question.is_some(),
             "qPersistentProgress": texts.iter().map(|text| format!("{text}\n")).collect::<String>(),
             "qTransientProgress": lines.to_string(),
-            "qErrorData": [],
+            "qErrorData": errors,
             "qPersistentProgressMessages": messages,
             "qTransientProgressMessage": {"qMessageCode": 21, "qMessageParameters": [lines.to_string()]},
         }))

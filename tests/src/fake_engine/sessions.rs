@@ -81,7 +81,15 @@ impl Sessions {
     pub(crate) fn detach(self: &Arc<Self>, key: &SessionKey, number: u64) {
         let mut entries = self.entries();
         let Some(entry) = entries.get_mut(key) else { return };
-        lock(&entry.session).peers.remove(&number);
+        {
+            let mut session = lock(&entry.session);
+            // A reload does not end with the socket that wanted it.
+            let reloads = |mut peer: Peer| !peer.take_held(|held| held.is_reload).is_empty();
+            if session.peers.remove(&number).is_some_and(reloads) {
+                session.finish_reload();
+                session.push_changes(None);
+            }
+        }
         entry.sockets = entry.sockets.saturating_sub(1);
         if entry.sockets > 0 {
             return;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt, StreamExt};
 use serde_json::json;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
@@ -200,6 +200,9 @@ impl Connection {
         match message {
             Some(Ok(Message::Text(text))) => {
                 self.shared.log.frame(self.number, Direction::Received, &text);
+                if let Some(observer) = &self.shared.config.observer {
+                    (observer.0)(self.number, &text);
+                }
                 handle_text(&mut session, self.number, &text);
                 Next::Continue
             }
@@ -238,6 +241,15 @@ impl Connection {
                     }
                     Outgoing::Drop => {
                         let _ = self.socket.flush().await;
+                        return Next::Gone;
+                    }
+                    Outgoing::Half => {
+                        let _ = self.socket.flush().await;
+                        // The head of a text frame of 4,096 bytes, and a few of them.
+                        let half = b"\x81\x7e\x10\x00{\"jsonrpc\":\"2.0\",\"id\"";
+                        let stream = self.socket.get_mut();
+                        let _ = stream.write_all(half).await;
+                        let _ = stream.flush().await;
                         return Next::Gone;
                     }
                 };

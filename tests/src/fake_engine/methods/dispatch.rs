@@ -132,6 +132,10 @@ impl Call<'_> {
             Target::Entity(kind, _) => kind.type_name(),
         };
         self.params = Params::new(class, method, params)?;
+        let is_about_app = class != "Global" || matches!(method, "OpenDoc" | "GetActiveDoc");
+        if is_about_app && self.session.config.busy_while_reloading && self.session.pending_reload.is_some() {
+            return Err(EngineError::new(11000, ""));
+        }
         let found = match &target {
             Target::Global => global::call(self, method),
             Target::Doc => doc::call(self, method),

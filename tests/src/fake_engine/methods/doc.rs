@@ -9,6 +9,7 @@ use super::super::expression;
 use super::super::handles::Target;
 use super::super::layout::{Cause, meta};
 use super::super::listobject::number;
+use super::super::lists::media;
 use super::super::peer::Outcome;
 use super::super::reload::{Progress, plan};
 use super::super::table::{Column, sales};
@@ -63,9 +64,10 @@ pub(super) fn call(call: &mut Call<'_>, method: &str) -> Option<Outcome> {
         "Undo" | "Redo" => one("qSuccess", false),
         "GetConnections" => one("qConnections", json!([])),
         "GetLineage" => one("qLineage", json!([])),
-        "GetMediaList" => {
-            Ok(Map::from_iter([("qList".into(), json!({"qItems": []})), ("qReturn".into(), json!(true))]))
-        }
+        "GetMediaList" => call
+            .session
+            .doc()
+            .map(|doc| Map::from_iter([("qList".into(), media(&doc.app)), ("qReturn".into(), json!(true))])),
         "GetLocaleInfo" => {
             one("qReturn", json!({"qDecimalSep": ".", "qThousandSep": ",", "qMoneyDecimalSep": "."}))
         }
@@ -332,27 +334,32 @@ fn end_modal(call: &mut Call<'_>) -> Outcome {
     nothing()
 }
 
-// A client can make the engine keep no more states than this.
-const MAX_STATES: usize = 100;
-
 fn store_state(call: &mut Call<'_>) -> Outcome {
-    let id = call.session.generate_id();
-    let doc = call.session.doc()?;
-    if doc.temporary_states.len() >= MAX_STATES {
-        doc.temporary_states.pop_first();
+    let (app, fields) = {
+        let doc = call.session.doc()?;
+        (doc.app.id.clone(), doc.selections.fields().clone())
+    };
+    // A session that came anew makes the ids of the one before it again.
+    let mut id = call.session.generate_id();
+    while !call.session.store.keep_state(&app, &id, &fields) {
+        id = call.session.generate_id();
     }
-    doc.temporary_states.insert(id.clone(), doc.selections.clone());
     Ok(Map::from_iter([("qId".to_owned(), json!(id)), ("qReturn".to_owned(), json!(true))]))
 }
 
 fn restore_state(call: &mut Call<'_>) -> Outcome {
     let id = call.params.str(0)?.to_owned();
+    let store = call.session.store.clone();
     let doc = call.session.doc()?;
-    let Some(fields) = doc.temporary_states.get(&id).map(|state| state.fields().clone()) else {
+    if doc.blocked_for(None) {
+        return Err(EngineError::new(6003, "modal selections are made elsewhere"));
+    }
+    let Some(fields) = store.state(&doc.app.id, &id) else {
         return one("qReturn", false);
     };
-    doc.selections.replace(fields);
-    call.session.selections_changed();
+    if doc.selections.replace(fields) {
+        call.session.selections_changed();
+    }
     one("qReturn", true)
 }
 
@@ -374,8 +381,12 @@ fn reload(call: &mut Call<'_>, method: &str) -> Outcome {
     if peer.progress.len() >= 16 {
         peer.progress.pop_first();
     }
-    peer.progress.insert(id, Progress::new(plan.answers));
-    if plan.answers > 0 {
+    let errors = if peer.wants_error_data { plan.errors.clone() } else { Vec::new() };
+    let progress = Progress::new(plan.answers).with_errors(errors).with_question(plan.question.clone());
+    peer.progress.insert(id, progress);
+    if plan.question.is_some() {
+        call.hold.set(Some(Hold::Forever));
+    } else if plan.answers > 0 {
         call.hold.set(Some(Hold::After(plan.answers)));
     }
     call.is_reload = true;

@@ -9,6 +9,7 @@ use super::super::handles::Target;
 use super::super::layout::{Cause, View, layout};
 use super::super::patch;
 use super::super::peer::Outcome;
+use super::super::pivot::{self, Mode, Pivot};
 use super::super::{hypercube, listobject};
 use super::dispatch::{Call, nothing, one};
 use super::library;
@@ -26,7 +27,10 @@ pub(super) fn call(call: &mut Call<'_>, method: &str, id: &str) -> Option<Outcom
         "ClearSoftPatches" => clear_soft_patches(call, id),
         "GetFullPropertyTree" => call.session.doc().and_then(|doc| one("qPropEntry", tree(doc, id))),
         "SetFullPropertyTree" => set_tree(call, id),
-        "GetHyperCubeData" => hypercube_data(call, id),
+        "GetHyperCubeData" | "GetHyperCubeReducedData" => hypercube_data(call, id),
+        "GetHyperCubePivotData" => pivot_data(call, id),
+        "GetHyperCubeStackData" => stack_data(call, id),
+        "GetHyperCubeTreeData" => tree_data(call, id),
         "GetListObjectData" => list_object_data(call, id),
         "GetChild" => get_child(call, id),
         "GetParent" => get_parent(call, id),
@@ -156,6 +160,49 @@ fn hypercube_data(call: &mut Call<'_>, id: &str) -> Outcome {
     let (def, path) = definition(entity, path)?;
     let cube = doc.cube(&format!("{id}{path}"), || hypercube::compute(doc, def, &call.hold));
     one("qDataPages", cube.pages(doc, pages, cell_limit)?)
+}
+
+/// Refuses data of another mode than the definition says, as an engine does.
+fn in_mode(def: &Value, mode: Mode) -> Result<(), EngineError> {
+    if Mode::of(def) == mode {
+        Ok(())
+    } else {
+        Err(EngineError::invalid_params("the cube is in another mode"))
+    }
+}
+
+fn pivot_data(call: &mut Call<'_>, id: &str) -> Outcome {
+    let cell_limit = call.session.config.cell_limit;
+    let (path, pages) = (call.params.str(0)?, call.params.array(1)?);
+    let doc = call.session.doc.as_ref().ok_or_else(|| EngineError::new(1017, ""))?;
+    let entity = doc.app.entities.get(id).ok_or_else(|| EngineError::not_found(id))?;
+    let (def, path) = definition(entity, path)?;
+    in_mode(def, Mode::Pivot)?;
+    let cube = doc.cube(&format!("{id}{path}"), || hypercube::compute(doc, def, &call.hold));
+    one("qDataPages", Pivot::new(&cube, doc, def).pages(pages, cell_limit)?)
+}
+
+fn stack_data(call: &mut Call<'_>, id: &str) -> Outcome {
+    let most = call.params.num(2).unwrap_or(0.0);
+    let most = if most > 0.0 { most as usize } else { call.session.config.cell_limit };
+    let (path, pages) = (call.params.str(0)?, call.params.array(1)?);
+    let doc = call.session.doc.as_ref().ok_or_else(|| EngineError::new(1017, ""))?;
+    let entity = doc.app.entities.get(id).ok_or_else(|| EngineError::not_found(id))?;
+    let (def, path) = definition(entity, path)?;
+    in_mode(def, Mode::Stacked)?;
+    let cube = doc.cube(&format!("{id}{path}"), || hypercube::compute(doc, def, &call.hold));
+    one("qDataPages", Pivot::new(&cube, doc, def).stack(pages, most)?)
+}
+
+fn tree_data(call: &mut Call<'_>, id: &str) -> Outcome {
+    let cell_limit = call.session.config.cell_limit;
+    let path = call.params.str(0)?;
+    let options = call.params.value(1).unwrap_or(&Value::Null);
+    let doc = call.session.doc.as_ref().ok_or_else(|| EngineError::new(1017, ""))?;
+    let entity = doc.app.entities.get(id).ok_or_else(|| EngineError::not_found(id))?;
+    let (def, _) = definition(entity, path)?;
+    in_mode(def, Mode::Tree)?;
+    one("qNodes", pivot::tree(doc, def, options, cell_limit)?)
 }
 
 fn list_object_data(call: &mut Call<'_>, id: &str) -> Outcome {

@@ -8,7 +8,7 @@ use super::super::doc::Doc;
 use super::super::errors::EngineError;
 use super::super::handles::Target;
 use super::super::peer::{Answer, Held, Outcome};
-use super::super::reload::unknown_progress;
+use super::super::reload::{Progress, unknown_progress};
 use super::super::session::null_reference;
 use super::dispatch::{Call, nothing, one};
 
@@ -37,9 +37,11 @@ pub(super) fn call(call: &mut Call<'_>, method: &str) -> Option<Outcome> {
         "CreateSessionAppFromApp" => session_app(call, true),
         "CreateApp" | "CreateDocEx" => create_app(call, method == "CreateDocEx"),
         "DeleteApp" => delete_app(call),
-        "ConfigureReload" | "InteractDone" | "ReloadExtensionList" => nothing(),
+        "ConfigureReload" => configure_reload(call),
+        "InteractDone" => interact_done(call),
+        "ReloadExtensionList" => nothing(),
         "GetProgress" => progress(call),
-        "GetInteract" => Ok(Map::from_iter([("qReturn".into(), json!(false)), ("qDef".into(), json!({}))])),
+        "GetInteract" => interact(call),
         "CancelRequest" | "AbortRequest" => abort_one(call),
         "AbortAll" => abort(call, |_| true),
         "CancelReload" => cancel_reload(call),
@@ -166,11 +168,42 @@ fn progress(call: &mut Call<'_>) -> Outcome {
     let progress = &mut call.session.peer(call.peer)?.progress;
     // Id 0 asks for whatever runs: the latest reload.
     let id = if id == "0" { progress.keys().next_back().cloned().unwrap_or(id) } else { id };
-    let told = progress.get_mut(&id).and_then(super::super::reload::Progress::take);
+    let told = progress.get_mut(&id).and_then(Progress::take);
     if told.is_none() {
         progress.remove(&id);
     }
     one("qProgressData", told.unwrap_or_else(unknown_progress))
+}
+
+fn configure_reload(call: &mut Call<'_>) -> Outcome {
+    let wants = call.params.flag(1);
+    call.session.peer(call.peer)?.wants_error_data = wants;
+    nothing()
+}
+
+fn interact(call: &mut Call<'_>) -> Outcome {
+    let id = call.params.value(0).map(Value::to_string).unwrap_or_default();
+    let asked = call.session.peer(call.peer)?.progress.get(&id).and_then(Progress::interaction);
+    let (wanted, def) = (asked.is_some(), asked.unwrap_or_else(|| json!({})));
+    Ok(Map::from_iter([("qReturn".to_owned(), json!(wanted)), ("qDef".to_owned(), def)]))
+}
+
+/// Lets a reload go on that has waited for an answer.
+fn interact_done(call: &mut Call<'_>) -> Outcome {
+    let id = call.params.value(0).cloned().unwrap_or_default();
+    let peer = call.session.peer(call.peer)?;
+    if !peer.progress.get_mut(&id.to_string()).is_some_and(Progress::answered) {
+        return nothing();
+    }
+    let mut reloaded = false;
+    for held in peer.take_held(|held| held.is_reload && held.answer.id.as_ref() == Some(&id)) {
+        peer.emit(held.answer);
+        reloaded = true;
+    }
+    if reloaded {
+        call.session.finish_reload();
+    }
+    nothing()
 }
 
 fn abort_one(call: &mut Call<'_>) -> Outcome {
@@ -215,6 +248,6 @@ fn cancel_reload(call: &mut Call<'_>) -> Outcome {
 fn forget_reload(call: &mut Call<'_>) {
     call.session.pending_reload = None;
     for peer in call.session.peers.values_mut() {
-        peer.progress.values_mut().for_each(super::super::reload::Progress::finish);
+        peer.progress.values_mut().for_each(Progress::finish);
     }
 }

@@ -20,6 +20,7 @@ pub(super) fn call(call: &mut Call<'_>, method: &str, id: &str) -> Option<Outcom
         "SelectListObjectAlternative" => list_states(call, id, &["A"]),
         "SelectHyperCubeValues" => cube_values(call, id),
         "SelectHyperCubeCells" => cube_cells(call, id),
+        "RangeSelectHyperCubeValues" => cube_ranges(call, id),
         "ClearSelections" => clear(call, id),
         "Lock" => lock(call, id, true),
         "Unlock" => lock(call, id, false),
@@ -157,6 +158,46 @@ fn cube_cells(call: &mut Call<'_>, id: &str) -> Outcome {
     let mut done = !chosen.is_empty();
     for (name, values) in chosen {
         done &= choose(call, &name, values, false)?;
+    }
+    one("qSuccess", done)
+}
+
+/// Selects the dimension values of the rows whose measures are within the ranges.
+fn cube_ranges(call: &mut Call<'_>, id: &str) -> Outcome {
+    let (path, ranges) = (call.params.str(0)?.to_owned(), call.params.array(1)?.to_vec());
+    let columns = call.params.value(2).and_then(Value::as_array).cloned().unwrap_or_default();
+    let any = call.params.flag(3);
+    let doc = call.session.doc()?;
+    guard(doc, id)?;
+    let names = fields(doc, id, &path)?;
+    let entity = doc.app.entities.get(id).ok_or_else(|| EngineError::not_found(id))?;
+    let (def, _) = definition(entity, &path)?;
+    let cube = hypercube::compute(doc, def, &call.hold);
+    let mut hits: Option<BTreeSet<Vec<u32>>> = None;
+    for wanted in &ranges {
+        let within = |value: f64| {
+            let (range, bound) = (&wanted["qRange"], |name: &str| wanted["qRange"][name].as_f64());
+            let low =
+                bound("qMin").is_none_or(|low| value > low || (value == low && range["qMinInclEq"] == true));
+            let high = bound("qMax")
+                .is_none_or(|high| value < high || (value == high && range["qMaxInclEq"] == true));
+            low && high
+        };
+        let measure = wanted["qMeasureIx"].as_u64().unwrap_or(0) as usize;
+        let rows: BTreeSet<Vec<u32>> = cube.elements_where(measure, within).into_iter().collect();
+        hits = Some(match hits {
+            None => rows,
+            Some(before) if any => before.union(&rows).cloned().collect(),
+            Some(before) => before.intersection(&rows).cloned().collect(),
+        });
+    }
+    let hits = hits.unwrap_or_default();
+    let mut done = !hits.is_empty();
+    for (at, name) in names.iter().enumerate() {
+        let wanted = columns.is_empty() || columns.iter().any(|column| column.as_u64() == Some(at as u64));
+        if let Some(name) = name.as_ref().filter(|_| wanted && !hits.is_empty()) {
+            done &= choose(call, name, hits.iter().map(|elements| elements[at]).collect(), false)?;
+        }
     }
     one("qSuccess", done)
 }

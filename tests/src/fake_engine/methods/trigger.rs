@@ -7,6 +7,7 @@
 //! | `Close(code)` | no answer; the socket closes with that code and the reason `{"code":"QEP-104","traceId":"…"}` |
 //! | `Close(code,reason)` | the same with that reason, cut to 123 bytes |
 //! | `Drop()` | no answer; the connection is cut without a close frame |
+//! | `Half()` | no answer; the connection is cut in the middle of a frame |
 //! | `Push()` | first a notification `OnSessionTimedOut` (severity `notice`), then a frame with only `change` of every open handle, then the answer |
 //! | `Notify(name)` | a notification of that name without params, then the answer |
 //! | `Suspend()` | a frame with only `suspend` of every open handle, then the answer |
@@ -52,6 +53,10 @@ pub(super) fn pull(call: &mut Call<'_>, expression: &str) -> Option<Outcome> {
         }
         "Drop" => {
             peer.queue(Outgoing::Drop);
+            call.silent = true;
+        }
+        "Half" => {
+            peer.queue(Outgoing::Half);
             call.silent = true;
         }
         "Push" => {

@@ -3,5 +3,7 @@
 mod calls;
 mod client;
 mod connections;
+mod data;
+mod faults;
 mod garbage;
 mod sharing;
