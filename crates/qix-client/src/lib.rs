@@ -70,6 +70,6 @@ pub use reload::{
     ScriptError,
 };
 pub use request::Request;
-pub use returns::{As, Opened, Returns, Untouched};
+pub use returns::{As, Dynamic, Opened, Returns, Untouched};
 pub use session::Session;
 pub use wire::Sent;

@@ -62,8 +62,12 @@ impl Objects {
     /// Returns one of the objects that somebody holds.
     pub(crate) fn find(&self, wanted: impl Fn(&State) -> bool) -> Option<Arc<State>> {
         // What is looked at is dropped after the lock: the last clone of an object may be.
-        let held: Vec<_> =
-            self.lock().iter().flat_map(|known| known.open.values()).filter_map(|entry| entry.state.upgrade()).collect();
+        let held: Vec<_> = self
+            .lock()
+            .iter()
+            .flat_map(|known| known.open.values())
+            .filter_map(|entry| entry.state.upgrade())
+            .collect();
         held.into_iter().find(|state| wanted(state))
     }
 

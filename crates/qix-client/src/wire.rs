@@ -47,7 +47,9 @@ impl Sent {
 
     /// Lets a detached request keep its place in the queue without its caller.
     fn queue_on(&mut self) {
-        let State::Queueing(request, permit) = std::mem::replace(&mut self.state, State::Done) else { return };
+        let State::Queueing(request, permit) = std::mem::replace(&mut self.state, State::Done) else {
+            return;
+        };
         // Without a runtime the session's task has ended, too.
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
         runtime.spawn(async move {

@@ -40,7 +40,6 @@ impl Line {
         line
     }
 
-
     pub(super) fn say(&self, what: impl Into<Outgoing>) {
         // An error means that the socket has ended; then nobody listens.
         let _ = self.outgoing.send(what.into());

@@ -90,7 +90,8 @@ impl Script {
         state.calls.push(call.clone());
         let found = match state.in_order {
             true => {
-                let next = state.expected.iter().position(Expectation::is_owed).unwrap_or(state.expected.len());
+                let next =
+                    state.expected.iter().position(Expectation::is_owed).unwrap_or(state.expected.len());
                 (0..state.expected.len().min(next + 1)).rev().find(|at| state.expected[*at].takes(&call))
             }
             false => state.expected.iter().position(|expected| expected.takes(&call)),
@@ -102,7 +103,8 @@ impl Script {
                 reply(&expected.reply, &call, line);
             }
             None if HOUSEKEEPING.contains(&call.method.as_str()) => {
-                let result = if call.method == "CancelRequest" { json!({}) } else { json!({"qSuccess": true}) };
+                let result =
+                    if call.method == "CancelRequest" { json!({}) } else { json!({"qSuccess": true}) };
                 line.say(json!({"jsonrpc": "2.0", "id": call.id, "result": result}));
             }
             None => {
@@ -127,7 +129,8 @@ impl Script {
 
 impl State {
     fn unexpected(&self, call: &Called) -> String {
-        let mut text = format!("unexpected call: {} on {} with {}", call.method, object(call.handle), call.params);
+        let mut text =
+            format!("unexpected call: {} on {} with {}", call.method, object(call.handle), call.params);
         let open = self.expected.iter().filter(|expected| expected.is_open());
         match open.min_by_key(|expected| expected.distance(call)) {
             Some(nearest) if nearest.distance(call) == 0 => {
@@ -167,6 +170,9 @@ fn reply(reply: &Reply, call: &Called, line: &Line) {
         if !handles.is_empty() {
             frame[name] = json!(handles);
         }
+    }
+    if reply.delta {
+        frame["delta"] = json!(true);
     }
     match reply.after {
         Some(delay) => line.say_later(id, delay, frame),
