@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 use qix_protocol::{CallError, EngineError, ErrorCode};
 use qix_transport::{Closed, ConnectError};
 
-use crate::ReloadFailure;
+use crate::{ReloadFailure, data::DataError};
 
 /// Why a call or a session failed. Cheap to clone.
 ///
@@ -41,6 +41,10 @@ pub enum ErrorKind {
     ReloadCancelled,
     /// A reload went well, and the app could not be saved; or it is an app that never can be.
     NotSaved,
+    /// The data cannot be read; [`Error::data`] says why.
+    Data,
+    /// The engine answered that it did not do it, such as a selection of a value that is not there or of a locked field.
+    Unsuccessful,
 }
 
 impl Error {
@@ -68,6 +72,11 @@ impl Error {
 
     /// Returns the engine's own error, if it refused.
     pub fn engine(&self) -> Option<&EngineError> {
+        self.source.as_deref()?.downcast_ref()
+    }
+
+    /// Returns what is wrong with the data, if that is the cause.
+    pub fn data(&self) -> Option<&DataError> {
         self.source.as_deref()?.downcast_ref()
     }
 
@@ -103,6 +112,8 @@ impl fmt::Display for Error {
             ErrorKind::ReloadFailed => "the reload failed",
             ErrorKind::ReloadCancelled => "the reload was cancelled",
             ErrorKind::NotSaved => "the app is not saved",
+            ErrorKind::Data => "the data cannot be read",
+            ErrorKind::Unsuccessful => "the engine did not do it",
         };
         match &self.method {
             Some(method) => write!(f, "{method}: {what}"),

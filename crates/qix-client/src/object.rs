@@ -169,6 +169,11 @@ impl Object {
         Changes::new(self.0.news.clone())
     }
 
+    /// Returns how often the object has changed since it was opened.
+    pub(crate) fn version(&self) -> u64 {
+        *self.0.news.borrow()
+    }
+
     /// The object's news, of which none count as seen that came after it was opened.
     pub(crate) fn news(&self) -> watch::Receiver<u64> {
         self.0.news.clone()
