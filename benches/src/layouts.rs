@@ -26,6 +26,16 @@ pub fn chart(bytes: usize) -> String {
     answer("qLayout", &layout)
 }
 
+/// Makes the frame that answers `GetLayout` of a small table with about 2 KB.
+pub fn small() -> String {
+    let mut layout = String::from(
+        r#"{"qInfo":{"qId":"kpi7","qType":"kpi"},"qMeta":{"privileges":["read"]},"qSelectionInfo":{},"title":"Sales","visualization":"kpi","qHyperCube":"#,
+    );
+    hypercube(&mut layout, 0, 2, &mut Numbers(4), |matrix, _| matrix.len() < 1700);
+    layout += KPI;
+    answer("qLayout", &layout)
+}
+
 /// Makes a frame with the layouts of a sheet: 15 single figures, 5 tables, 3 bar charts, in the sizes of a real app.
 pub fn sheet() -> String {
     let mut numbers = Numbers(2);

@@ -6,8 +6,10 @@
 pub mod bare;
 pub mod canned;
 pub mod child;
+pub mod enigma;
 pub mod layouts;
 pub mod measure;
+pub mod objects;
 pub mod peer;
 pub mod rival;
 pub mod updates;

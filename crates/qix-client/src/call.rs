@@ -21,7 +21,7 @@ use crate::{
     command::Control,
     params::Params,
     request::{Request, Target},
-    returns::{As, Context, Returns, Untouched},
+    returns::{As, Context, Dynamic, Returns, Untouched},
     route::Route,
 };
 
@@ -139,6 +139,20 @@ impl<M> Call<M> {
     /// # }
     /// ```
     pub fn call_into<R: DeserializeOwned + 'static>(self) -> Call<As<R>> {
+        self.returning()
+    }
+
+    /// Returns a dynamic value instead, as [`call_into`](Self::call_into) does: faster to read than `serde_json::Value`, and after a
+    /// delta answer shared with the state that the next one patches, which copies only what is still held here.
+    ///
+    /// ```no_run
+    /// # async fn example(object: qix_client::GenericObject) -> Result<(), qix_client::Error> {
+    /// let layout = object.get_layout().delta(true).value().await?;
+    /// println!("{:?}", layout.member("title").and_then(|title| title.as_str()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn value(self) -> Call<Dynamic> {
         self.returning()
     }
 

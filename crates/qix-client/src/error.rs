@@ -5,7 +5,7 @@ use std::{borrow::Cow, error::Error as StdError, fmt, sync::Arc};
 use qix_protocol::{CallError, EngineError, ErrorCode};
 use qix_transport::{Closed, ConnectError};
 
-use crate::data::DataError;
+use crate::{ReloadFailure, data::DataError};
 
 /// Why a call or a session failed. Cheap to clone.
 ///
@@ -35,6 +35,12 @@ pub enum ErrorKind {
     Protocol,
     /// The parameters cannot be written as JSON.
     Params,
+    /// A reload ended without data; [`Error::reload_failure`] says why. On the wire this is a success that returns `false`.
+    ReloadFailed,
+    /// A reload ended because it was cancelled.
+    ReloadCancelled,
+    /// A reload went well, and the app could not be saved; or it is an app that never can be.
+    NotSaved,
     /// The data cannot be read; [`Error::data`] says why.
     Data,
     /// The engine answered that it did not do it, such as a selection of a value that is not there or of a locked field.
@@ -79,6 +85,11 @@ impl Error {
         self.source.as_deref()?.downcast_ref()
     }
 
+    /// Returns what went wrong in the script, if a reload has failed or was cancelled.
+    pub fn reload_failure(&self) -> Option<&ReloadFailure> {
+        self.source.as_deref()?.downcast_ref()
+    }
+
     /// Returns whether the same call may succeed if it is simply made again: the engine gave it up because state changed, or
     /// a reload runs.
     pub fn is_retryable(&self) -> bool {
@@ -98,6 +109,9 @@ impl fmt::Display for Error {
             ErrorKind::Closed => "closed",
             ErrorKind::Protocol => "the answer cannot be understood",
             ErrorKind::Params => "the parameters cannot be written",
+            ErrorKind::ReloadFailed => "the reload failed",
+            ErrorKind::ReloadCancelled => "the reload was cancelled",
+            ErrorKind::NotSaved => "the app is not saved",
             ErrorKind::Data => "the data cannot be read",
             ErrorKind::Unsuccessful => "the engine did not do it",
         };

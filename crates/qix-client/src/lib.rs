@@ -43,6 +43,7 @@ pub mod lists;
 mod object;
 mod objects;
 mod params;
+mod reload;
 mod request;
 mod returns;
 mod route;
@@ -67,7 +68,11 @@ pub use layouts::Layouts;
 pub use object::Object;
 pub use qix_protocol as protocol;
 pub use qix_transport as transport;
+pub use reload::{
+    CancelReload, Reload, ReloadFailure, ReloadMessage, ReloadMode, ReloadProgress, Reloaded, Reloading,
+    ScriptError,
+};
 pub use request::Request;
-pub use returns::{As, Opened, Returns, Untouched};
+pub use returns::{As, Dynamic, Opened, Returns, Untouched};
 pub use session::Session;
 pub use wire::Sent;

@@ -136,6 +136,11 @@ impl Object {
         &self.0.lineage
     }
 
+    /// Returns the request that opened the object, if it is known.
+    pub(crate) fn opener(&self) -> Option<&Opener> {
+        self.0.opener.as_ref()
+    }
+
     /// Returns whether the engine has closed the object, or the session has ended.
     pub fn is_closed(&self) -> bool {
         self.0.news.has_changed().is_err()

@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData};
 
 use qix_protocol::{
-    Answer, ObjectReference,
+    Answer, ObjectReference, Tree,
     schema::{Method, Object as _},
 };
 use serde::{
@@ -45,6 +45,10 @@ pub struct As<R>(PhantomData<fn() -> R>);
 #[derive(Debug)]
 pub struct Untouched;
 
+/// The result as a dynamic value: see [`Call::value`](crate::Call::value).
+#[derive(Debug)]
+pub struct Dynamic;
+
 /// An object that a method opened, and the other things it returned.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -82,6 +86,23 @@ impl Returns for Untouched {
 
     fn read(answer: Answer, _: Context<'_>) -> Result<Answer, Error> {
         Ok(answer)
+    }
+}
+
+impl Returns for Dynamic {
+    type Result = Tree;
+
+    fn read(answer: Answer, context: Context<'_>) -> Result<Tree, Error> {
+        let outs = match answer.tree() {
+            Some(tree) => tree.clone(),
+            None => {
+                Tree::parse(&answer.text()).map_err(|error| Error::because(ErrorKind::Protocol, error))?
+            }
+        };
+        match context.outs {
+            Some([one]) => outs.member(one).cloned().ok_or_else(|| unreadable(de::Error::missing_field(one))),
+            _ => Ok(outs),
+        }
     }
 }
 

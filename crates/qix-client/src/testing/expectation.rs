@@ -43,6 +43,7 @@ pub(super) struct Reply {
     pub(super) changes: Vec<i32>,
     pub(super) closes: Vec<i32>,
     pub(super) after: Option<Duration>,
+    pub(super) delta: bool,
 }
 
 #[derive(Clone)]
@@ -66,6 +67,7 @@ impl Expected {
                 changes: Vec::new(),
                 closes: Vec::new(),
                 after: None,
+                delta: false,
             },
         });
         Self { script, at }
@@ -104,6 +106,11 @@ impl Expected {
     /// Answers with what is made of the call: an object of out members.
     pub fn answer_with(self, make: impl Fn(&Called) -> Value + Send + Sync + 'static) -> Self {
         self.content(Content::Made(Arc::new(make)))
+    }
+
+    /// Answers with patches to the last answer to the same method of the same object: each out member is an array of them.
+    pub fn patch(self, patches: Value) -> Self {
+        self.refine(|this| this.reply.delta = true).answer(patches)
     }
 
     /// Answers with a reference to an object that is new, and so has changed: `{"qReturn": {"qType": kind, "qHandle": handle}}`.

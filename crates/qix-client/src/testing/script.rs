@@ -171,6 +171,9 @@ fn reply(reply: &Reply, call: &Called, line: &Line) {
             frame[name] = json!(handles);
         }
     }
+    if reply.delta {
+        frame["delta"] = json!(true);
+    }
     match reply.after {
         Some(delay) => line.say_later(id, delay, frame),
         None => line.say(frame),

@@ -15,7 +15,7 @@ use qix_tests::fake_engine::Request;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::support::{bounded, engine, engine_with, sales};
+use crate::support::{app, bounded, engine, engine_with};
 
 /// Sales by region, in the order of their names.
 fn by_region() -> CubeDef {
@@ -69,7 +69,7 @@ async fn rows_come_as_tuples_structs_and_maps() {
     }
 
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let cube = doc.hypercube(by_region()).await.unwrap();
     assert_eq!(cube.size().await.unwrap(), Size { rows: 4, columns: 2 });
     let tuples: Vec<(String, f64)> = bounded(cube.rows().try_collect()).await.unwrap();
@@ -96,7 +96,7 @@ async fn rows_come_as_tuples_structs_and_maps() {
 #[tokio::test]
 async fn row_that_does_not_fit_says_where_and_why_and_rows_go_on() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let cube = doc.hypercube(by_region()).await.unwrap();
     let mut rows = cube.rows::<(u32, f64)>();
     for row in 0..4 {
@@ -126,7 +126,7 @@ async fn row_that_does_not_fit_says_where_and_why_and_rows_go_on() {
 #[tokio::test]
 async fn large_cube_comes_in_calls_of_at_most_ten_thousand_cells_and_each_row_once() {
     let engine = engine_with(|config| config.rows = 5_000).await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let cube = doc.hypercube(wide()).await.unwrap();
     let size = cube.size().await.unwrap();
     let rows: Vec<Vec<Value>> = bounded(cube.rows().prefetch(2).try_collect()).await.unwrap();
@@ -147,7 +147,7 @@ async fn large_cube_comes_in_calls_of_at_most_ten_thousand_cells_and_each_row_on
 async fn engine_with_a_lower_limit_is_asked_for_less() {
     for (limit, width) in [(500, 7), (3, 7)] {
         let engine = engine_with(|config| config.cell_limit = limit).await;
-        let doc = sales(&engine).await;
+        let doc = app(&engine).await;
         let cube = doc.hypercube(wide()).await.unwrap();
         let rows: Vec<Vec<Value>> = bounded(cube.rows().within(..40).try_collect()).await.unwrap();
         assert_eq!((rows.len(), rows[0].len()), (40, width), "limit {limit}");
@@ -160,7 +160,7 @@ async fn engine_with_a_lower_limit_is_asked_for_less() {
 #[tokio::test]
 async fn first_rows_that_came_with_the_layout_are_not_fetched() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let cube = doc.hypercube(by_region().initial_rows(100)).await.unwrap();
     assert_eq!(cube.all::<(String, f64)>().await.unwrap().len(), 4);
     assert_eq!(engine.count("GetHyperCubeData"), 0);
@@ -173,7 +173,7 @@ async fn first_rows_that_came_with_the_layout_are_not_fetched() {
 #[tokio::test]
 async fn errors_inside_layouts_are_errors() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let cube = doc.hypercube(by_region().only_if("1=0", "Select a region")).await.unwrap();
     let error = cube.all::<(String, f64)>().await.unwrap_err();
     assert!(matches!(error.data(), Some(DataError::Condition { .. })), "{error:?}");
@@ -190,7 +190,7 @@ async fn errors_inside_layouts_are_errors() {
 #[tokio::test]
 async fn change_between_pages_is_an_error_and_before_the_first_one_none() {
     let engine = engine_with(|config| config.rows = 5_000).await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let cube = doc.hypercube(wide()).await.unwrap();
     let mut pages = cube.pages().prefetch(0);
     let first = bounded(pages.try_next()).await.unwrap().unwrap();
@@ -206,7 +206,7 @@ async fn change_between_pages_is_an_error_and_before_the_first_one_none() {
 #[tokio::test]
 async fn charts_of_the_app_can_be_read_and_are_left_alone() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let chart = doc.get_object("CH01").await.unwrap();
     let rows: Vec<(String, f64)> = HyperCube::of(chart, "/qHyperCubeDef").all().await.unwrap();
     assert_eq!(rows.len(), 4);
@@ -222,7 +222,7 @@ async fn charts_of_the_app_can_be_read_and_are_left_alone() {
 #[tokio::test]
 async fn live_rows_follow_the_selections() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let cube = doc.hypercube(by_region()).await.unwrap();
     let mut live = cube.live_rows::<(String, f64)>();
     assert_eq!(bounded(live.next()).await.unwrap().unwrap().len(), 4);
@@ -239,7 +239,7 @@ async fn live_rows_follow_the_selections() {
 #[tokio::test]
 async fn pivot_tables_stacks_and_trees_have_the_same_numbers() {
     let engine = engine_with(|config| config.cell_limit = 40).await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let flat = || CubeDef::new().dimension("Region").dimension("Year").measure("Sum(Sales)");
     let straight = doc.hypercube(flat()).await.unwrap();
     let mut expected: Vec<(String, String, f64)> = straight.all().await.unwrap();
@@ -285,7 +285,7 @@ async fn pivot_tables_stacks_and_trees_have_the_same_numbers() {
 #[tokio::test]
 async fn list_objects_have_values_states_counts_and_searches() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let list = doc.list_object(ListDef::new("Region").sort(Sort::by_text())).await.unwrap();
     let values: Vec<Cell> = bounded(list.values().try_collect()).await.unwrap();
     let texts: Vec<&str> = values.iter().map(|value| &*value.text).collect();
@@ -316,7 +316,7 @@ async fn list_objects_have_values_states_counts_and_searches() {
 #[tokio::test]
 async fn library_items_labels_and_totals_are_in_the_layout() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let def = CubeDef::new().dimension(Dimension::library("DIM01")).measure(Measure::library("MEA01"));
     let layout = doc.hypercube(def).await.unwrap().layout().await.unwrap();
     let columns = layout.columns();

@@ -1,11 +1,11 @@
 //! What an app has.
 
-use crate::support::{bounded, engine, sales};
+use crate::support::{app, bounded, engine};
 
 #[tokio::test]
 async fn sheets_have_titles_ranks_and_cells_and_their_charts_can_be_opened() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let sheets = doc.sheets().await.unwrap();
     let titles: Vec<(&str, &str, f64)> =
         sheets.iter().map(|sheet| (&*sheet.id, &*sheet.title, sheet.rank)).collect();
@@ -21,7 +21,7 @@ async fn sheets_have_titles_ranks_and_cells_and_their_charts_can_be_opened() {
 #[tokio::test]
 async fn library_variables_fields_and_bookmarks_are_listed() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let dimensions = doc.dimensions().await.unwrap();
     assert_eq!(
         (&*dimensions[0].title, &dimensions[0].definition.field_defs[..]),
@@ -46,7 +46,7 @@ async fn library_variables_fields_and_bookmarks_are_listed() {
 #[tokio::test]
 async fn lists_follow_changes_of_the_app() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let mut live = doc.measures().live().await.unwrap();
     assert_eq!(bounded(live.next()).await.unwrap().unwrap().len(), 1);
     let measure = serde_json::json!({

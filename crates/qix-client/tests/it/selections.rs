@@ -7,7 +7,7 @@ use qix_client::{
     selections::{Mode, Value},
 };
 
-use crate::support::{bounded, engine, sales};
+use crate::support::{app, bounded, engine};
 
 /// What is selected, as `Field: values`.
 async fn selected(doc: &Doc) -> Vec<String> {
@@ -18,7 +18,7 @@ async fn selected(doc: &Doc) -> Vec<String> {
 #[tokio::test]
 async fn fields_are_selected_in_by_text_number_range_search_and_state() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let (region, year) = (doc.field("Region"), doc.field("Year"));
     region.select_values(["North", "South"]).await.unwrap();
     assert_eq!(selected(&doc).await, ["Region: North, South"]);
@@ -44,7 +44,7 @@ async fn fields_are_selected_in_by_text_number_range_search_and_state() {
 #[tokio::test]
 async fn what_the_engine_did_not_do_is_an_error() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let region = doc.field("Region");
     let error = region.select_values(["Nowhere"]).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unsuccessful);
@@ -61,7 +61,7 @@ async fn what_the_engine_did_not_do_is_an_error() {
 #[tokio::test]
 async fn app_wide_selections_go_back_forward_and_away() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let (region, selections) = (doc.field("Region"), doc.selections());
     region.select_values(["North"]).await.unwrap();
     region.select_values(["South"]).await.unwrap();
@@ -80,7 +80,7 @@ async fn app_wide_selections_go_back_forward_and_away() {
 #[tokio::test]
 async fn current_selections_are_a_stream() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let mut live = doc.current_selections().live().await.unwrap();
     assert!(bounded(live.next()).await.unwrap().unwrap().selections.is_empty());
     doc.field("Region").select_values(["North"]).await.unwrap();
@@ -95,7 +95,7 @@ async fn current_selections_are_a_stream() {
 #[tokio::test]
 async fn cubes_select_by_value_cell_and_range() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let def =
         CubeDef::new().dimension(Dimension::field("Region").sort(Sort::by_text())).measure("Sum(Sales)");
     let cube = doc.hypercube(def).await.unwrap();
@@ -115,7 +115,7 @@ async fn cubes_select_by_value_cell_and_range() {
 #[tokio::test]
 async fn modal_selections_are_final_when_accepted_and_gone_when_dropped() {
     let engine = engine().await;
-    let doc = sales(&engine).await;
+    let doc = app(&engine).await;
     let list = doc.list_object("Region").await.unwrap();
     let modal = list.begin().await.unwrap();
     list.select(&[0], Mode::Replace).await.unwrap();
