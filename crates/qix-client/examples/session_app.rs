@@ -7,6 +7,7 @@
 //! prints
 //!
 //! ```text
+//! PLACEHOLDER
 //! ```
 
 #![expect(clippy::print_stdout, reason = "an example prints")]

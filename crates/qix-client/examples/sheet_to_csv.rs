@@ -8,6 +8,7 @@
 //! prints
 //!
 //! ```text
+//! PLACEHOLDER
 //! ```
 
 #![expect(clippy::print_stdout, reason = "an example prints")]

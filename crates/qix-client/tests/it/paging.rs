@@ -58,7 +58,7 @@ async fn page_that_is_aborted_for_ever_is_an_error_at_last() {
 
 #[tokio::test(start_paused = true)]
 async fn no_more_pages_are_asked_for_ahead_than_allowed_and_dropping_cancels_them() {
-    let (engine, _session, cube) = start().await;
+    let (engine, session, cube) = start().await;
     engine.expect("GetLayout").answer(layout(100_000));
     engine.expect("GetHyperCubeData").with_params(asks_for(0)).answer(page(0, 10_000));
     let ahead = engine.expect("GetHyperCubeData").times(2).never();
@@ -71,7 +71,8 @@ async fn no_more_pages_are_asked_for_ahead_than_allowed_and_dropping_cancels_the
     engine.expect("GetHyperCubeData").any_times().never();
     let cancelled = engine.expect("CancelRequest").any_times();
     drop(pages);
-    bounded(engine.settled()).await;
+    engine.expect("EngineVersion").answer(json!({}));
+    bounded(session.global().engine_version().raw()).await.unwrap();
     assert!(cancelled.met() >= 2, "{}", cancelled.met());
 }
 
