@@ -110,7 +110,8 @@ impl CubeLayout {
         size(&self.size)
     }
 
-    /// Returns the columns in the order of the data: dimensions, then measures, unless the definition says otherwise. Those whose
+    /// Returns the columns in the order of the data: dimensions, then measures, unless the definition says otherwise by
+    /// `qColumnOrder` (that the data follow it is inferred from its name; the schema does not say). Those whose
     /// own calculation condition does not hold are not there.
     pub fn columns(&self) -> Vec<Column> {
         let shown = |error: &Option<Box<NxValidationError>>| {
