@@ -7,7 +7,9 @@
 //! prints
 //!
 //! ```text
-//! PLACEHOLDER
+//! Ada       150
+//! Edsger     95
+//! Grace      80
 //! ```
 
 #![expect(clippy::print_stdout, reason = "an example prints")]

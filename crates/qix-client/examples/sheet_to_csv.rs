@@ -8,7 +8,15 @@
 //! prints
 //!
 //! ```text
-//! PLACEHOLDER
+//! # Overview
+//! ## CH11 (barchart)
+//! Product,Sales
+//! Apples,7245
+//! Back\slash,2841.75
+//! Käse,2981.25
+//! Sushi 🍣,2619
+//! "Tea ""green""",3685.5
+//! Żurek,3523.5
 //! ```
 
 #![expect(clippy::print_stdout, reason = "an example prints")]

@@ -216,17 +216,7 @@ pub(crate) fn read_at<T: for<'de> Deserialize<'de>>(
 ) -> Result<Option<T>, Error> {
     let read = match answer.tree() {
         Some(tree) => {
-            let mut found = Some(tree);
-            let mut owned;
-            for name in path {
-                match found.and_then(|tree| tree.member(name)) {
-                    Some(member) => {
-                        owned = member;
-                        found = Some(&owned);
-                    }
-                    None => return Ok(None),
-                }
-            }
+            let found = path.iter().try_fold(tree, |tree, name| tree.member(name));
             found.map(|tree| tree.decode()).transpose()
         }
         None => {
