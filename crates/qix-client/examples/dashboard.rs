@@ -8,7 +8,22 @@
 //! prints
 //!
 //! ```text
-//! PLACEHOLDER
+//! selected: nothing
+//!   East       4448.25 ███████████████
+//!   North      9114.75 ██████████████████████████████
+//!   South      4722.75 ████████████████
+//!   West       4610.25 ███████████████
+//! selected: Region = North, South
+//!   North      9114.75 ██████████████████████████████
+//!   South      4722.75 ████████████████
+//! selected: Region = North, South; Year = 2024, 2025
+//!   North      6185.25 ██████████████████████████████
+//!   South      3168.00 ███████████████
+//! selected: nothing
+//!   East       4448.25 ███████████████
+//!   North      9114.75 ██████████████████████████████
+//!   South      4722.75 ████████████████
+//!   West       4610.25 ███████████████
 //! ```
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
