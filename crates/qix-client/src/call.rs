@@ -18,6 +18,7 @@ use serde::{Serialize, de::DeserializeOwned};
 
 use crate::{
     Error, ErrorKind, Object, Session,
+    command::Control,
     params::Params,
     request::{Request, Target},
     returns::{As, Context, Dynamic, Returns, Untouched},
@@ -160,6 +161,19 @@ impl<M> Call<M> {
     /// ```
     pub fn value(self) -> Call<Dynamic> {
         self.returning()
+    }
+
+    /// Makes the call in the background: nobody waits for its answer, and it goes past calls that wait for their turn.
+    pub(crate) fn tell(self) {
+        let Self { to, id, method, info, params, .. } = self;
+        if to.closed().is_some() {
+            return;
+        }
+        if let Ok(params) = params.finish(info.map_or(&[], |info| info.params)) {
+            let session = to.session().clone();
+            let request = Request { id, detached: true, ..Request::new(to, method, params.into()) };
+            session.control(Control::Tell(Box::new(request)));
+        }
     }
 
     fn returning<N>(self) -> Call<N> {

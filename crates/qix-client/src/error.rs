@@ -6,6 +6,7 @@ use qix_protocol::{CallError, EngineError, ErrorCode};
 use qix_transport::{Closed, ConnectError};
 
 use crate::fatal::FatalNotice;
+use crate::{ReloadFailure, data::DataError};
 
 /// Why a call or a session failed. Cheap to clone.
 ///
@@ -45,6 +46,16 @@ pub enum ErrorKind {
     Protocol,
     /// The parameters cannot be written as JSON.
     Params,
+    /// A reload ended without data; [`Error::reload_failure`] says why. On the wire this is a success that returns `false`.
+    ReloadFailed,
+    /// A reload ended because it was cancelled.
+    ReloadCancelled,
+    /// A reload went well, and the app could not be saved; or it is an app that never can be.
+    NotSaved,
+    /// The data cannot be read; [`Error::data`] says why.
+    Data,
+    /// The engine answered that it did not do it, such as a selection of a value that is not there or of a locked field.
+    Unsuccessful,
 }
 
 impl Error {
@@ -80,6 +91,11 @@ impl Error {
         self.source.as_deref()?.downcast_ref()
     }
 
+    /// Returns what is wrong with the data, if that is the cause.
+    pub fn data(&self) -> Option<&DataError> {
+        self.source.as_deref()?.downcast_ref()
+    }
+
     /// Returns how the socket ended, if that is the cause.
     pub fn closing(&self) -> Option<&Closed> {
         let source = self.source.as_deref()?;
@@ -89,6 +105,11 @@ impl Error {
     /// Returns what has announced the end of the socket, if something has: a session that is refused, a user who must log in,
     /// a licence that is missing. The close code alone seldom says it.
     pub fn notice(&self) -> Option<&FatalNotice> {
+        self.source.as_deref()?.downcast_ref()
+    }
+
+    /// Returns what went wrong in the script, if a reload has failed or was cancelled.
+    pub fn reload_failure(&self) -> Option<&ReloadFailure> {
         self.source.as_deref()?.downcast_ref()
     }
 
@@ -120,6 +141,11 @@ impl fmt::Display for Error {
             ErrorKind::Settings => "the settings cannot be used",
             ErrorKind::Protocol => "the answer cannot be understood",
             ErrorKind::Params => "the parameters cannot be written",
+            ErrorKind::ReloadFailed => "the reload failed",
+            ErrorKind::ReloadCancelled => "the reload was cancelled",
+            ErrorKind::NotSaved => "the app is not saved",
+            ErrorKind::Data => "the data cannot be read",
+            ErrorKind::Unsuccessful => "the engine did not do it",
         };
         match &self.method {
             Some(method) => write!(f, "{method}: {what}"),

@@ -35,20 +35,24 @@ mod call;
 mod changes;
 mod command;
 mod config;
+pub mod data;
 mod driver;
 mod error;
 mod fatal;
 pub mod layer;
 mod layouts;
+pub mod lists;
 mod notifications;
 mod object;
 mod objects;
 mod open_app;
 mod params;
+mod reload;
 mod request;
 mod resume;
 mod returns;
 mod route;
+pub mod selections;
 mod session;
 mod state;
 mod stopwatch;
@@ -75,6 +79,10 @@ pub use object::Object;
 pub use open_app::{OpenApp, OpenAppError};
 pub use qix_protocol as protocol;
 pub use qix_transport as transport;
+pub use reload::{
+    CancelReload, Reload, ReloadFailure, ReloadMessage, ReloadMode, ReloadProgress, Reloaded, Reloading,
+    ScriptError,
+};
 pub use request::Request;
 pub use resume::{Fate, ResumePolicy, ResumeReport, Selections};
 pub use returns::{As, Dynamic, Opened, Returns, Untouched};

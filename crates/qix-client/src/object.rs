@@ -154,6 +154,11 @@ impl Object {
         &self.0.lineage
     }
 
+    /// Returns the request that opened the object, if it is known.
+    pub(crate) fn opener(&self) -> Option<&Opener> {
+        self.0.opener.as_ref()
+    }
+
     /// Returns whether the engine has closed the object, or the session has ended.
     pub fn is_closed(&self) -> bool {
         self.0.news.has_changed().is_err()
@@ -180,6 +185,11 @@ impl Object {
     /// A change is an edge: the engine says nothing more until the object's layout is fetched.
     pub fn changes(&self) -> Changes {
         Changes::new(self.0.news.clone())
+    }
+
+    /// Returns how often the object has changed since it was opened.
+    pub(crate) fn version(&self) -> u64 {
+        *self.0.news.borrow()
     }
 
     /// The object's news, of which none count as seen that came after it was opened.

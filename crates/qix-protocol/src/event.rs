@@ -7,6 +7,7 @@ use serde::de::{DeserializeOwned, Error as _};
 
 use crate::{
     CallError, ChangeSet, Handle, Lineage, RequestId, Tree,
+    columns::{self, PageError},
     frame::Raw,
     schema::{self, Method},
 };
@@ -114,6 +115,16 @@ impl Answer {
             Outs::Text(_) => None,
             Outs::Tree(tree) => Some(tree),
         }
+    }
+
+    /// Reads the data pages among the out members by column, without checking their text twice; `path` leads to the object that
+    /// has `qDataPages`, as in [`columns::pages_at`].
+    ///
+    /// # Errors
+    ///
+    /// As [`columns::pages`].
+    pub fn pages(&self, path: &[&str]) -> Result<Vec<columns::Page>, PageError> {
+        columns::pages_at(Raw::scanned(&self.text()), path)
     }
 
     /// Decodes the out members.

@@ -16,7 +16,14 @@ pub(crate) async fn bounded<F: IntoFuture>(future: F) -> F::Output {
 
 /// Starts an engine with default settings.
 pub(crate) async fn engine() -> FakeEngine {
-    bounded(FakeEngine::start(FakeEngineConfig::default())).await.unwrap()
+    engine_with(|_| {}).await
+}
+
+/// Starts an engine with changed settings.
+pub(crate) async fn engine_with(change: impl FnOnce(&mut FakeEngineConfig)) -> FakeEngine {
+    let mut config = FakeEngineConfig::default();
+    change(&mut config);
+    bounded(FakeEngine::start(config)).await.unwrap()
 }
 
 /// A session that must come about.
@@ -28,6 +35,11 @@ pub(crate) async fn session(url: &str) -> Session {
 /// Opens the app that the engine has.
 pub(crate) async fn sales(session: &Session) -> Doc {
     bounded(session.global().open_doc("Sales.qvf")).await.unwrap()
+}
+
+/// Connects, and opens the app that the engine has.
+pub(crate) async fn app(engine: &FakeEngine) -> Doc {
+    sales(&session(&engine.url("/app/engineData")).await).await
 }
 
 /// A session with a scripted engine.

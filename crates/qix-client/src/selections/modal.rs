@@ -1,0 +1,72 @@
+//! Modal selections.
+
+use crate::{Error, GenericObject};
+
+/// Modal selections in one object: they are final when they are accepted, and gone when they are aborted. Meanwhile nothing can be
+/// selected elsewhere in the session (code 6003).
+///
+/// Dropping it aborts, in the background.
+#[derive(Debug)]
+#[must_use = "dropping modal selections aborts them"]
+pub struct Modal {
+    object: GenericObject,
+    is_on: bool,
+}
+
+impl Modal {
+    /// Begins modal selections; `paths` are those of the definitions to select in, such as `/qHyperCubeDef`.
+    ///
+    /// # Errors
+    ///
+    /// An [`Error`] with the code 6003 if another object has begun.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future aborts.
+    pub async fn begin(object: &GenericObject, paths: &[&str]) -> Result<Self, Error> {
+        // From here on, whatever happens ends the modal state.
+        let mut modal = Self { object: object.clone(), is_on: true };
+        let begun = object.begin_selections(paths).await;
+        modal.is_on = begun.is_ok();
+        begun.map(|()| modal)
+    }
+
+    /// Makes the selections final.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the engine refuses. They are aborted then.
+    pub async fn accept(mut self) -> Result<(), Error> {
+        self.object.end_selections(true).await?;
+        self.is_on = false;
+        Ok(())
+    }
+
+    /// Takes the selections back.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the engine refuses.
+    pub async fn abort(mut self) -> Result<(), Error> {
+        self.object.end_selections(false).await?;
+        self.is_on = false;
+        Ok(())
+    }
+
+    /// Takes the selections back that were made since they have begun, and goes on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] if the engine refuses.
+    pub async fn reset(&self) -> Result<(), Error> {
+        self.object.reset_made_selections().await
+    }
+}
+
+impl Drop for Modal {
+    fn drop(&mut self) {
+        if self.is_on {
+            self.object.end_selections(false).tell();
+        }
+    }
+}
