@@ -30,6 +30,7 @@
 //! ```
 
 mod api;
+pub mod app;
 mod call;
 mod changes;
 mod command;
