@@ -77,3 +77,7 @@ pub use request::Request;
 pub use returns::{As, Dynamic, Opened, Returns, Untouched};
 pub use session::Session;
 pub use wire::Sent;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -87,3 +87,7 @@ pub use reference::{NotFound, ObjectReference, references};
 pub use scan::{MAX_DEPTH, is_json_line};
 pub use session_state::SessionState;
 pub use tree::Tree;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -7,3 +7,4 @@ mod layouts;
 mod reload;
 mod scripted_engine;
 mod support;
+mod which_layer;
