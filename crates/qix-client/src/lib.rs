@@ -30,6 +30,7 @@
 //! ```
 
 mod api;
+pub mod app;
 mod builder;
 mod call;
 mod changes;
@@ -90,3 +91,7 @@ pub use session::Session;
 pub use state::{State, States, SuspendedBy};
 pub use tap::{Direction, Tap, Traffic};
 pub use wire::Sent;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -89,3 +89,7 @@ pub use scan::{MAX_DEPTH, is_json_line};
 pub use session_state::SessionState;
 pub use tree::Tree;
 pub use unanswered::Unanswered;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

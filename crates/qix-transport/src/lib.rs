@@ -95,3 +95,7 @@ pub use stream::Stream;
 pub use tls::{CertificateFault, CertificateInfo, CertificateRefused, TlsError, TlsSettings};
 pub use ws::WsSocket;
 pub use ws_connect::{WsConnect, WsConnectBuilder};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,5 +1,6 @@
 //! Tests of the client as its users see it.
 
+mod app;
 mod calls;
 mod conformance;
 mod data;
@@ -9,7 +10,9 @@ mod layouts;
 mod lists;
 mod paging;
 mod played;
+mod reload;
 mod scripted_engine;
 mod selections;
 mod sessions;
 mod support;
+mod which_layer;
