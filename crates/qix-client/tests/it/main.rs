@@ -2,12 +2,14 @@
 
 mod app;
 mod calls;
+mod comparison;
 mod conformance;
 mod data;
 mod faults_of_others;
 mod layers;
 mod layouts;
 mod lists;
+mod objects;
 mod paging;
 mod played;
 mod reload;
