@@ -12,13 +12,6 @@ use serde_json::{Value, json};
 
 use crate::support::bounded;
 
-/// Starts an engine with changed settings.
-pub(crate) async fn engine_with(change: impl FnOnce(&mut FakeEngineConfig)) -> FakeEngine {
-    let mut config = FakeEngineConfig::default();
-    change(&mut config);
-    bounded(FakeEngine::start(config)).await.unwrap()
-}
-
 /// A connector without credentials.
 pub(crate) fn connector(url: &str) -> WsConnect {
     WsConnect::builder(Endpoint::parse(url).unwrap()).build().unwrap()
