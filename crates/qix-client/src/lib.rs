@@ -4,8 +4,14 @@
 //! [`GenericObject`]) are cheap clones too; they know their handle and hear of its changes. Calls run concurrently, in one
 //! burst per wake-up, and dropping a call cancels it in the engine.
 //!
-//! What is not here yet: resuming a session on a new socket, and typed wrappers for the whole schema. Every method of every
-//! engine can be called by name with [`Session::call`].
+//! What is not here yet: resuming a session on a new socket. Every method of every engine can be called by name with
+//! [`Session::call`].
+//!
+//! # Features
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `arrow` | hypercubes as record batches of Apache Arrow |
 //!
 //! # Examples
 //!

@@ -6,7 +6,7 @@
 //! types and methods of the engine, [`columns`] reads the data of hypercubes without an allocation per cell.
 //!
 //! It knows no socket, task, clock or file: bytes and time are passed in. For a connected socket take `qix-transport`, for an
-//! asynchronous client `qix-client`.
+//! asynchronous client `qix-client`. There are no cargo features: all of it is there.
 //!
 //! ```text
 //! request, cancel ──▶ ┌────────────┐ ──▶ poll_transmit   texts for the socket

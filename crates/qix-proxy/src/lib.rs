@@ -10,7 +10,34 @@
 //! - [`demo`] does both, on an embedded recording.
 //! - [`doctor`] finds out why an engine cannot be reached.
 //!
-//! The binary `qix-proxy` is a thin command line on top.
+//! The binary `qix-proxy` is a thin command line on top. There are no cargo features: all of it is there.
+//!
+//! # Examples
+//!
+//! A program is recorded once, and answered from the recording ever after:
+//!
+//! ```no_run
+//! use qix_client::Session;
+//! use qix_proxy::{
+//!     record::{RecordConnect, Recorder, RecorderConfig},
+//!     replay::ReplayConnect,
+//! };
+//! use qix_transport::{Endpoint, WsConnect};
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let recorder = Recorder::create("session.qixrec", RecorderConfig::default())?;
+//! let engine = WsConnect::builder(Endpoint::parse("ws://localhost:4848/app/engineData")?).build()?;
+//! let session = Session::connect(&RecordConnect::new(engine, recorder.clone())).await?;
+//! let version = session.global().engine_version().await?;
+//! session.close().await;
+//! recorder.seal().await;
+//!
+//! let session = Session::connect(&ReplayConnect::from_file("session.qixrec")?).await?;
+//! assert_eq!(session.global().engine_version().await?, version);
+//! # Ok(())
+//! # }
+//! ```
 
 mod authority;
 mod body;

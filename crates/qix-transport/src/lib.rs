@@ -16,7 +16,7 @@
 //!
 //! This crate moves whole messages and knows nothing of what they say: no JSON-RPC, no request ids, no handles. It does not
 //! reconnect, sends no ping of its own (some Qlik proxies wedge on them), offers no WebSocket extension and no subprotocol.
-//! It needs a tokio runtime with time and I/O enabled, and starts no task in it.
+//! It needs a tokio runtime with time and I/O enabled, and starts no task in it. There are no cargo features: all of it is there.
 //!
 //! # Your own sockets
 //!

@@ -35,7 +35,7 @@ pub(crate) fn connector(name: &str) -> Result<Connector, Box<dyn Error>> {
         None => None,
     };
     if let (Some(live), None) = (&live, variable("QIX_RECORD")?) {
-        return Ok(Connector::Engine(live.clone()));
+        return Ok(Connector::Engine(Arc::new(live.clone())));
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("examples/recordings/{name}.qixrec"));
     // A replay connects to nothing, and needs a connector all the same.
@@ -68,7 +68,7 @@ pub(crate) fn app() -> String {
 /// A way to an engine or into a recording. Cheap to clone.
 #[derive(Clone)]
 pub(crate) enum Connector {
-    Engine(WsConnect),
+    Engine(Arc<WsConnect>),
     Recording(Arc<RecordOrReplay<WsConnect>>),
 }
 

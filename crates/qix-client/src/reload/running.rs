@@ -24,7 +24,8 @@ use crate::{Error, ErrorKind, Global};
 ///
 /// # Cancellation
 ///
-/// Dropping it lets the reload run on, unless [`Reload::cancel_on_drop`](super::Reload::cancel_on_drop) was called.
+/// Dropping it lets the reload run on, unless [`Reload::cancel_on_drop`](super::Reload::cancel_on_drop) was called; what the engine does
+/// with a reload whose session is closed is up to the engine.
 #[must_use = "a reload does nothing until it is polled"]
 pub struct Reloading {
     run: Pin<Box<dyn Future<Output = Result<Reloaded, Error>> + Send>>,
