@@ -16,7 +16,7 @@ use super::{
     chance::Chance,
     ledger::Tag,
     model::{FIELDS, Selected},
-    probe::Known,
+    probe::{Known, probe_properties},
 };
 
 pub(super) struct Worker {
@@ -489,25 +489,4 @@ impl Worker {
 /// Waits for something that must come to an end.
 async fn within<F: IntoFuture>(what: &str, future: F) -> Result<F::Output, Fault> {
     tokio::time::timeout(PATIENCE, future).await.map_err(|_| format!("{what} has no end"))
-}
-
-fn probe_properties(id: &str, text: &str) -> Value {
-    let list = |field: &str| {
-        json!({"qListObjectDef": {
-            "qDef": {"qFieldDefs": [field]},
-            "qInitialDataFetch": [{"qTop": 0, "qLeft": 0, "qWidth": 1, "qHeight": 100}],
-        }})
-    };
-    json!({
-        "qInfo": {"qId": id, "qType": "probe"},
-        "text": text,
-        "regions": list(FIELDS[0]),
-        "years": list(FIELDS[1]),
-        "total": {"qValueExpression": "Sum(Sales)"},
-        "qHyperCubeDef": {
-            "qDimensions": [{"qDef": {"qFieldDefs": ["Region"]}}],
-            "qMeasures": [{"qDef": {"qDef": "Sum(Sales)"}}],
-            "qInitialDataFetch": [{"qTop": 0, "qLeft": 0, "qWidth": 2, "qHeight": 50}],
-        },
-    })
 }
