@@ -50,7 +50,7 @@ enum State<M> {
     /// The last layout is that of the present state.
     Fresh,
     Stale,
-    Fetching(CallFuture<M>),
+    Fetching(Box<CallFuture<M>>),
     Pausing(Pin<Box<Sleep>>),
     Ended,
 }
@@ -127,7 +127,7 @@ impl<M: Returns> Stream for Layouts<M> {
             match &mut this.state {
                 State::Fresh => return Poll::Pending,
                 State::Ended => return Poll::Ready(None),
-                State::Stale => this.state = State::Fetching(this.fetch()),
+                State::Stale => this.state = State::Fetching(Box::new(this.fetch())),
                 State::Pausing(pause) => match pause.as_mut().poll(cx) {
                     Poll::Ready(()) => this.state = State::Stale,
                     Poll::Pending => return Poll::Pending,

@@ -30,6 +30,7 @@ struct Arguments {
 }
 
 #[tokio::main]
+#[expect(clippy::print_stdout, clippy::print_stderr, reason = "this is a program for a terminal")]
 async fn main() -> ExitCode {
     let Arguments { minutes, seed, sessions, round } = Arguments::parse();
     let plan = random::Plan {

@@ -81,6 +81,7 @@ fn same_in_arrow(table: &Table, read: &[Vec<Cell>]) -> Result<(), TestCaseError>
     use super::ArrowKind;
 
     for page in table.pages() {
+        let cell = |row: usize, column: usize| &read[page.top() + row][column];
         let texts = page.to_record_batch_as(|_| ArrowKind::Text).unwrap();
         let numbers = page.to_record_batch_as(|_| ArrowKind::Number).unwrap();
         prop_assert_eq!(texts.num_rows(), page.len());
@@ -89,7 +90,7 @@ fn same_in_arrow(table: &Table, read: &[Vec<Cell>]) -> Result<(), TestCaseError>
             let values = keys.values().as_string::<i32>();
             let floats = numbers.column(column).as_primitive::<Float64Type>();
             for row in 0..page.len() {
-                let cell = &read[page.top() + row][column];
+                let cell = cell(row, column);
                 prop_assert_eq!(keys.is_null(row), cell.null);
                 if !cell.null {
                     prop_assert_eq!(values.value(keys.keys().value(row) as usize), &*cell.text);

@@ -7,7 +7,6 @@ use qix_client::{
         memory::{self, MemorySocket},
     },
 };
-use qix_tests::{FakeEngine, FakeEngineConfig};
 use serde_json::{Value, json};
 
 use crate::support::bounded;

@@ -88,6 +88,7 @@ impl Pair {
             Event::Notification(notification) => {
                 format!("{} {:?}", notification.method, notification.params())
             }
+            Event::OpenedForNobody { on, .. } => format!("opened for nobody on {on}"),
             Event::Orphan(_) => "orphan".to_owned(),
         };
         self.events().into_iter().map(describe).collect()

@@ -79,9 +79,4 @@ impl Ledger {
             None => Ok(()),
         }
     }
-
-    /// Returns how many writes came.
-    pub(super) fn writes(&self) -> usize {
-        self.counts().iter().filter(|count| **count > 0).count()
-    }
 }

@@ -74,7 +74,10 @@ pub(crate) async fn run(plan: Plan) -> Result<Figures, Fault> {
         round += 1;
         world.figures.round(world.engine.session_objects());
         if plan.prints {
-            println!("{:>5} s  {}", started.elapsed().as_secs(), world.figures.line());
+            #[expect(clippy::print_stdout, reason = "somebody watches for half an hour")]
+            {
+                println!("{:>5} s  {}", started.elapsed().as_secs(), world.figures.line());
+            }
         }
     }
     Ok(Arc::into_inner(world).ok_or("a session has outlived its round")?.figures)

@@ -68,7 +68,7 @@ impl Worker {
             chance,
             name: format!("{round}-{number}"),
             url,
-            alone: number % 4 != 0,
+            alone: !number.is_multiple_of(4),
             resumes: number % 8 >= 4,
             report: None,
             selected: Known::new(Selected::default()),
@@ -180,7 +180,7 @@ impl Worker {
         }
         let probe = match within("the probe", self.probe(&doc, attached)).await? {
             Ok((probe, text)) => {
-                for text in text {
+                if let Some(text) = text {
                     self.text.written(text.clone());
                     (self.made[0], self.given[0]) = (text.clone(), text);
                 }
@@ -190,7 +190,7 @@ impl Worker {
         };
         let variable = match within("the variable", self.variable(&doc, attached)).await? {
             Ok((variable, text)) => {
-                for text in text {
+                if let Some(text) = text {
                     self.variable.written(text.clone());
                     (self.made[1], self.given[1]) = (text.clone(), text);
                 }

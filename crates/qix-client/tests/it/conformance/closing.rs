@@ -3,7 +3,7 @@
 use qix_client::{ErrorKind, transport::ClosedBy};
 use qix_tests::fake_engine::Cut;
 
-use crate::{played::*, support::*};
+use crate::support::*;
 
 #[tokio::test]
 async fn close_codes_and_reasons_reach_the_caller() {

@@ -3,7 +3,7 @@
 use qix_client::ErrorKind;
 use serde_json::{Value, json};
 
-use crate::{played::*, support::*};
+use crate::played::*;
 
 /// What one delta answer makes of the layout.
 async fn layout(

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{played::*, support::*};
+use crate::played::*;
 
 #[tokio::test(start_paused = true)]
 async fn numbers_arrive_as_what_they_are() {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::{played::*, support::*};
+use crate::support::*;
 
 #[tokio::test]
 async fn progress_is_polled_by_the_id_that_was_known_before_sending() {
