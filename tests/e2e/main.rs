@@ -7,6 +7,7 @@ mod bad_input;
 mod client;
 mod front;
 mod golden;
+mod random_operations;
 mod record_replay;
 mod redrive;
 mod support;

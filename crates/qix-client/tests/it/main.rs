@@ -1,10 +1,12 @@
 //! Tests of the client as its users see it.
 
 mod calls;
+mod comparison;
 mod conformance;
 mod faults_of_others;
 mod layers;
 mod layouts;
+mod objects;
 mod played;
 mod scripted_engine;
 mod sessions;

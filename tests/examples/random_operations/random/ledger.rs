@@ -45,6 +45,8 @@ impl Ledger {
 
     /// Takes note of a request.
     pub(super) fn see(&self, text: &str) {
+        // A session that resumes makes its objects again, as it should.
+        let is_made = text.contains("\"CreateSession");
         // Generated ids have digits, too: a tag stands alone, or in a list.
         let pieces = ["tag:", ",", "["].iter().flat_map(|before| text.split(before).skip(1));
         for piece in pieces {
@@ -58,7 +60,9 @@ impl Ledger {
                 if counts.len() <= at {
                     counts.resize(at + 1, 0);
                 }
-                counts[at] = counts[at].saturating_add(1);
+                if !is_made || counts[at] == 0 {
+                    counts[at] = counts[at].saturating_add(1);
+                }
             }
         }
     }

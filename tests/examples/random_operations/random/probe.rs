@@ -1,8 +1,11 @@
-//! What is known of a value that only one worker writes, and whose writes may have unknown outcomes.
+//! An object whose layout shows selections and what follows from them; and what is known of values that only one worker
+//! writes, when outcomes of writes may be unknown.
 
 use std::fmt::Debug;
 
-use super::Fault;
+use serde_json::{Value, json};
+
+use super::{Fault, model::FIELDS};
 
 /// The values that something may have: one, or more while it is not known which writes were carried out.
 #[derive(Clone, Debug)]
@@ -42,4 +45,26 @@ impl<T: Clone + PartialEq + Debug> Known<T> {
         self.0 = vec![value];
         Ok(())
     }
+}
+
+/// Returns the properties of a probe.
+pub(super) fn probe_properties(id: &str, text: &str) -> Value {
+    let list = |field: &str| {
+        json!({"qListObjectDef": {
+            "qDef": {"qFieldDefs": [field]},
+            "qInitialDataFetch": [{"qTop": 0, "qLeft": 0, "qWidth": 1, "qHeight": 100}],
+        }})
+    };
+    json!({
+        "qInfo": {"qId": id, "qType": "probe"},
+        "text": text,
+        "regions": list(FIELDS[0]),
+        "years": list(FIELDS[1]),
+        "total": {"qValueExpression": "Sum(Sales)"},
+        "qHyperCubeDef": {
+            "qDimensions": [{"qDef": {"qFieldDefs": ["Region"]}}],
+            "qMeasures": [{"qDef": {"qDef": "Sum(Sales)"}}],
+            "qInitialDataFetch": [{"qTop": 0, "qLeft": 0, "qWidth": 2, "qHeight": 50}],
+        },
+    })
 }

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use qix_client::{
-    Doc, Error, ErrorKind, GenericObject, GenericVariable, Session, SessionConfig,
+    Doc, Error, ErrorKind, GenericObject, GenericVariable, ResumePolicy, ResumeReport, Session,
+    SessionConfig, State,
     layer::RetryAborted,
     transport::{Endpoint, WsConnect},
 };
@@ -15,7 +16,7 @@ use super::{
     chance::Chance,
     ledger::Tag,
     model::{FIELDS, Selected},
-    probe::Known,
+    probe::{Known, probe_properties},
 };
 
 pub(super) struct Worker {
@@ -25,9 +26,16 @@ pub(super) struct Worker {
     url: String,
     /// Nobody else selects in this session.
     alone: bool,
+    /// The session connects again by itself, and makes its objects again.
+    resumes: bool,
+    report: Option<Arc<ResumeReport>>,
     selected: Known<Selected>,
     text: Known<String>,
     variable: Known<String>,
+    /// What the probe and the variable were made with; a session that resumes may make them so again.
+    made: [String; 2],
+    /// What was last written to them for certain.
+    given: [String; 2],
 }
 
 /// What a worker has of a session while its socket lives.
@@ -61,9 +69,47 @@ impl Worker {
             name: format!("{round}-{number}"),
             url,
             alone: number % 4 != 0,
+            resumes: number % 8 >= 4,
+            report: None,
             selected: Known::new(Selected::default()),
             text: Known::new(String::new()),
             variable: Known::new(String::new()),
+            made: Default::default(),
+            given: Default::default(),
+        }
+    }
+
+    /// Takes note of a resume: the engine may have lost the session, and the client made its objects again.
+    fn notice(&mut self, open: &Open) {
+        let State::Open { report: Some(report), .. } = open.session.state() else { return };
+        if self.report.as_ref().is_some_and(|known| Arc::ptr_eq(known, &report)) {
+            return;
+        }
+        self.world.figures.count(if report.attached { "resumed, attached" } else { "resumed, created" });
+        for _ in &report.repeated {
+            self.world.figures.count("repeated reads");
+        }
+        self.report = Some(report);
+        self.selected.perhaps(Selected::default());
+        for text in [&self.made[0], &self.given[0]] {
+            self.text.perhaps(text.clone());
+        }
+        for text in [&self.made[1], &self.given[1]] {
+            self.variable.perhaps(text.clone());
+        }
+    }
+
+    /// Takes note of what became of a write of the probe's text (0) or the variable (1).
+    fn wrote(&mut self, open: &Open, which: usize, tag: Tag, outcome: &Outcome) {
+        self.notice(open);
+        let known = if which == 0 { &mut self.text } else { &mut self.variable };
+        match outcome {
+            Outcome::Done => {
+                known.written(tag.text());
+                self.given[which] = tag.text();
+            }
+            Outcome::Unknown => known.perhaps(tag.text()),
+            Outcome::Refused => {}
         }
     }
 
@@ -84,9 +130,16 @@ impl Worker {
                 match done.map_err(|fault| format!("session {}: {fault}", self.name))? {
                     Ok(()) => {}
                     // An error that is not about the socket leaves the session as it was.
-                    Err(error) if error.kind() == ErrorKind::Closed => {
-                        within("end", open.session.closed()).await?;
-                        break;
+                    Err(error) if matches!(error.kind(), ErrorKind::Closed | ErrorKind::OutcomeUnknown) => {
+                        if !self.resumes {
+                            within("end", open.session.closed()).await?;
+                            break;
+                        }
+                        // What could not be had again is closed although the session goes on.
+                        if open.session.state().is_closed() || error.kind() == ErrorKind::Closed {
+                            within("close", open.session.close()).await?;
+                            break;
+                        }
                     }
                     Err(_) => {}
                 }
@@ -100,7 +153,12 @@ impl Worker {
         let endpoint = Endpoint::parse(&self.url).map_err(|error| error.to_string())?;
         let connector = WsConnect::builder(endpoint).build().map_err(|error| error.to_string())?;
         let delta = self.chance.one_in(2);
-        let config = SessionConfig::default().delta(delta).layer(RetryAborted::new());
+        let mut config = SessionConfig::default().delta(delta).layer(RetryAborted::new());
+        if self.resumes {
+            let pauses = (Duration::from_millis(5), Duration::from_millis(50));
+            config = config.resume(ResumePolicy::automatic().pauses(pauses.0, pauses.1));
+        }
+        self.report = None;
         let opened = async {
             let session = Session::connect_with(&connector, config).await?;
             let state = session.connected().await?;
@@ -122,14 +180,20 @@ impl Worker {
         }
         let probe = match within("the probe", self.probe(&doc, attached)).await? {
             Ok((probe, text)) => {
-                text.into_iter().for_each(|text| self.text.written(text));
+                for text in text {
+                    self.text.written(text.clone());
+                    (self.made[0], self.given[0]) = (text.clone(), text);
+                }
                 probe
             }
             Err(error) => return Ok(Err(self.note(error))),
         };
         let variable = match within("the variable", self.variable(&doc, attached)).await? {
             Ok((variable, text)) => {
-                text.into_iter().for_each(|text| self.variable.written(text));
+                for text in text {
+                    self.variable.written(text.clone());
+                    (self.made[1], self.given[1]) = (text.clone(), text);
+                }
                 variable
             }
             Err(error) => return Ok(Err(self.note(error))),
@@ -206,6 +270,7 @@ impl Worker {
             Ok(layout) => layout,
             Err(error) => return Ok(Err(self.note(error))),
         };
+        self.notice(open);
         let selected = self.world.table.check(&layout)?;
         if self.alone {
             self.selected.read(selected, "what is selected")?;
@@ -233,6 +298,7 @@ impl Worker {
             selected
         };
         let outcome = self.outcome(&done, tag)?;
+        self.notice(open);
         self.reselect(&after, matches!(outcome, Outcome::Done), matches!(outcome, Outcome::Refused));
         Ok(done.map(drop))
     }
@@ -241,6 +307,7 @@ impl Worker {
         let done = within("ClearAll", open.doc.clear_all()).await?;
         let (is_done, is_refused) =
             (done.is_ok(), done.as_ref().is_err_and(|error| error.kind() == ErrorKind::Engine));
+        self.notice(open);
         self.reselect(&|_| Selected::default(), is_done, is_refused);
         Ok(done.map_err(|error| self.note(error)))
     }
@@ -255,22 +322,16 @@ impl Worker {
         let tag = self.world.ledger.tag();
         let properties = probe_properties(open.probe.id().unwrap_or_default(), &tag.text());
         let done = within("SetProperties", open.probe.set_properties(&properties)).await?;
-        match self.outcome(&done, tag)? {
-            Outcome::Done => self.text.written(tag.text()),
-            Outcome::Unknown => self.text.perhaps(tag.text()),
-            Outcome::Refused => {}
-        }
+        let outcome = self.outcome(&done, tag)?;
+        self.wrote(open, 0, tag, &outcome);
         Ok(done)
     }
 
     async fn set_variable(&mut self, open: &Open) -> Result<Result<(), Error>, Fault> {
         let tag = self.world.ledger.tag();
         let done = within("SetStringValue", open.variable.set_string_value(&tag.text())).await?;
-        match self.outcome(&done, tag)? {
-            Outcome::Done => self.variable.written(tag.text()),
-            Outcome::Unknown => self.variable.perhaps(tag.text()),
-            Outcome::Refused => {}
-        }
+        let outcome = self.outcome(&done, tag)?;
+        self.wrote(open, 1, tag, &outcome);
         Ok(done)
     }
 
@@ -279,6 +340,7 @@ impl Worker {
             Ok(content) => content,
             Err(error) => return Ok(Err(self.note(error))),
         };
+        self.notice(open);
         self.variable.read(content, "the variable")?;
         Ok(Ok(()))
     }
@@ -334,11 +396,8 @@ impl Worker {
                 Ok(Ok(()))
             }
             Ok(done) => {
-                match self.outcome(&done, tag)? {
-                    Outcome::Done => self.variable.written(tag.text()),
-                    Outcome::Unknown => self.variable.perhaps(tag.text()),
-                    Outcome::Refused => {}
-                }
+                let outcome = self.outcome(&done, tag)?;
+                self.wrote(open, 1, tag, &outcome);
                 Ok(done)
             }
         }
@@ -430,25 +489,4 @@ impl Worker {
 /// Waits for something that must come to an end.
 async fn within<F: IntoFuture>(what: &str, future: F) -> Result<F::Output, Fault> {
     tokio::time::timeout(PATIENCE, future).await.map_err(|_| format!("{what} has no end"))
-}
-
-fn probe_properties(id: &str, text: &str) -> Value {
-    let list = |field: &str| {
-        json!({"qListObjectDef": {
-            "qDef": {"qFieldDefs": [field]},
-            "qInitialDataFetch": [{"qTop": 0, "qLeft": 0, "qWidth": 1, "qHeight": 100}],
-        }})
-    };
-    json!({
-        "qInfo": {"qId": id, "qType": "probe"},
-        "text": text,
-        "regions": list(FIELDS[0]),
-        "years": list(FIELDS[1]),
-        "total": {"qValueExpression": "Sum(Sales)"},
-        "qHyperCubeDef": {
-            "qDimensions": [{"qDef": {"qFieldDefs": ["Region"]}}],
-            "qMeasures": [{"qDef": {"qDef": "Sum(Sales)"}}],
-            "qInitialDataFetch": [{"qTop": 0, "qLeft": 0, "qWidth": 2, "qHeight": 50}],
-        },
-    })
 }
