@@ -59,7 +59,8 @@ impl Stopwatch {
     pub(crate) fn handed_over(&mut self, bytes: usize, now: impl FnOnce() -> Instant) {
         let Some(running) = &mut self.0 else { return };
         running.handed_over += 1;
-        if let Some((_, times)) = running.queued.pop_front_if(|(at, _)| *at <= running.handed_over) {
+        let is_next = running.queued.front().is_some_and(|(at, _)| *at <= running.handed_over);
+        if is_next && let Some((_, times)) = running.queued.pop_front() {
             let mut noted = times.lock();
             noted.written.get_or_insert_with(now);
             noted.sent += bytes;

@@ -1,6 +1,6 @@
 //! Layers around the calls of a session: retries, deadlines, limits, figures, and what you write yourself.
 //!
-//! A layer is a [`tower::Layer`](Layer) over a service from [`Request`](crate::Request) to [`Answer`], the innermost of which hands
+//! A layer is a [`tower::Layer`] over a service from [`Request`](crate::Request) to [`Answer`], the innermost of which hands
 //! the request to the session's socket. They are added with [`SessionConfig::layer`](crate::SessionConfig::layer) and see every call
 //! of the session, typed or by name. The first added is the outermost. A session without layers has nothing of them on the way of its
 //! calls; each layer costs a call about two small allocations, unless several are put together by [`tower::ServiceBuilder`] or
