@@ -4,8 +4,10 @@
 //! [`GenericObject`]) are cheap clones too; they know their handle and hear of its changes. Calls run concurrently, in one
 //! burst per wake-up, and dropping a call cancels it in the engine.
 //!
-//! What is not here yet: resuming a session on a new socket. Every method of every engine can be called by name with
-//! [`Session::call`].
+//! A session outlives its socket if its [`ResumePolicy`] says so, or by hand: the app and the objects that somebody holds are made
+//! again on the next one, calls that only read are repeated, and no other call is ever sent twice. [`Session::states`] tells.
+//!
+//! Every method of every engine can be called by name with [`Session::call`].
 //!
 //! # Features
 //!

@@ -1,6 +1,6 @@
 //! What a resume has brought back.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fmt};
 
 use qix_protocol::{Lineage, RequestId};
 
@@ -31,7 +31,7 @@ pub struct ResumeReport {
 }
 
 /// What became of one object.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Fate {
     /// How it was opened.
@@ -55,6 +55,17 @@ pub enum Selections {
     Restored,
     /// They are lost, with alternate states, modal state and the undo stack.
     Lost,
+}
+
+/// The lineage may hold a password, so it is not shown.
+impl fmt::Debug for Fate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fate")
+            .field("kind", &self.kind)
+            .field("id", &self.id)
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Fate {
