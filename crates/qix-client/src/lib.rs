@@ -30,7 +30,7 @@
 //!
 //! let mut changes = listbox.changes();
 //! while changes.next().await.is_some() {
-//!     let layout: Value = listbox.get_layout().await?;
+//!     let layout: Value = listbox.get_layout().call_into().await?;
 //!     println!("{}", layout["qListObject"]["qSize"]);
 //! }
 //! # Ok(())
