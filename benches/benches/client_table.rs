@@ -1,7 +1,8 @@
 //! The client's table: what it costs beside a bare tokio-tungstenite client, and beside enigma.js, with one server on one core.
 //!
 //! The bare client has tungstenite's default settings, writes its requests by hand and decodes each answer in one pass into
-//! structs; where it makes many calls at once it sends them by the burst.
+//! structs; where it makes many calls at once it sends them by the burst. A second one beside it keeps as many requests in flight by
+//! the simplest loop: it sends one request after each answer.
 
 use std::{
     hint::black_box,
@@ -24,6 +25,7 @@ use qix_client::{
     transport::{Endpoint, WsConnect},
 };
 use serde::{Deserialize, de::DeserializeOwned};
+use tokio_tungstenite::tungstenite::Message;
 
 const ROUNDS: usize = 9;
 
@@ -124,6 +126,35 @@ async fn bare_calls<R: DeserializeOwned>(client: &mut Client, handle: i32, calls
     }
 }
 
+/// The same with so many requests in flight as the shortest program does it: each answer is followed by the next request, which is
+/// sent at once.
+async fn bare_calls_one_by_one<R: DeserializeOwned>(
+    client: &mut Client,
+    handle: i32,
+    calls: u64,
+    in_flight: u64,
+) {
+    let request = |id: u64| {
+        let text =
+            format!(r#"{{"jsonrpc":"2.0","id":{id},"handle":{handle},"method":"GetLayout","params":[]}}"#);
+        Message::text(text)
+    };
+    for id in 1..=in_flight.min(calls) {
+        client.feed(request(id)).await.expect("the engine takes it");
+    }
+    client.flush().await.expect("the engine takes it");
+    for answered in 1..=calls {
+        let message = client.next().await.expect("an answer").expect("the engine answers");
+        let text = message.into_text().expect("text");
+        let answer: Answer<R> = serde_json::from_str(&text).expect("an answer");
+        assert!(answer.id <= calls);
+        drop(black_box(answer.result));
+        if answered + in_flight <= calls {
+            client.send(request(answered + in_flight)).await.expect("the engine takes it");
+        }
+    }
+}
+
 /// Lets so many tasks make all the calls.
 async fn at_once(tasks: u64, calls: u64, call: impl AsyncFn() + Clone + 'static) {
     let local = tokio::task::LocalSet::new();
@@ -147,8 +178,11 @@ async fn small_layouts(engine: &child::Server) -> io::Result<()> {
     let mut enigma = enigma(engine, false);
     let (mut speed, mut work, mut to_enigma, mut same, mut same_cpu) =
         (vec![], vec![], vec![], vec![], vec![]);
+    let (mut to_simple, mut simple_work) = (vec![], vec![]);
     for round in 0..=ROUNDS {
         let floor = cost(bare_calls::<LayoutResult>(&mut bare, SMALL_LAYOUT, CALLS, IN_FLIGHT)).await;
+        let simple =
+            cost(bare_calls_one_by_one::<LayoutResult>(&mut bare, SMALL_LAYOUT, CALLS, IN_FLIGHT)).await;
         let object = ours.clone();
         let typed = async move || drop(black_box(object.get_layout().await.expect("the engine answers")));
         let client = cost(at_once(IN_FLIGHT, CALLS, typed)).await;
@@ -165,6 +199,8 @@ async fn small_layouts(engine: &child::Server) -> io::Result<()> {
         if round > 0 {
             speed.push(wall(floor) / wall(client));
             work.push(cpu(client) / cpu(floor));
+            to_simple.push(wall(simple) / wall(client));
+            simple_work.push(cpu(client) / cpu(simple));
             same.push(wall(floor) / wall(own));
             same_cpu.push(cpu(own) / cpu(floor));
             to_enigma.extend(other.map(|other| wall(other) / wall(client)));
@@ -172,6 +208,8 @@ async fn small_layouts(engine: &child::Server) -> io::Result<()> {
     }
     compare("2 KB layouts, 256 in flight: calls/s × floor", &speed, Some(1.05), None);
     compare("  CPU × floor", &work, None, Some(0.9));
+    compare("  calls/s × a loop that sends one request after each answer", &to_simple, None, None);
+    compare("  CPU × that loop", &simple_work, None, None);
     compare("  calls/s × enigma.js", &to_enigma, Some(6.0), None);
     compare("  into the floor's structs: calls/s × floor", &same, None, None);
     compare("  into the floor's structs: CPU × floor", &same_cpu, None, None);

@@ -142,8 +142,13 @@ impl<M> Call<M> {
         self.returning()
     }
 
-    /// Returns the request, without sending it.
-    pub(crate) fn into_request(self) -> Result<Request, Error> {
+    /// Returns the request, without sending it: for [layers](crate::layer) that make calls of their own, which go to what is inside of
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// [`ErrorKind::Params`] if the parameters cannot be written as JSON.
+    pub fn into_request(self) -> Result<Request, Error> {
         let Self { to, id, method, info, params, timeout, delta, detached, returns: _ } = self;
         let params = params.finish(info.map_or(&[], |info| info.params))?;
         Ok(Request { id, to, method, params: params.into(), timeout, delta, detached, times: None })

@@ -265,7 +265,7 @@ impl<C: Connect + 'static> Driver<C> {
                 _ => ErrorKind::Closed,
             };
             let _ = call.reply.send(Err(Error::because(kind, error)));
-        } else if let Some(times) = times {
+        } else {
             self.stopwatch.taken_up(id, times, self.connection.untransmitted());
         }
     }
@@ -286,7 +286,9 @@ impl<C: Connect + 'static> Driver<C> {
                 // Too large for the socket, which is as good as before; only this call has failed.
                 Err(refused) if refused.by == ClosedBy::Us && refused.code == CloseCode::TOO_BIG => {
                     let id = client::Request::parse(&text).ok().and_then(|request| request.id?.as_integer());
-                    if let Some(call) = id.and_then(|id| self.connection.abandon(RequestId::new(id))) {
+                    let id = id.map(RequestId::new);
+                    if let Some((id, call)) = id.and_then(|id| Some((id, self.connection.abandon(id)?))) {
+                        self.stopwatch.answered(id, now);
                         let _ = call.reply.send(Err(Error::because(ErrorKind::Params, refused)));
                     }
                 }

@@ -81,6 +81,11 @@ impl Error {
         self
     }
 
+    /// Whether the engine refused this very call with this code.
+    pub(crate) fn is_refusal(&self, code: ErrorCode) -> bool {
+        self.kind == ErrorKind::Engine && self.engine().is_some_and(|error| error.code == code)
+    }
+
     /// Returns what kind of failure this is.
     pub fn kind(&self) -> ErrorKind {
         self.kind
@@ -116,9 +121,12 @@ impl Error {
     /// Returns whether the same call may succeed if it is simply made again: the engine gave it up because state changed, or
     /// a reload runs.
     pub fn is_retryable(&self) -> bool {
-        self.engine().is_some_and(|error| {
-            matches!(error.code, ErrorCode::GENERIC_ABORTED | ErrorCode::RELOAD_IN_PROGRESS)
-        })
+        // What the session itself has ended with is behind it.
+        let ended = matches!(self.kind, ErrorKind::Closed | ErrorKind::OutcomeUnknown | ErrorKind::Suspended);
+        !ended
+            && self.engine().is_some_and(|error| {
+                matches!(error.code, ErrorCode::GENERIC_ABORTED | ErrorCode::RELOAD_IN_PROGRESS)
+            })
     }
 }
 
@@ -178,5 +186,23 @@ impl From<CallError> for Error {
 impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         Self::because(ErrorKind::Connect, error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusal_that_ended_a_session_is_not_that_of_a_call_which_may_be_made_again() {
+        for code in [ErrorCode::GENERIC_ABORTED, ErrorCode::RELOAD_IN_PROGRESS] {
+            let refusal = EngineError { code, parameter: String::new(), message: String::new() };
+            let error = Error::because(ErrorKind::Engine, refusal);
+            assert!(error.is_retryable() && error.is_refusal(code));
+            for kind in [ErrorKind::Closed, ErrorKind::OutcomeUnknown, ErrorKind::Suspended] {
+                let error = error.clone().of_kind(kind);
+                assert!(!error.is_retryable() && !error.is_refusal(code), "{kind:?}");
+            }
+        }
     }
 }

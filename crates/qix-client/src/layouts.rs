@@ -159,7 +159,7 @@ impl<M: Returns> fmt::Debug for Layouts<M> {
 }
 
 fn is_aborted(error: &Error) -> bool {
-    error.engine().is_some_and(|error| error.code == ErrorCode::GENERIC_ABORTED)
+    error.is_refusal(ErrorCode::GENERIC_ABORTED)
 }
 
 /// Gives classes their streams of layouts.

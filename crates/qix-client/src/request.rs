@@ -3,9 +3,11 @@
 use std::{borrow::Cow, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
-use qix_protocol::{Effect, Handle, Lineage, RequestId, effect_of_call, frame::Raw};
+use qix_protocol::{Answer, Effect, Handle, Lineage, RequestId, effect_of_call, frame::Raw};
 
-use crate::{Error, ErrorKind, Object, Session, route::Route, stopwatch::Times};
+use crate::{
+    Error, ErrorKind, Object, Session, command::Control, object::farewell_to, route::Route, stopwatch::Times,
+};
 
 /// A request on its way to the engine, as [layers](crate::layer) see it.
 ///
@@ -48,6 +50,13 @@ impl Target {
             Self::Object(object) => object.session(),
             Self::Handle(session, _) => session,
         }
+    }
+
+    /// Destroys the session object that an answer brings which nobody waits for any more: nobody else would.
+    pub(crate) fn give_back(&self, answer: &Answer) {
+        let Some((method, params)) = farewell_to(answer) else { return };
+        let request = Request::new(self.clone(), method.into(), params.into());
+        self.session().control(Control::Tell(Box::new(Request { detached: true, ..request })));
     }
 
     pub(crate) fn handle(&self) -> Handle {

@@ -48,8 +48,12 @@ struct Running {
 }
 
 impl Stopwatch {
-    /// A measured call was taken up; its text is the last of so many that wait for the socket.
-    pub(crate) fn taken_up(&mut self, id: RequestId, times: Arc<Times>, untransmitted: usize) {
+    /// A call was taken up, or is sent again on another socket; its text is the last of so many that wait for the socket.
+    pub(crate) fn taken_up(&mut self, id: RequestId, times: Option<Arc<Times>>, untransmitted: usize) {
+        let known = || self.0.as_ref()?.unanswered.get(&id).cloned();
+        let Some(times) = times.or_else(known) else { return };
+        // That of the try before.
+        times.lock().answered = None;
         let running = self.0.get_or_insert_default();
         running.queued.push_back((running.handed_over + untransmitted, times.clone()));
         running.unanswered.insert(id, times);
@@ -75,10 +79,11 @@ impl Stopwatch {
         }
     }
 
-    /// There is another socket, and the texts that waited for the one before it are gone.
+    /// There is another socket, and the texts that waited for the one before it are gone, as are calls that failed with it.
     pub(crate) fn forget_queued(&mut self) {
         if let Some(running) = &mut self.0 {
             running.queued.clear();
+            running.unanswered.retain(|_, times| Arc::strong_count(times) > 1);
         }
     }
 

@@ -11,8 +11,8 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::{
     Error,
-    command::{Command, Control},
-    object::{Change, farewell_to},
+    command::Command,
+    object::Change,
     request::{Request, Target},
 };
 
@@ -58,13 +58,6 @@ impl Sent {
         if let (Some(change), Ok(_), Target::Object(object)) = (self.change.take(), outcome, &self.to) {
             object.state().note(*change);
         }
-    }
-
-    /// Destroys the session object that came a moment before the call was dropped: nobody would.
-    fn give_back(&self, answer: &Answer) {
-        let Some((method, params)) = farewell_to(answer) else { return };
-        let request = Request::new(self.to.clone(), method.into(), params.into());
-        self.to.session().control(Control::Tell(Box::new(Request { detached: true, ..request })));
     }
 
     /// Lets a detached request keep its place in the queue without its caller.
@@ -147,7 +140,8 @@ impl Drop for Sent {
                 // The driver leaves out what is closed when its turn comes; what it has sent already must be cancelled.
                 answer.close();
                 match answer.try_recv() {
-                    Ok(Ok(answer)) => self.give_back(&answer),
+                    // It came a moment before.
+                    Ok(Ok(answer)) => self.to.give_back(&answer),
                     Ok(Err(_)) => {}
                     Err(_) => self.to.session().cancel(self.id),
                 }

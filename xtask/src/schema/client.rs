@@ -161,3 +161,7 @@ fn argument(schema: &Schema<'_>, method: &Method, member: &Member) -> Result<Arg
     };
     Ok(Argument { name, rust, value, words: field.words })
 }
+
+#[cfg(test)]
+#[path = "client_tests.rs"]
+mod tests;

@@ -10,7 +10,7 @@ use crate::{
     Error, Object, Request,
     layer::{
         CallService,
-        around::{Around, Handle},
+        around::{Around, Deadline, Handle},
     },
     request::Target,
 };
@@ -18,7 +18,7 @@ use crate::{
 /// Ends the modal state of another object when a call is refused because of it (error 6003), and makes the call once more.
 ///
 /// A refused call has changed nothing, so it may be any. `AbortModal` goes to the open app and keeps what was selected in the modal
-/// state, unless it was [told to discard](Self::discarding) that.
+/// state, unless it was [told to discard](Self::discarding) that. All of it together keeps to the call's timeout, if it has one.
 ///
 /// ```
 /// use qix_client::{SessionConfig, layer::AbortModal};
@@ -58,20 +58,25 @@ impl<S: CallService> Layer<S> for AbortModal {
 
 impl Handle for AbortModal {
     async fn handle<S: CallService>(self: Arc<Self>, request: Request, next: S) -> Result<Answer, Error> {
+        let deadline = Deadline::of(&request);
         let refused = match next.clone().oneshot(request.clone()).await {
             Err(error) if is_modal(&error) && request.method() != "AbortModal" => error,
             outcome => return outcome,
         };
         let Some(doc) = Object::doc(request.session()) else { return Err(refused) };
         let params = Bytes::from_static(if self.accept { b"[true]" } else { b"[false]" });
-        let abort = Request::new(Target::Object(doc), "AbortModal".into(), params);
-        match next.clone().oneshot(abort).await {
-            Ok(_) => next.oneshot(request.again()).await,
-            Err(_) => Err(refused),
+        let mut abort = Request::new(Target::Object(doc), "AbortModal".into(), params);
+        if !deadline.limit(&mut abort) || next.clone().oneshot(abort).await.is_err() {
+            return Err(refused);
         }
+        let mut again = request.again();
+        if !deadline.limit(&mut again) {
+            return Err(refused);
+        }
+        next.oneshot(again).await
     }
 }
 
 fn is_modal(error: &Error) -> bool {
-    error.engine().is_some_and(|error| error.code == ErrorCode::HC_MODAL_OBJECT_ERROR)
+    error.is_refusal(ErrorCode::HC_MODAL_OBJECT_ERROR)
 }

@@ -7,6 +7,7 @@ use std::{
 };
 
 use qix_protocol::Answer;
+use tokio::time::Instant;
 use tower::Service;
 
 use crate::{
@@ -22,6 +23,24 @@ pub trait Handle: Send + Sync + 'static {
         request: Request,
         next: S,
     ) -> impl Future<Output = Result<Answer, Error>> + Send + 'static;
+}
+
+/// When the caller of a request gives up, if it does.
+#[derive(Clone, Copy)]
+pub(crate) struct Deadline(Option<Instant>);
+
+impl Deadline {
+    pub(crate) fn of(request: &Request) -> Self {
+        Self(request.timeout().and_then(|timeout| Instant::now().checked_add(timeout)))
+    }
+
+    /// Gives a request the time that is left; false if there is none.
+    pub(crate) fn limit(self, request: &mut Request) -> bool {
+        let Some(deadline) = self.0 else { return true };
+        let left = deadline.saturating_duration_since(Instant::now());
+        request.set_timeout(Some(left));
+        !left.is_zero()
+    }
 }
 
 /// A service made of a handler and the service inside.

@@ -42,13 +42,13 @@ pub struct Measurement<'a> {
     pub method: &'a str,
     /// When it was awaited.
     pub called: Instant,
-    /// When its text was handed to the socket; none if it never was.
+    /// When its text was first handed to the socket; none if it never was.
     pub written: Option<Instant>,
-    /// When its answer had been read, or it failed otherwise; none if it was dropped before.
+    /// When the answer to its last try had been read, or it failed otherwise; none if it was dropped before.
     pub answered: Option<Instant>,
     /// When the caller went on: with the answer, the failure, or something else, having dropped the call.
     pub resumed: Instant,
-    /// Bytes of the request's text, all retries together.
+    /// Bytes of the request's text, all retries and repeats after a resume together.
     pub sent: usize,
     /// Bytes of the answer's text; 0 if there was none, or a refusal.
     pub received: usize,
@@ -118,13 +118,16 @@ impl<F: Fn(Measurement<'_>)> Running<'_, F> {
     fn end(&mut self, outcome: Outcome<'_>, received: usize) {
         let Some(request) = self.request.take() else { return };
         let noted = self.times.noted();
+        let resumed = now();
+        // What failed without an answer has failed now.
+        let failed = matches!(outcome, Outcome::Failed(_)).then_some(resumed);
         (self.metrics)(Measurement {
             class: request.class(),
             method: request.method(),
             called: self.called,
             written: noted.written,
-            answered: noted.answered,
-            resumed: now(),
+            answered: noted.answered.or(failed),
+            resumed,
             sent: noted.sent,
             received,
             outcome,

@@ -3,7 +3,7 @@
 //! A layer is a [`tower::Layer`] over a service from [`Request`](crate::Request) to [`Answer`], the innermost of which hands
 //! the request to the session's socket. They are added with [`SessionConfig::layer`](crate::SessionConfig::layer) and see every call
 //! of the session, typed or by name. The first added is the outermost. A session without layers has nothing of them on the way of its
-//! calls; each layer costs a call about two small allocations, unless several are put together by [`tower::ServiceBuilder`] or
+//! calls; each layer costs a call about two small allocations (`ConcurrencyLimit` a task), unless several are put together by [`tower::ServiceBuilder`] or
 //! [`Stack`](tower::layer::util::Stack) before they are added.
 //!
 //! | layer | does |
@@ -15,7 +15,11 @@
 //! | [`Metrics`] | says of each call when it was made, written, answered and taken up again, and how large it was |
 //! | [`Tracing`] | makes a span of each call |
 //!
-//! A good order, from the outside: `Tracing`, `Metrics`, `RetryAborted`, `AbortModal`, `Timeout`, `ConcurrencyLimit`.
+//! A good order, from the outside: `Tracing`, `Metrics`, `Timeout`, `RetryAborted`, `AbortModal`, `ConcurrencyLimit`. With `Timeout`
+//! inside of `RetryAborted` each try has the whole time.
+//!
+//! A layer that makes calls of its own hands their [requests](crate::Call::into_request) to what is inside of it. Through the session
+//! they would come back to the layer itself, and would have to wait at a `ConcurrencyLimit` for the call that waits for them.
 //!
 //! When a call's future is dropped, so is what its layers are doing, and the innermost sends `CancelRequest`. A call that was
 //! [detached](crate::Call::detach) goes on through its layers as a task. `CancelRequest` itself, when it is sent for a dropped call, and
@@ -49,11 +53,12 @@ mod timeout;
 use std::pin::Pin;
 
 pub use abort_modal::AbortModal;
-pub use concurrency_limit::ConcurrencyLimit;
+pub use around::Around;
+pub use concurrency_limit::{ConcurrencyLimit, Limit};
 pub use from_fn::{FromFn, Next, from_fn};
 pub use metrics::{Measurement, Metrics, Outcome};
 pub use qix_protocol::Answer;
-pub use retry_aborted::RetryAborted;
+pub use retry_aborted::{Retry, RetryAborted};
 pub use spans::Tracing;
 pub(crate) use stack::Layers;
 pub use stack::{CallService, Calls};

@@ -8,14 +8,13 @@ use std::{
 
 use qix_protocol::{Answer, Effect, ErrorCode, RequestId};
 use serde_json::Value;
-use tokio::time::Instant;
 use tower::{Layer, ServiceExt};
 
 use crate::{
     Error, Request,
     layer::{
         CallService,
-        around::{Around, Handle},
+        around::{Around, Deadline, Handle},
     },
 };
 
@@ -151,19 +150,15 @@ impl Handle for Retry {
         }
         let known_as = request.id();
         let _entry = Entry::new(&self, known_as);
-        let deadline = request.timeout().and_then(|timeout| Instant::now().checked_add(timeout));
+        let deadline = Deadline::of(&request);
         for _ in 0..self.rules.retries {
             let aborted = match next.clone().oneshot(request.clone()).await {
                 Err(error) if is_aborted(&error) => error,
                 outcome => return outcome,
             };
             request = request.again();
-            if let Some(deadline) = deadline {
-                let left = deadline.saturating_duration_since(Instant::now());
-                if left.is_zero() {
-                    return Err(aborted);
-                }
-                request.set_timeout(Some(left));
+            if !deadline.limit(&mut request) {
+                return Err(aborted);
             }
             match self.lock().get_mut(&known_as) {
                 Some(running) if !running.cancelled => running.id = request.id(),
@@ -194,7 +189,7 @@ impl Drop for Entry<'_> {
 }
 
 fn is_aborted(error: &Error) -> bool {
-    error.engine().is_some_and(|error| error.code == ErrorCode::GENERIC_ABORTED)
+    error.is_refusal(ErrorCode::GENERIC_ABORTED)
 }
 
 fn cancelled_id(params: &[u8]) -> Option<RequestId> {

@@ -120,6 +120,16 @@ fn name(kind: ErrorKind) -> &'static str {
         ErrorKind::Closed => "closed",
         ErrorKind::Protocol => "protocol",
         ErrorKind::Params => "params",
-        _ => "other",
+        ErrorKind::Connect => "connect",
+        ErrorKind::OutcomeUnknown => "outcome_unknown",
+        ErrorKind::Suspended => "suspended",
+        ErrorKind::NotAttached => "not_attached",
+        ErrorKind::AlreadyOpen => "already_open",
+        ErrorKind::Settings => "settings",
+        ErrorKind::ReloadFailed => "reload_failed",
+        ErrorKind::ReloadCancelled => "reload_cancelled",
+        ErrorKind::NotSaved => "not_saved",
+        ErrorKind::Data => "data",
+        ErrorKind::Unsuccessful => "unsuccessful",
     }
 }

@@ -137,6 +137,7 @@ impl ScriptedEngine {
     /// # Panics
     ///
     /// If something else was called, or something was not.
+    #[track_caller]
     pub fn finish(mut self) {
         self.check();
     }

@@ -1,6 +1,11 @@
 //! Calls that are expected, and what is answered.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use qix_protocol::{Handle, canonical_params, frame::Raw};
 use serde_json::{Value, json};
@@ -103,7 +108,7 @@ impl Expected {
         self.content(Content::Result(result))
     }
 
-    /// Answers with what is made of the call: an object of out members.
+    /// Answers with what is made of the call: an object of out members. If the closure panics, the call is refused and the test fails.
     pub fn answer_with(self, make: impl Fn(&Called) -> Value + Send + Sync + 'static) -> Self {
         self.content(Content::Made(Arc::new(make)))
     }
@@ -188,7 +193,10 @@ impl Expectation {
             Some(Wanted::Exactly(params)) => {
                 params == &call.params || canonical(params, call) == canonical(&call.params, call)
             }
-            Some(Wanted::Where(wanted)) => wanted(&call.params),
+            // One that panics does not want them, and has said why.
+            Some(Wanted::Where(wanted)) => {
+                catch_unwind(AssertUnwindSafe(|| wanted(&call.params))).unwrap_or(false)
+            }
         }
     }
 

@@ -1,6 +1,10 @@
 //! What a scripted engine expects, and what has happened to it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use qix_protocol::{Handle, RequestId};
 use serde_json::{Value, json};
@@ -98,9 +102,23 @@ impl Script {
         };
         match found {
             Some(at) => {
-                let expected = &mut state.expected[at];
-                expected.met += 1;
-                reply(&expected.reply, &call, line);
+                state.expected[at].met += 1;
+                let mut content = state.expected[at].reply.content.clone();
+                if let Content::Made(make) = &content {
+                    // The closure may ask the engine something.
+                    drop(state);
+                    let made = catch_unwind(AssertUnwindSafe(|| make(&call)));
+                    state = self.lock();
+                    content = match made {
+                        Ok(result) => Content::Result(result),
+                        Err(cause) => {
+                            let fault = format!("{}\n  panicked: {}", told(&call), words(&*cause));
+                            state.faults.push(format!("the closure that answers {fault}"));
+                            Content::Error { code: -32603, message: fault }
+                        }
+                    };
+                }
+                reply(&state.expected[at].reply, content, &call, line);
             }
             None if HOUSEKEEPING.contains(&call.method.as_str()) => {
                 let result =
@@ -129,8 +147,7 @@ impl Script {
 
 impl State {
     fn unexpected(&self, call: &Called) -> String {
-        let mut text =
-            format!("unexpected call: {} on {} with {}", call.method, object(call.handle), call.params);
+        let mut text = format!("unexpected call: {}", told(call));
         let open = self.expected.iter().filter(|expected| expected.is_open());
         match open.min_by_key(|expected| expected.distance(call)) {
             Some(nearest) if nearest.distance(call) == 0 => {
@@ -156,10 +173,22 @@ impl Expectation {
     }
 }
 
-fn reply(reply: &Reply, call: &Called, line: &Line) {
+/// A call, for who reads the verdict.
+fn told(call: &Called) -> String {
+    format!("{} on {} with {}", call.method, object(call.handle), call.params)
+}
+
+/// What a panic says.
+fn words(cause: &(dyn Any + Send)) -> &str {
+    let text = cause.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| cause.downcast_ref::<&str>().copied()).unwrap_or("something without words")
+}
+
+fn reply(reply: &Reply, content: Content, call: &Called, line: &Line) {
     let id = call.id;
-    let mut frame = match &reply.content {
+    let mut frame = match content {
         Content::Result(result) => json!({"jsonrpc": "2.0", "id": id, "result": result}),
+        // What it makes is a result by now.
         Content::Made(make) => json!({"jsonrpc": "2.0", "id": id, "result": make(call)}),
         Content::Error { code, message } => {
             json!({"jsonrpc": "2.0", "id": id, "error": {"code": code, "message": message, "parameter": ""}})

@@ -8,7 +8,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use qix_client::{
-    Error, ErrorKind, Session, SessionConfig,
+    Error, ErrorKind, ResumePolicy, Session, SessionConfig,
     layer::{self, AbortModal, ConcurrencyLimit, Metrics, Outcome, RetryAborted, Timeout, Tracing},
     protocol::{Effect, Handle},
     testing::ScriptedEngine,
@@ -252,6 +252,107 @@ async fn limited_calls_wait_in_turn_and_calls_about_calls_do_not() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn call_that_nobody_polls_does_not_hold_up_the_others_of_a_limit() {
+    let (engine, session) = start(SessionConfig::default().layer(ConcurrencyLimit::new(1))).await;
+    let object = object(&engine, &session).await;
+    let other = object.clone();
+    engine.expect("GetLayout").times(2);
+    engine.expect("GetEffectiveProperties");
+    let mut layouts = object.layouts_into::<Value>();
+    assert!(layouts.next().now_or_never().is_none());
+    let mut queued = Box::pin(other.get_layout().call_into::<Value>().into_future());
+    assert!(queued.as_mut().now_or_never().is_none());
+    // A program has more to do than to poll its stream.
+    bounded(other.get_effective_properties().raw()).await.unwrap();
+    bounded(queued).await.unwrap_err();
+    drop(layouts);
+    engine.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn dropping_a_limited_call_cancels_it_and_gives_back_what_it_has_made() {
+    let (engine, session) = start(SessionConfig::default().layer(ConcurrencyLimit::new(1))).await;
+    let doc = doc(&engine, &session).await;
+    engine.expect("GetThing").never();
+    let mut call = Box::pin(session.call::<Value>(Handle::GLOBAL, "GetThing", &json!([])).into_future());
+    assert!(call.as_mut().now_or_never().is_none());
+    bounded(engine.settled()).await;
+    let cancel = engine.expect("CancelRequest");
+    drop(call);
+    bounded(engine.settled()).await;
+    assert_eq!(cancel.met(), 1);
+    engine
+        .expect("CreateSessionObject")
+        .answer(json!({"qReturn": {"qType": "GenericObject", "qHandle": 3, "qGenericId": "s"}}));
+    let mut create = Box::pin(doc.create_session_object(&json!({})).into_future());
+    assert!(create.as_mut().now_or_never().is_none());
+    bounded(engine.settled()).await;
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    let destroyed = engine.expect("DestroySessionObject").on(1).with(json!(["s"]));
+    drop(create);
+    bounded(engine.settled()).await;
+    assert_eq!(destroyed.met(), 1);
+    engine.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn way_out_of_a_modal_state_keeps_to_the_timeout_of_the_call() {
+    let (engine, session) = start(SessionConfig::default().layer(AbortModal::new())).await;
+    let object = object(&engine, &session).await;
+    let start = tokio::time::Instant::now();
+    engine.expect("BeginSelections").after(Duration::from_secs(4)).refuse(6003, "modal");
+    engine.expect("AbortModal").after(Duration::from_secs(4));
+    engine.expect("BeginSelections").never();
+    let call = object.begin_selections(&["/qHyperCubeDef"]).timeout(Duration::from_secs(10));
+    assert_eq!(bounded(call).await.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(start.elapsed().as_secs(), 10);
+    engine.expect("BeginSelections").refuse(6003, "modal");
+    engine.expect("AbortModal").never();
+    let call = object.begin_selections(&["/qHyperCubeDef"]).timeout(Duration::from_secs(10));
+    assert_eq!(code(&bounded(call).await.unwrap_err()), 6003);
+    assert_eq!(start.elapsed().as_secs(), 20);
+    engine.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn layers_in_the_order_that_is_recommended_keep_one_deadline_over_all_tries() {
+    let config = SessionConfig::default()
+        .layer(Tracing::new())
+        .layer(Metrics::new(|_| {}))
+        .layer(Timeout::new(Duration::from_secs(10)))
+        .layer(RetryAborted::new())
+        .layer(AbortModal::new())
+        .layer(ConcurrencyLimit::new(1));
+    let (engine, session) = start(config).await;
+    engine.expect("GetLayout").times(2).after(Duration::from_secs(4)).refuse(15, "aborted");
+    engine.expect("GetLayout").never();
+    let start = tokio::time::Instant::now();
+    assert_eq!(call(&session, "GetLayout").await.unwrap_err().kind(), ErrorKind::TimedOut);
+    assert_eq!(start.elapsed().as_secs(), 10);
+    engine.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn own_layer_makes_another_call_inside_of_itself() {
+    let config = SessionConfig::default().layer(ConcurrencyLimit::new(1)).layer(layer::from_fn(
+        |request, next| async move {
+            if request.method() == "DoSave" {
+                let ask = request.session().call::<Value>(Handle::GLOBAL, "AllowCreateApp", &json!([]));
+                next.call(ask.into_request()?).await?;
+            }
+            next.call(request).await
+        },
+    ));
+    let (engine, session) = start(config).await;
+    engine.expect("AllowCreateApp");
+    engine.expect("DoSave");
+    call(&session, "DoSave").await.unwrap();
+    engine.finish();
+}
+
+#[tokio::test(start_paused = true)]
 async fn metrics_have_four_times_and_two_sizes_of_each_call() {
     #[derive(Debug, PartialEq)]
     struct Seen {
@@ -309,6 +410,68 @@ async fn metrics_have_four_times_and_two_sizes_of_each_call() {
             expected("Global.C", Some(zero), zero, 0, "the engine refused"),
         ]
     );
+    engine.finish();
+}
+
+/// Metrics that note the method, whether a try was written and answered, and how many bytes were sent.
+type Noted = Arc<Mutex<Vec<(String, bool, bool, usize)>>>;
+
+fn noting() -> (Noted, SessionConfig) {
+    let seen = Noted::default();
+    let log = seen.clone();
+    let metrics = Metrics::new(move |call| {
+        let note = (call.method.to_owned(), call.written.is_some(), call.answered.is_some(), call.sent);
+        log.lock().unwrap().push(note);
+    });
+    (seen, SessionConfig::default().layer(metrics))
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_count_what_a_resume_sends_again_and_say_when_a_lost_call_has_failed() {
+    let (seen, config) = noting();
+    let (engine, session) = start(config.resume(ResumePolicy::automatic())).await;
+    engine.expect("GetLayout").never();
+    engine.expect("DoSave").never();
+    let read = tokio::spawn({
+        let session = session.clone();
+        async move { call(&session, "GetLayout").await }
+    });
+    let write = tokio::spawn(async move { call(&session, "DoSave").await });
+    bounded(engine.settled()).await;
+    engine.expect("GetLayout");
+    // What a resume asks of its own accord.
+    engine.expect("EngineVersion").any_times();
+    engine.cut();
+    bounded(read).await.unwrap().unwrap();
+    assert_eq!(bounded(write).await.unwrap().unwrap_err().kind(), ErrorKind::OutcomeUnknown);
+    let bytes = |method: &str| {
+        let request = r#"{"jsonrpc":"2.0","id":1,"handle":-1,"method":"","params":[]}"#;
+        request.len() + method.len()
+    };
+    let mut seen = seen.lock().unwrap().clone();
+    seen.sort();
+    assert_eq!(
+        seen,
+        [
+            ("DoSave".to_owned(), true, true, bytes("DoSave")),
+            ("GetLayout".to_owned(), true, true, 2 * bytes("GetLayout")),
+        ]
+    );
+    engine.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_of_a_dropped_repeat_have_no_answer() {
+    let (seen, config) = noting();
+    let (engine, session) = start(config.layer(RetryAborted::new())).await;
+    engine.expect("GetLayout").refuse(15, "aborted");
+    engine.expect("GetLayout").never();
+    let running = tokio::spawn(async move { call(&session, "GetLayout").await });
+    bounded(engine.settled()).await;
+    running.abort();
+    bounded(running).await.unwrap_err();
+    let (_, written, answered, _) = seen.lock().unwrap()[0].clone();
+    assert_eq!((written, answered), (true, false));
     engine.finish();
 }
 

@@ -14,6 +14,7 @@ mod lists;
 mod objects;
 mod paging;
 mod played;
+mod public_api;
 mod reload;
 mod scripted_engine;
 mod selections;

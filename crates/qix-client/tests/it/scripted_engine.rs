@@ -59,6 +59,36 @@ async fn call_that_was_not_made_fails_the_test_when_the_engine_is_dropped() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn closure_that_panics_fails_the_test_with_its_words_and_the_call_is_refused() {
+    let engine = ScriptedEngine::new();
+    engine.expect("GetThing").any_times().answer_with(|call| {
+        assert_eq!(call.params, json!(["a"]), "the wrong thing");
+        json!({})
+    });
+    let session = scripted(&engine, SessionConfig::default()).await;
+    let error = call(&session, "GetThing", json!(["b"])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Engine);
+    call(&session, "GetThing", json!(["a"])).await.unwrap();
+    let complaint = complaint(engine);
+    assert!(complaint.contains("GetThing on Global with [\"b\"]"), "{complaint}");
+    assert!(complaint.contains("the wrong thing"), "{complaint}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn closure_may_ask_the_engine_and_expect_more_of_it() {
+    let engine = ScriptedEngine::new();
+    let inside = engine.clone();
+    engine.expect("First").answer_with(move |_| {
+        inside.expect("Second");
+        json!({"calls": inside.calls().len()})
+    });
+    let session = scripted(&engine, SessionConfig::default()).await;
+    assert_eq!(call(&session, "First", json!([])).await.unwrap(), json!({"calls": 1}));
+    call(&session, "Second", json!([])).await.unwrap();
+    engine.finish();
+}
+
+#[tokio::test(start_paused = true)]
 async fn order_counts_if_it_is_asked_for() {
     let engine = ScriptedEngine::new().in_order();
     engine.expect("Any").any_times();
