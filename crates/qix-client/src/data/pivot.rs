@@ -9,11 +9,11 @@ use std::{
 
 use futures_core::Stream;
 use futures_util::stream;
-use qix_protocol::schema::{NxPage, NxPivotDimensionCell, NxPivotPage, NxPivotValuePoint};
+use qix_protocol::schema::{NxPivotDimensionCell, NxPivotPage, NxPivotValuePoint};
 
 use super::{
     DataError, Size,
-    plan::{Plan, strips},
+    plan::{Area, Plan, strips},
     source::{Source, again},
 };
 use crate::{Error, ErrorKind};
@@ -44,8 +44,8 @@ pub struct PivotCell<'a> {
 }
 
 impl Pivots {
-    pub(super) fn new(source: Source, size: Size) -> Self {
-        let version = source.version();
+    /// Reads a table that had this size at this version of its object.
+    pub(super) fn new(source: Source, size: Size, version: u64) -> Self {
         let plan = Plan::new(0..size.rows, size.columns);
         let start = (source, plan, Vec::<(Range<usize>, Range<usize>)>::new());
         Self(Box::pin(stream::try_unfold(start, move |(source, mut plan, mut todo)| async move {
@@ -66,15 +66,7 @@ impl Pivots {
 }
 
 async fn fetch(source: &Source, rows: &Range<usize>, columns: &Range<usize>) -> Result<NxPivotPage, Error> {
-    let int = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-    let page = NxPage {
-        left: int(columns.start),
-        top: int(rows.start),
-        width: int(columns.len()),
-        height: int(rows.len()),
-        ..NxPage::default()
-    };
-    let pages = [page];
+    let pages = [Area::new(rows, columns)];
     let fetched = again(|| source.object().get_hypercube_pivot_data(source.path(), &pages)).await?;
     let missing = || Error::because(ErrorKind::Data, DataError::Changed);
     fetched.into_iter().next().ok_or_else(missing)

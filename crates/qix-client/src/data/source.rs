@@ -8,12 +8,12 @@ use std::{
     },
 };
 
-use qix_protocol::{Answer, ErrorCode, columns, schema::NxPage};
+use qix_protocol::{Answer, ErrorCode, columns};
 
 use super::{
     CubeLayout, DataError, ListLayout, MAX_CELLS, Page,
     layout::{Shape, read_at},
-    plan::{strips, tallest},
+    plan::{Area, strips, tallest},
 };
 use crate::{Call, Error, ErrorKind, GenericObject, Returns};
 
@@ -197,15 +197,7 @@ impl Source {
     }
 
     async fn strip(&self, rows: &Range<usize>, columns: &Range<usize>) -> Result<Vec<columns::Page>, Error> {
-        let int = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-        let page = NxPage {
-            left: int(columns.start),
-            top: int(rows.start),
-            width: int(columns.len()),
-            height: int(rows.len()),
-            ..NxPage::default()
-        };
-        let (object, path, pages) = (&self.0.object, &*self.0.path, [page]);
+        let (object, path, pages) = (&self.0.object, &*self.0.path, [Area::new(rows, columns)]);
         let answer = match self.0.kind {
             Kind::Cube => again(|| object.get_hypercube_data(path, &pages).delta(false).raw()).await?,
             Kind::List => again(|| object.get_list_object_data(path, &pages).delta(false).raw()).await?,
