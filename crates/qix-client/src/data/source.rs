@@ -67,6 +67,13 @@ impl Source {
         self.0.limit.load(Ordering::Relaxed)
     }
 
+    /// Asks for half as much from now on, because so many cells were too many: the limit is lower than it should be. Returns
+    /// whether there is anything left to ask for.
+    pub(super) fn halve(&self, asked: usize) -> bool {
+        self.0.limit.fetch_min((asked / 2).max(1), Ordering::Relaxed);
+        asked > 1
+    }
+
     /// Returns how often the object has changed.
     pub(super) fn version(&self) -> u64 {
         self.0.object.version()
@@ -157,13 +164,11 @@ impl Source {
                     }
                     pages.push(page);
                 }
-                // The limit is lower than it should be: what fits is found by halving.
                 Err(error) if is(&error, ErrorCode::CALC_PAGES_TOO_LARGE) => {
                     let asked = limit.min(rows.len().saturating_mul(width));
-                    if asked < 2 {
+                    if !self.halve(asked) {
                         return Err(error);
                     }
-                    self.0.limit.fetch_min(asked / 2, Ordering::Relaxed);
                     todo.push(rows);
                 }
                 Err(error) => return Err(error),
@@ -217,7 +222,7 @@ pub(crate) async fn again<M: Returns>(call: impl Fn() -> Call<M>) -> Result<M::R
     }
 }
 
-fn is(error: &Error, code: ErrorCode) -> bool {
+pub(super) fn is(error: &Error, code: ErrorCode) -> bool {
     error.engine().is_some_and(|error| error.code == code)
 }
 

@@ -168,3 +168,16 @@ async fn live_rows_that_never_come_about_are_an_error_and_not_waited_for() {
     let error = bounded(live.next()).await.unwrap().unwrap_err();
     assert!(matches!(error.data(), Some(DataError::Changed)), "{error:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn pivot_table_is_read_in_smaller_parts_if_the_engine_gives_out_less() {
+    let (engine, _session, cube) = start().await;
+    engine.expect("GetLayout").answer(layout_of_mode("P", 5));
+    let pages = json!({"qDataPages": [{"qData": []}]});
+    engine.expect("GetHyperCubePivotData").with_params(is_high(5)).refuse(7009, "Too large");
+    engine.expect("GetHyperCubePivotData").with_params(is_high(2)).times(2).answer(pages.clone());
+    engine.expect("GetHyperCubePivotData").with_params(is_high(1)).answer(pages);
+    let pages: Vec<_> = bounded(bounded(cube.pivot()).await.unwrap().try_collect()).await.unwrap();
+    assert_eq!(pages.len(), 3);
+    engine.finish();
+}
