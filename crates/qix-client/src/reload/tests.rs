@@ -331,6 +331,20 @@ async fn reload_that_has_ended_is_not_cancelled_in_the_place_of_another() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn reload_that_takes_too_long_is_cancelled_in_the_engine() {
+    let (doc, mut engine) = Engine::sales().await;
+    let reload = doc.reload().every(Duration::from_secs(3600)).timeout(Duration::from_secs(10));
+    let engine = async {
+        let request = engine.reload().await;
+        assert_eq!(engine.answers("CancelRequest", json!({})).await["params"], json!([request["id"]]));
+        engine.progress(dummy()).await;
+        engine.is_silent().await;
+    };
+    let (outcome, ()) = bounded(async { tokio::join!(reload.into_future(), engine) }).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TimedOut);
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropped_reload_runs_on_unless_told_otherwise() {
     for cancels in [false, true] {
         let (doc, mut engine) = Engine::sales().await;
