@@ -21,6 +21,8 @@ pub(crate) struct Cube {
     measures: Vec<Measure>,
     totals: Vec<Val>,
     order: Vec<usize>,
+    /// Which dimension or measure each column of a straight table shows.
+    shown: Vec<usize>,
     error: Option<i64>,
     pub(crate) is_slow: bool,
 }
@@ -82,6 +84,7 @@ pub(crate) fn compute(doc: &Doc, def: &Value, hold: &Cell<Option<Hold>>) -> Cube
         measures,
         totals: Vec::new(),
         order: Vec::new(),
+        shown: Vec::new(),
         error,
         is_slow: false,
     };
@@ -99,6 +102,7 @@ pub(crate) fn compute(doc: &Doc, def: &Value, hold: &Cell<Option<Hold>>) -> Cube
         }
     }
     cube.order = column_order(def, cube.dimensions.len() + cube.measures.len());
+    cube.shown = shown(def, cube.order.len());
     cube.sort(doc);
     cube.is_slow = inner_hold.get().is_some();
     if cube.is_slow {
@@ -203,6 +207,15 @@ fn column_order(def: &Value, columns: usize) -> Vec<usize> {
     }
     order.extend((0..columns).filter(|at| !order.contains(at)).collect::<Vec<_>>());
     order
+}
+
+/// Returns `qColumnOrder` if it is a full permutation, which the data of straight tables follow.
+fn shown(def: &Value, columns: usize) -> Vec<usize> {
+    let order = def["qColumnOrder"].as_array().into_iter().flatten().filter_map(Value::as_u64);
+    let order: Vec<usize> = order.map(|at| at as usize).collect();
+    let mut sorted = order.clone();
+    sorted.sort_unstable();
+    if sorted.into_iter().eq(0..columns) { order } else { (0..columns).collect() }
 }
 
 impl Cube {
@@ -367,7 +380,8 @@ impl Cube {
             let matrix: Vec<Value> = self.rows[rows.clone()]
                 .iter()
                 .map(|row| {
-                    columns.clone().map(|at| self.cell(doc, row, at, &states)).collect::<Vec<Value>>().into()
+                    let columns = self.shown[columns.clone()].iter();
+                    columns.map(|at| self.cell(doc, row, *at, &states)).collect::<Vec<Value>>().into()
                 })
                 .collect();
             json!({

@@ -7,7 +7,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::{
     CubeDef, CubeLayout, DataError, Live, Pages, Pivots, Rows, Size, Table,
     pages::MOST_RESTARTS,
-    source::{Kind, Source, again, has_changed},
+    plan::Area,
+    source::{Fetched, Kind, Source, again, has_changed},
 };
 use crate::{Doc, Error, ErrorKind, GenericObject};
 
@@ -147,8 +148,8 @@ impl HyperCube {
     ///
     /// [`DataError::Mode`] if it is none, and as [`rows`](Self::rows).
     pub async fn pivot(&self) -> Result<Pivots, Error> {
-        let layout = self.of_mode("P").await?;
-        Ok(Pivots::new(self.0.clone(), layout.size()))
+        let (size, version) = self.of_mode("P").await?;
+        Ok(Pivots::new(self.0.clone(), size, version))
     }
 
     /// Reads a stacked pivot table, up to `most_cells` cells (the engine's default is 10,000). See
@@ -158,16 +159,17 @@ impl HyperCube {
     ///
     /// [`DataError::Mode`] if it is none, and as [`rows`](Self::rows).
     pub async fn stacked(&self, most_cells: usize) -> Result<Vec<NxStackPage>, Error> {
-        let size = self.of_mode("K").await?.size();
         let most_cells = i64::try_from(most_cells).unwrap_or(i64::MAX);
-        let int = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-        let page = qix_protocol::schema::NxPage {
-            width: int(size.columns),
-            height: int(size.rows),
-            ..Default::default()
-        };
-        let pages = [page];
-        again(|| self.object().get_hypercube_stack_data(self.path(), &pages).max_nbr_cells(most_cells)).await
+        for _ in 0..=MOST_RESTARTS {
+            let (size, version) = self.of_mode("K").await?;
+            let pages = [Area::new(&(0..size.rows), &(0..size.columns))];
+            let call = || self.object().get_hypercube_stack_data(self.path(), &pages);
+            let pages = again(|| call().max_nbr_cells(most_cells)).await?;
+            if self.0.version() == version {
+                return Ok(pages);
+            }
+        }
+        Err(Error::because(ErrorKind::Data, DataError::Changed))
     }
 
     /// Reads the nodes of a tree. Which nodes is up to the engine unless `options`, a `TreeNodeOptions`, say so. See
@@ -188,13 +190,18 @@ impl HyperCube {
         .await
     }
 
-    /// Fetches the layout of a cube that can be computed and has this mode.
-    async fn of_mode(&self, mode: &str) -> Result<CubeLayout, Error> {
-        let layout = self.layout().await?;
-        match layout.fault().or_else(|| DataError::mode(&layout.mode, mode)) {
-            None => Ok(layout),
-            Some(fault) => Err(Error::because(ErrorKind::Data, fault)),
+    /// Fetches the size of a cube that can be computed and has this mode, with how often it had changed before.
+    async fn of_mode(&self, mode: &str) -> Result<(Size, u64), Error> {
+        for _ in 0..=MOST_RESTARTS {
+            let Fetched { layout, version, .. } = self.0.cube().await?;
+            if let Some(fault) = layout.fault().or_else(|| DataError::mode(&layout.mode, mode)) {
+                return Err(Error::because(ErrorKind::Data, fault));
+            }
+            if self.0.version() == version {
+                return Ok((layout.size(), version));
+            }
         }
+        Err(Error::because(ErrorKind::Data, DataError::Changed))
     }
 }
 

@@ -42,11 +42,6 @@ pub struct Column {
 }
 
 impl Column {
-    /// Whether a member of a struct means this column.
-    pub(super) fn is_called(&self, name: &str) -> bool {
-        self.title == name || self.field == name
-    }
-
     fn dimension(index: usize, info: &NxDimensionInfo) -> Self {
         let field = info.group_field_defs.get(usize::try_from(info.group_pos).unwrap_or_default());
         Self {
@@ -117,19 +112,20 @@ impl CubeLayout {
         let shown = |error: &Option<Box<NxValidationError>>| {
             error.as_ref().is_none_or(|error| error.error_code != ErrorCode::CALC_EVAL_CONDITION_FAILED)
         };
-        let dimensions = self.dimensions.iter().enumerate().filter(|(_, info)| shown(&info.error));
-        let measures = self.measures.iter().enumerate().filter(|(_, info)| shown(&info.error));
-        let columns: Vec<Column> = dimensions
-            .map(|(index, info)| Column::dimension(index, info))
-            .chain(measures.map(|(index, info)| Column::measure(index, info)))
+        let dimensions = self.dimensions.iter().enumerate();
+        let measures = self.measures.iter().enumerate();
+        // `None` where one is left out: the order counts it.
+        let mut columns: Vec<Option<Column>> = dimensions
+            .map(|(index, info)| shown(&info.error).then(|| Column::dimension(index, info)))
+            .chain(measures.map(|(index, info)| shown(&info.error).then(|| Column::measure(index, info))))
             .collect();
         let order: Vec<usize> = self.column_order.iter().filter_map(|at| usize::try_from(*at).ok()).collect();
         let mut sorted = order.clone();
         sorted.sort_unstable();
         if sorted.into_iter().eq(0..columns.len()) {
-            return order.into_iter().map(|at| columns[at].clone()).collect();
+            columns = order.into_iter().map(|at| columns[at].take()).collect();
         }
-        columns
+        columns.into_iter().flatten().collect()
     }
 
     /// Returns what is wrong with the cube, if anything is.

@@ -42,10 +42,9 @@ impl<T: Send + 'static> Live<T> {
                 }
                 loop {
                     match read().await {
-                        // The newer change says when to read again, if there is one.
-                        Err(error) if has_changed(&error) && !closed.is_closed() => {
-                            changes.next().await?;
-                        }
+                        // A newer change says that reading again will do. Without one, nothing would ever end the waiting.
+                        Err(error)
+                            if has_changed(&error) && changes.next().now_or_never() == Some(Some(())) => {}
                         Err(_) if !is_first && closed.is_closed() => return None,
                         outcome => return Some((outcome, (changes, read, false))),
                     }

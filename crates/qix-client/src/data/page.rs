@@ -26,6 +26,11 @@ impl Page {
         Self { top, rows, parts, columns }
     }
 
+    #[cfg(test)]
+    pub(super) fn set_header(&mut self, columns: Arc<[Column]>) {
+        self.columns = columns;
+    }
+
     /// Returns which row of the table is the first of this page.
     pub fn top(&self) -> usize {
         self.top

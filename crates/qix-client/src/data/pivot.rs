@@ -9,12 +9,15 @@ use std::{
 
 use futures_core::Stream;
 use futures_util::stream;
-use qix_protocol::schema::{NxPage, NxPivotDimensionCell, NxPivotPage, NxPivotValuePoint};
+use qix_protocol::{
+    ErrorCode,
+    schema::{NxPivotDimensionCell, NxPivotPage, NxPivotValuePoint},
+};
 
 use super::{
     DataError, Size,
-    plan::{Plan, strips},
-    source::{Source, again},
+    plan::{Area, tallest},
+    source::{Source, again, is},
 };
 use crate::{Error, ErrorKind};
 
@@ -44,37 +47,49 @@ pub struct PivotCell<'a> {
 }
 
 impl Pivots {
-    pub(super) fn new(source: Source, size: Size) -> Self {
-        let version = source.version();
-        let plan = Plan::new(0..size.rows, size.columns);
-        let start = (source, plan, Vec::<(Range<usize>, Range<usize>)>::new());
-        Self(Box::pin(stream::try_unfold(start, move |(source, mut plan, mut todo)| async move {
-            if todo.is_empty() {
+    /// Reads a table that had this size at this version of its object.
+    pub(super) fn new(source: Source, size: Size, version: u64) -> Self {
+        // What is still to be fetched, the next part last.
+        let mut todo = Vec::new();
+        if size.rows > 0 && size.columns > 0 {
+            todo.push((0..size.rows, 0..size.columns));
+        }
+        Self(Box::pin(stream::try_unfold((source, todo), move |(source, mut todo)| async move {
+            while let Some((rows, columns)) = todo.pop() {
                 let limit = source.limit();
-                let Some(rows) = plan.next(limit) else { return Ok(None) };
-                todo.extend(strips(size.columns, rows.len(), limit).map(|columns| (rows.clone(), columns)));
-                todo.reverse();
+                let (height, width) = (tallest(columns.len(), limit), limit);
+                if rows.len() > height {
+                    let middle = rows.start + height;
+                    todo.extend([(middle..rows.end, columns.clone()), (rows.start..middle, columns)]);
+                    continue;
+                }
+                if columns.len() > width {
+                    let middle = columns.start + width;
+                    todo.extend([(rows.clone(), middle..columns.end), (rows, columns.start..middle)]);
+                    continue;
+                }
+                let page = match fetch(&source, &rows, &columns).await {
+                    Err(error) if is(&error, ErrorCode::CALC_PAGES_TOO_LARGE) => {
+                        if !source.halve(rows.len() * columns.len()) {
+                            return Err(error);
+                        }
+                        todo.push((rows, columns));
+                        continue;
+                    }
+                    page => page?,
+                };
+                if source.version() != version {
+                    return Err(Error::because(ErrorKind::Data, DataError::Changed));
+                }
+                return Ok(Some((page, (source, todo))));
             }
-            let Some((rows, columns)) = todo.pop() else { return Ok(None) };
-            let page = fetch(&source, &rows, &columns).await?;
-            if source.version() != version {
-                return Err(Error::because(ErrorKind::Data, DataError::Changed));
-            }
-            Ok(Some((page, (source, plan, todo))))
+            Ok(None)
         })))
     }
 }
 
 async fn fetch(source: &Source, rows: &Range<usize>, columns: &Range<usize>) -> Result<NxPivotPage, Error> {
-    let int = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-    let page = NxPage {
-        left: int(columns.start),
-        top: int(rows.start),
-        width: int(columns.len()),
-        height: int(rows.len()),
-        ..NxPage::default()
-    };
-    let pages = [page];
+    let pages = [Area::new(rows, columns)];
     let fetched = again(|| source.object().get_hypercube_pivot_data(source.path(), &pages)).await?;
     let missing = || Error::because(ErrorKind::Data, DataError::Changed);
     fetched.into_iter().next().ok_or_else(missing)

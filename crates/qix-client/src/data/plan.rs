@@ -2,6 +2,28 @@
 
 use std::ops::Range;
 
+use serde::Serialize;
+
+/// The cells that one call asks for, as an `NxPage`. All members are written, also those that are 0, as other clients do: whatever
+/// compares requests, such as a recording, takes one with fewer members for another request.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(super) struct Area {
+    #[serde(rename = "qLeft")]
+    left: usize,
+    #[serde(rename = "qTop")]
+    top: usize,
+    #[serde(rename = "qWidth")]
+    width: usize,
+    #[serde(rename = "qHeight")]
+    height: usize,
+}
+
+impl Area {
+    pub(super) fn new(rows: &Range<usize>, columns: &Range<usize>) -> Self {
+        Self { left: columns.start, top: rows.start, width: columns.len(), height: rows.len() }
+    }
+}
+
 /// Divides the rows of a table into blocks, as tall as a call may be.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
@@ -63,6 +85,12 @@ mod tests {
             prop_assert!(seen[..start * width].iter().all(|count| *count == 0));
             prop_assert!(seen[start * width..].iter().all(|count| *count == 1));
         }
+    }
+
+    #[test]
+    fn zeros_of_an_area_are_written() {
+        let area = serde_json::to_string(&Area::new(&(0..3), &(0..2))).unwrap();
+        assert_eq!(area, r#"{"qLeft":0,"qTop":0,"qWidth":2,"qHeight":3}"#);
     }
 
     #[test]

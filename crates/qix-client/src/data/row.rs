@@ -58,8 +58,12 @@ impl<'a> RowReader<'a> {
     fn find(&mut self, fields: &'static [&'static str]) -> &[(&'static str, usize)] {
         let same = |known: &Found| std::ptr::eq(known.fields, fields);
         if !self.known.as_ref().is_some_and(same) {
-            let found =
-                |field: &&'static str| self.page.header().iter().position(|column| column.is_called(field));
+            let header = self.page.header();
+            // The label of one column may be the field of another.
+            let found = |field: &&'static str| {
+                let title = header.iter().position(|column| column.title == *field);
+                title.or_else(|| header.iter().position(|column| column.field == *field))
+            };
             let number = |field: &&'static str| field.parse().ok().filter(|at| *at < self.width);
             let column = |field: &&'static str| Some((*field, found(field).or_else(|| number(field))?));
             self.known = Some(Found { fields, columns: fields.iter().filter_map(column).collect() });

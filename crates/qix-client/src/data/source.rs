@@ -8,12 +8,12 @@ use std::{
     },
 };
 
-use qix_protocol::{Answer, ErrorCode, columns, schema::NxPage};
+use qix_protocol::{Answer, ErrorCode, columns};
 
 use super::{
     CubeLayout, DataError, ListLayout, MAX_CELLS, Page,
     layout::{Shape, read_at},
-    plan::{strips, tallest},
+    plan::{Area, strips, tallest},
 };
 use crate::{Call, Error, ErrorKind, GenericObject, Returns};
 
@@ -65,6 +65,13 @@ impl Source {
     /// Returns how many cells a call may ask for.
     pub(super) fn limit(&self) -> usize {
         self.0.limit.load(Ordering::Relaxed)
+    }
+
+    /// Asks for half as much from now on, because so many cells were too many: the limit is lower than it should be. Returns
+    /// whether there is anything left to ask for.
+    pub(super) fn halve(&self, asked: usize) -> bool {
+        self.0.limit.fetch_min((asked / 2).max(1), Ordering::Relaxed);
+        asked > 1
     }
 
     /// Returns how often the object has changed.
@@ -157,13 +164,11 @@ impl Source {
                     }
                     pages.push(page);
                 }
-                // The limit is lower than it should be: what fits is found by halving.
                 Err(error) if is(&error, ErrorCode::CALC_PAGES_TOO_LARGE) => {
                     let asked = limit.min(rows.len().saturating_mul(width));
-                    if asked < 2 {
+                    if !self.halve(asked) {
                         return Err(error);
                     }
-                    self.0.limit.fetch_min(asked / 2, Ordering::Relaxed);
                     todo.push(rows);
                 }
                 Err(error) => return Err(error),
@@ -197,15 +202,7 @@ impl Source {
     }
 
     async fn strip(&self, rows: &Range<usize>, columns: &Range<usize>) -> Result<Vec<columns::Page>, Error> {
-        let int = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
-        let page = NxPage {
-            left: int(columns.start),
-            top: int(rows.start),
-            width: int(columns.len()),
-            height: int(rows.len()),
-            ..NxPage::default()
-        };
-        let (object, path, pages) = (&self.0.object, &*self.0.path, [page]);
+        let (object, path, pages) = (&self.0.object, &*self.0.path, [Area::new(rows, columns)]);
         let answer = match self.0.kind {
             Kind::Cube => again(|| object.get_hypercube_data(path, &pages).delta(false).raw()).await?,
             Kind::List => again(|| object.get_list_object_data(path, &pages).delta(false).raw()).await?,
@@ -225,7 +222,7 @@ pub(crate) async fn again<M: Returns>(call: impl Fn() -> Call<M>) -> Result<M::R
     }
 }
 
-fn is(error: &Error, code: ErrorCode) -> bool {
+pub(super) fn is(error: &Error, code: ErrorCode) -> bool {
     error.engine().is_some_and(|error| error.code == code)
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use qix_protocol::{columns, frame::Raw};
 use serde_json::{Value, json};
 
-use super::{Cell, Column, Page, layout::Size, page::Table};
+use super::{Cell, Column, CubeDef, CubeLayout, Page, layout::Size, page::Table};
 
 /// A cell as the engine writes it.
 fn cell() -> impl Strategy<Value = Value> {
@@ -128,4 +128,49 @@ fn nulls_are_none_and_an_empty_text_is_a_text() {
     assert_eq!(read, [(Some(String::new()), None), (None, Some("x".to_owned()))]);
     let error = page.rows::<(u8, u8)>().last().unwrap().unwrap_err();
     assert!(error.data().unwrap().to_string().ends_with("\"-\" is null, which takes an Option"), "{error:?}");
+}
+
+#[test]
+fn member_means_the_column_with_its_label_before_one_with_its_field() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Place {
+        #[serde(rename = "Region")]
+        region: String,
+    }
+
+    let text = |text: &str| json!({"qText": text, "qNum": "NaN"});
+    let mut page = page(&[vec![text("field"), text("label")]], 0, 2);
+    let column = |title: &str, field: &str| Column {
+        title: title.to_owned(),
+        field: field.to_owned(),
+        ..Column::default()
+    };
+    page.set_header([column("Area", "Region"), column("Region", "Country")].into());
+    assert_eq!(page.rows::<Place>().next().unwrap().unwrap().region, "label");
+}
+
+#[test]
+fn columns_keep_their_order_although_one_is_hidden() {
+    let hidden = json!({"qFallbackTitle": "Hidden", "qError": {"qErrorCode": 7005}});
+    let layout = json!({
+        "qSize": {"qcx": 2, "qcy": 1},
+        "qDimensionInfo": [{"qFallbackTitle": "Region"}, hidden],
+        "qMeasureInfo": [{"qFallbackTitle": "Sales"}],
+        "qColumnOrder": [2, 1, 0],
+    });
+    let layout: CubeLayout = serde_json::from_value(layout).unwrap();
+    let titles: Vec<String> = layout.columns().into_iter().map(|column| column.title).collect();
+    assert_eq!(titles, ["Sales", "Region"]);
+}
+
+#[test]
+fn no_more_cells_are_fetched_initially_than_the_engine_gives_out() {
+    use qix_protocol::schema::HyperCubeDef;
+
+    for (width, cells) in [(1, 10_000), (3, 9_999), (10_000, 10_000), (10_001, 0)] {
+        let def = (0..width).fold(CubeDef::new(), |def, at| def.measure(format!("{at}").as_str()));
+        let def: HyperCubeDef = def.initial_rows(20_000).into();
+        let fetched: i32 = def.initial_data_fetch.iter().map(|page| page.width * page.height).sum();
+        assert_eq!(fetched, cells, "{width} columns");
+    }
 }

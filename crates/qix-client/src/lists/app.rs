@@ -19,7 +19,7 @@ fn definition(list: &str, kind: &str, members: &[(&str, &str)]) -> Value {
 }
 
 impl Doc {
-    /// Lists the sheets, in the order that they are shown in if the engine tells their rank.
+    /// Lists the sheets by their rank, as they are shown; those without one come first.
     pub fn sheets(&self) -> Listing<Vec<Sheet>> {
         let members = [
             ("rank", "/rank"),
@@ -29,6 +29,7 @@ impl Doc {
             ("thumbnail", "/thumbnail"),
         ];
         Listing::new(self, definition("qAppObjectListDef", "sheet", &members), &["qAppObjectList", "qItems"])
+            .arranged(|sheets: &mut Vec<Sheet>| sheets.sort_by(|a, b| a.rank.total_cmp(&b.rank)))
     }
 
     /// Lists the stories.

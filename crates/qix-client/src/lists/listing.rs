@@ -1,8 +1,8 @@
 //! A list that is read once or again after each change.
 
-use std::{fmt, future::IntoFuture, marker::PhantomData, pin::Pin};
+use std::{fmt, future::IntoFuture, pin::Pin};
 
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
 
 use crate::{
@@ -17,12 +17,18 @@ pub struct Listing<T> {
     properties: Value,
     /// Where the list is in the layout.
     path: &'static [&'static str],
-    what: PhantomData<fn() -> T>,
+    /// What is done to the list once it is read.
+    arrange: fn(&mut T),
 }
 
 impl<T: DeserializeOwned + Default + Send + 'static> Listing<T> {
     pub(crate) fn new(doc: &Doc, properties: Value, path: &'static [&'static str]) -> Self {
-        Self { doc: doc.clone(), properties, path, what: PhantomData }
+        Self { doc: doc.clone(), properties, path, arrange: |_| {} }
+    }
+
+    /// Has this done to the list each time that it is read.
+    pub(super) fn arranged(self, arrange: fn(&mut T)) -> Self {
+        Self { arrange, ..self }
     }
 
     /// Reads the list now, and again after each change.
@@ -32,27 +38,39 @@ impl<T: DeserializeOwned + Default + Send + 'static> Listing<T> {
     /// [`Error`] if the engine refuses.
     pub async fn live(self) -> Result<Live<T>, Error> {
         let object = self.doc.create_session_object(&self.properties).await?;
-        let path = self.path;
+        let (path, arrange) = (self.path, self.arrange);
         Ok(Live::new(object.clone(), move || {
             let object = object.clone();
-            async move { read(&object, path).await }
+            async move {
+                let mut list = read(&object, path).await?;
+                arrange(&mut list);
+                Ok(list)
+            }
         }))
     }
 
     async fn once(self) -> Result<T, Error> {
         let object = self.doc.create_session_object(&self.properties).await?;
-        read(&object, self.path).await
+        let mut list = read(&object, self.path).await?;
+        (self.arrange)(&mut list);
+        Ok(list)
     }
 }
 
-/// Reads a part of an object's layout; one that is not there is empty.
+/// Reads a part of an object's layout. What an engine leaves out because it is empty is empty; what it belongs to must be there.
 pub(super) async fn read<T: DeserializeOwned + Default>(
     object: &GenericObject,
     path: &[&str],
 ) -> Result<T, Error> {
     let answer = again(|| object.get_layout().raw()).await?;
     let path = [&["qLayout"], path].concat();
-    read_at(&answer, &path)?.ok_or_else(|| Error::new(ErrorKind::NotFound).in_method("GetLayout".into()))
+    if let Some(list) = read_at(&answer, &path)? {
+        return Ok(list);
+    }
+    match read_at::<IgnoredAny>(&answer, &path[..2])? {
+        Some(_) if path.len() > 2 => Ok(T::default()),
+        _ => Err(Error::new(ErrorKind::NotFound).in_method("GetLayout".into())),
+    }
 }
 
 impl<T: DeserializeOwned + Default + Send + 'static> IntoFuture for Listing<T> {

@@ -54,6 +54,8 @@ pub(super) enum Start {
 pub(super) struct Told {
     progress: Mutex<VecDeque<ReloadProgress>>,
     pub(super) cancelled: AtomicBool,
+    /// Whether the script may be running: it is sent, and no answer says that it is over.
+    pub(super) running: AtomicBool,
 }
 
 impl Start {
@@ -117,9 +119,15 @@ impl Plan {
             return Err(Error::because(ErrorKind::NotSaved, SessionAppNotSaved));
         }
         configure.send(&global).await?;
+        told.running.store(true, Ordering::SeqCst);
+        // Whoever cancels has either seen that it is running, and tells the engine, or is seen here.
+        if told.cancelled.load(Ordering::SeqCst) {
+            told.running.store(false, Ordering::SeqCst);
+            return Err(Error::because(ErrorKind::ReloadCancelled, ReloadFailure::default()));
+        }
         let mut watch = Watch { id: start.id(), global, ask, told: told.clone(), errors: Vec::new() };
         let answer = watch.until(start.send(), every).await;
-        let cancelled = told.cancelled.load(Ordering::Acquire);
+        let cancelled = told.cancelled.load(Ordering::SeqCst);
         let result = match answer {
             Ok(result) => result,
             Err(error) if cancelled && aborted(&error) => {
@@ -218,6 +226,8 @@ impl Watch {
             Err(error) => matches!(error.kind(), ErrorKind::Engine | ErrorKind::TimedOut),
         };
         if over {
+            // What is cancelled from now on is not this reload.
+            self.told.running.store(false, Ordering::SeqCst);
             self.fetch().await;
         }
         answer

@@ -95,6 +95,7 @@ impl Reloading {
 impl CancelReload {
     /// Sends `CancelReload`, or `CancelRequest` with the reload's id to an engine that refuses the former.
     ///
+    /// A reload that is not sent yet will not be; after the end of this one nothing is sent, so that no later one is cancelled.
     /// The reload then ends as [`ErrorKind::ReloadCancelled`], or well if its data was there already
     /// ([`Reloaded::cancelled`]).
     ///
@@ -106,7 +107,10 @@ impl CancelReload {
     ///
     /// Dropping the future after it was first polled may leave the reload running.
     pub async fn cancel(&self) -> Result<(), Error> {
-        self.told.cancelled.store(true, Ordering::Release);
+        self.told.cancelled.store(true, Ordering::SeqCst);
+        if !self.told.running.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         match self.global.cancel_reload().detach().await {
             Err(error) if error.kind() == ErrorKind::Engine => {
                 self.global.cancel_request(self.id).detach().await

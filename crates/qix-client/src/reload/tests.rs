@@ -301,6 +301,50 @@ async fn engine_that_refuses_to_cancel_a_reload_is_told_to_cancel_the_request() 
 }
 
 #[tokio::test(start_paused = true)]
+async fn reload_that_is_cancelled_before_it_is_sent_is_not_sent() {
+    let (doc, mut engine) = Engine::sales().await;
+    let reload = doc.reload().start();
+    let cancel = reload.canceller();
+    let engine = async {
+        let configure = engine.hears_that("ConfigureReload").await;
+        // Nothing runs that the engine could cancel, unless it is somebody else's.
+        cancel.cancel().await.unwrap();
+        engine.result(&configure, json!({})).await;
+        engine.is_silent().await;
+    };
+    let (outcome, ()) = bounded(async { tokio::join!(reload, engine) }).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::ReloadCancelled);
+}
+
+#[tokio::test(start_paused = true)]
+async fn reload_that_has_ended_is_not_cancelled_in_the_place_of_another() {
+    let (doc, mut engine) = Engine::sales().await;
+    let reload = doc.reload().start();
+    let cancel = reload.canceller();
+    let first = async {
+        let request = engine.reload().await;
+        engine.ends(&request, true).await;
+    };
+    bounded(async { tokio::join!(reload, first) }).await.0.unwrap();
+    bounded(cancel.cancel()).await.unwrap();
+    engine.is_silent().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn reload_that_takes_too_long_is_cancelled_in_the_engine() {
+    let (doc, mut engine) = Engine::sales().await;
+    let reload = doc.reload().every(Duration::from_secs(3600)).timeout(Duration::from_secs(10));
+    let engine = async {
+        let request = engine.reload().await;
+        assert_eq!(engine.answers("CancelRequest", json!({})).await["params"], json!([request["id"]]));
+        engine.progress(dummy()).await;
+        engine.is_silent().await;
+    };
+    let (outcome, ()) = bounded(async { tokio::join!(reload.into_future(), engine) }).await;
+    assert_eq!(outcome.unwrap_err().kind(), ErrorKind::TimedOut);
+}
+
+#[tokio::test(start_paused = true)]
 async fn dropped_reload_runs_on_unless_told_otherwise() {
     for cancels in [false, true] {
         let (doc, mut engine) = Engine::sales().await;

@@ -1,6 +1,6 @@
 //! Modal selections.
 
-use crate::{Error, GenericObject};
+use crate::{Error, ErrorKind, GenericObject};
 
 /// Modal selections in one object: they are final when they are accepted, and gone when they are aborted. Meanwhile nothing can be
 /// selected elsewhere in the session (code 6003).
@@ -18,7 +18,8 @@ impl Modal {
     ///
     /// # Errors
     ///
-    /// An [`Error`] with the code 6003 if another object has begun.
+    /// An [`Error`] with the code 6003 if another object has begun. What may have begun although the call failed, as when it timed
+    /// out, is aborted.
     ///
     /// # Cancellation
     ///
@@ -27,7 +28,8 @@ impl Modal {
         // From here on, whatever happens ends the modal state.
         let mut modal = Self { object: object.clone(), is_on: true };
         let begun = object.begin_selections(paths).await;
-        modal.is_on = begun.is_ok();
+        // Of a call that timed out nobody knows: only an engine that refuses has surely not begun.
+        modal.is_on = begun.as_ref().err().is_none_or(|error| error.kind() != ErrorKind::Engine);
         begun.map(|()| modal)
     }
 

@@ -314,6 +314,26 @@ async fn list_objects_have_values_states_counts_and_searches() {
 }
 
 #[tokio::test]
+async fn columns_come_in_the_order_that_was_asked_for_with_their_own_names() {
+    #[derive(Debug, Deserialize)]
+    struct ByName {
+        #[serde(rename = "Region")]
+        region: String,
+    }
+
+    let engine = engine().await;
+    let doc = app(&engine).await;
+    let cube = doc.hypercube(by_region().column_order(&[1, 0])).await.unwrap();
+    let table = cube.table().await.unwrap();
+    let titles: Vec<&str> = table.header().iter().map(|column| &*column.title).collect();
+    assert_eq!(titles, ["Total sales", "Region"]);
+    let rows: Vec<(f64, String)> = table.rows().collect::<Result<_, _>>().unwrap();
+    assert!(rows[0].0 > 0.0);
+    assert_eq!(rows[0].1, "East");
+    assert_eq!(cube.all::<ByName>().await.unwrap()[0].region, "East");
+}
+
+#[tokio::test]
 async fn library_items_labels_and_totals_are_in_the_layout() {
     let engine = engine().await;
     let doc = app(&engine).await;

@@ -1,6 +1,9 @@
 //! What an app has.
 
-use crate::support::{app, bounded, engine};
+use qix_client::{SessionConfig, testing::ScriptedEngine};
+use serde_json::json;
+
+use crate::support::{app, bounded, doc, engine, scripted};
 
 #[tokio::test]
 async fn sheets_have_titles_ranks_and_cells_and_their_charts_can_be_opened() {
@@ -49,7 +52,7 @@ async fn lists_follow_changes_of_the_app() {
     let doc = app(&engine).await;
     let mut live = doc.measures().live().await.unwrap();
     assert_eq!(bounded(live.next()).await.unwrap().unwrap().len(), 1);
-    let measure = serde_json::json!({
+    let measure = json!({
         "qInfo": {"qType": "measure"},
         "qMeasure": {"qDef": "Count(Sales)"},
         "qMetaDef": {"title": "How many"},
@@ -57,4 +60,31 @@ async fn lists_follow_changes_of_the_app() {
     doc.create_measure(&measure).await.unwrap();
     let now = bounded(live.next()).await.unwrap().unwrap();
     assert_eq!(now.iter().map(|measure| &*measure.title).collect::<Vec<_>>(), ["Total sales", "How many"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sheets_come_in_the_order_that_they_are_shown_in_and_an_empty_list_is_empty() {
+    let engine = ScriptedEngine::new();
+    let session = scripted(&engine, SessionConfig::default()).await;
+    let doc = doc(&engine, &session).await;
+    engine.expect("DestroySessionObject").any_times().answer(json!({"qSuccess": true}));
+    let sheet = |id: &str, rank: serde_json::Value| json!({"qInfo": {"qId": id}, "qData": {"rank": rank}});
+    let sheets = json!([
+        sheet("B", json!(2)),
+        sheet("none", json!("NaN")),
+        sheet("C", json!(1.5)),
+        sheet("A", json!(1))
+    ]);
+    engine.expect("CreateSessionObject").open(2, "GenericObject");
+    engine.expect("GetLayout").answer(json!({"qLayout": {"qAppObjectList": {"qItems": sheets}}}));
+    let sheets = bounded(doc.sheets()).await.unwrap();
+    let ids: Vec<&str> = sheets.iter().map(|sheet| &*sheet.id).collect();
+    assert_eq!(ids, ["none", "A", "C", "B"]);
+    // Members that have their default may be left out.
+    engine.expect("CreateSessionObject").open(3, "GenericObject");
+    engine.expect("GetLayout").answer(json!({"qLayout": {"qBookmarkList": {}}}));
+    assert!(bounded(doc.bookmarks()).await.unwrap().is_empty());
+    engine.expect("CreateSessionObject").open(4, "GenericObject");
+    engine.expect("GetLayout").answer(json!({"qLayout": {}}));
+    bounded(doc.bookmarks()).await.unwrap_err();
 }

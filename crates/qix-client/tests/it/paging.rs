@@ -111,3 +111,73 @@ async fn short_page_is_continued_where_it_ends() {
     assert_eq!(bounded(cube.rows::<u64>().try_collect::<Vec<_>>()).await.unwrap(), [0, 1, 2, 3, 4]);
     engine.finish();
 }
+
+#[tokio::test(start_paused = true)]
+async fn pages_are_asked_for_with_all_their_members() {
+    let (engine, _session, cube) = start().await;
+    engine.expect("GetLayout").answer(layout(3));
+    let whole = json!([{"qLeft": 0, "qTop": 0, "qWidth": 1, "qHeight": 3}]);
+    let asks_for_all = move |params: &Value| params[1] == whole;
+    engine.expect("GetHyperCubeData").with_params(asks_for_all).answer(page(0, 3));
+    assert_eq!(bounded(cube.rows::<u64>().try_collect::<Vec<_>>()).await.unwrap(), [0, 1, 2]);
+    engine.finish();
+}
+
+/// The layout of a cube in another mode.
+fn layout_of_mode(mode: &str, rows: usize) -> Value {
+    let mut layout = layout(rows);
+    layout["qLayout"]["qHyperCube"]["qMode"] = json!(mode);
+    layout
+}
+
+fn is_high(height: u64) -> impl Fn(&Value) -> bool + Send + 'static {
+    move |params| params[1][0]["qHeight"] == height
+}
+
+#[tokio::test(start_paused = true)]
+async fn pivot_table_has_the_size_of_the_state_that_it_is_read_in() {
+    let (engine, _session, cube) = start().await;
+    engine.expect("GetLayout").answer(layout_of_mode("P", 5)).change(&[2]);
+    engine.expect("GetLayout").answer(layout_of_mode("P", 2));
+    let pages = json!({"qDataPages": [{"qData": []}]});
+    engine.expect("GetHyperCubePivotData").with_params(is_high(2)).answer(pages);
+    let pages: Vec<_> = bounded(bounded(cube.pivot()).await.unwrap().try_collect()).await.unwrap();
+    assert_eq!(pages.len(), 1);
+    engine.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn stack_that_changed_while_it_was_read_is_read_again() {
+    let (engine, _session, cube) = start().await;
+    engine.expect("GetLayout").answer(layout_of_mode("K", 2));
+    let pages = json!({"qDataPages": [{"qData": []}]});
+    engine.expect("GetHyperCubeStackData").with_params(is_high(2)).answer(pages.clone()).change(&[2]);
+    engine.expect("GetLayout").answer(layout_of_mode("K", 3));
+    engine.expect("GetHyperCubeStackData").with_params(is_high(3)).answer(pages);
+    bounded(cube.stacked(100)).await.unwrap();
+    engine.finish();
+}
+
+#[tokio::test(start_paused = true)]
+async fn live_rows_that_never_come_about_are_an_error_and_not_waited_for() {
+    let (engine, _session, cube) = start().await;
+    // The engine promises rows that it does not give out, and no change ever explains it.
+    engine.expect("GetLayout").any_times().answer(layout(3));
+    engine.expect("GetHyperCubeData").any_times().answer(page(0, 0));
+    let mut live = cube.live_rows::<u64>();
+    let error = bounded(live.next()).await.unwrap().unwrap_err();
+    assert!(matches!(error.data(), Some(DataError::Changed)), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn pivot_table_is_read_in_smaller_parts_if_the_engine_gives_out_less() {
+    let (engine, _session, cube) = start().await;
+    engine.expect("GetLayout").answer(layout_of_mode("P", 5));
+    let pages = json!({"qDataPages": [{"qData": []}]});
+    engine.expect("GetHyperCubePivotData").with_params(is_high(5)).refuse(7009, "Too large");
+    engine.expect("GetHyperCubePivotData").with_params(is_high(2)).times(2).answer(pages.clone());
+    engine.expect("GetHyperCubePivotData").with_params(is_high(1)).answer(pages);
+    let pages: Vec<_> = bounded(bounded(cube.pivot()).await.unwrap().try_collect()).await.unwrap();
+    assert_eq!(pages.len(), 3);
+    engine.finish();
+}

@@ -1,13 +1,18 @@
 //! Selections.
 
-use qix_client::{
-    Doc, ErrorKind,
-    data::{CubeDef, Dimension, Sort},
-    protocol::ErrorCode,
-    selections::{Mode, Value},
-};
+use std::time::Duration;
 
-use crate::support::{app, bounded, engine};
+use qix_client::{
+    Doc, ErrorKind, SessionConfig,
+    data::{CubeDef, Dimension, Sort},
+    layer::Timeout,
+    protocol::ErrorCode,
+    selections::{Modal, Mode, Value},
+    testing::ScriptedEngine,
+};
+use serde_json::json;
+
+use crate::support::{app, bounded, engine, object, scripted};
 
 /// What is selected, as `Field: values`.
 async fn selected(doc: &Doc) -> Vec<String> {
@@ -134,4 +139,24 @@ async fn modal_selections_are_final_when_accepted_and_gone_when_dropped() {
     // The modal state is over: others may select again.
     doc.field("Year").select_values([2024]).await.unwrap();
     assert_eq!(engine.count("EndSelections"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn modal_selections_that_may_have_begun_are_ended() {
+    let engine = ScriptedEngine::new();
+    let config = SessionConfig::default().layer(Timeout::new(Duration::from_secs(10)));
+    let session = scripted(&engine, config).await;
+    let object = object(&engine, &session).await;
+    engine.expect("CancelRequest").any_times();
+    engine.expect("BeginSelections").never();
+    let ended = engine.expect("EndSelections").on(2).with(json!([false]));
+    let error = bounded(Modal::begin(&object, &["/qHyperCubeDef"])).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    bounded(engine.settled()).await;
+    assert_eq!(ended.met(), 1);
+    // One that was refused is not ended: it is another's.
+    engine.expect("BeginSelections").refuse(6003, "Modal");
+    bounded(Modal::begin(&object, &["/qHyperCubeDef"])).await.unwrap_err();
+    bounded(engine.settled()).await;
+    assert_eq!(ended.met(), 1);
 }

@@ -69,10 +69,11 @@ impl CubeDef {
     /// It counts the columns there are when it is called, so it comes last.
     pub fn initial_rows(mut self, rows: usize) -> Self {
         let width = (self.0.dimensions.len() + self.0.measures.len()).max(1);
-        let height = rows.min(MAX_CELLS / width.min(MAX_CELLS));
+        // Of wider cubes not even one row fits, and with too many cells the layout has an error and no data.
+        let height = rows.min(MAX_CELLS / width);
         let int = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
         let page = NxPage { width: int(width), height: int(height), ..NxPage::default() };
-        self.0.initial_data_fetch = vec![page];
+        self.0.initial_data_fetch = if height > 0 { vec![page] } else { Vec::new() };
         self
     }
 
