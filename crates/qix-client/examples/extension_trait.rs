@@ -3,6 +3,12 @@
 //! ```console
 //! $ cargo run --example extension_trait
 //! ```
+//!
+//! prints
+//!
+//! ```text
+//! 22896 sold in 4 regions
+//! ```
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
 
@@ -32,7 +38,7 @@ impl Figures for Doc {
 async fn main() -> Result<(), Box<dyn Error>> {
     let session = support::session("extension_trait").await?;
     let doc = session.global().open_doc(&support::app()).await?;
-    let [sales, customers] = doc.figures(["Sum(Sales)", "Count(distinct Customer)"]).await?;
-    println!("{sales} sold to {customers} customers");
+    let [sales, regions] = doc.figures(["Sum(Sales)", "Count(distinct Region)"]).await?;
+    println!("{sales} sold in {regions} regions");
     support::finish(session).await
 }

@@ -9,7 +9,8 @@
 //! ```text
 //! Global.OpenDoc: done
 //! Doc.GetAppLayout: done
-//! Doc.GetObject: OpenDoc
+//! Doc.GetObject: no such object
+//! GetObject: no such object
 //! ```
 
 #![expect(clippy::print_stdout, reason = "an example prints")]
@@ -45,7 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let doc = session.global().open_doc(&support::app()).await?;
     doc.get_app_layout().await?;
-    // An answer without an object is no error of the protocol, so a layer sees that the call was done.
+    // An answer without an object is an error to layers as it is to the caller.
     let missing = doc.get_object("nowhere").await;
     println!("{}", missing.map_or_else(|error| error.to_string(), |object| format!("{object:?}")));
     support::finish(session).await
