@@ -327,7 +327,8 @@ async fn reload_whose_socket_ends_is_not_sent_again() {
     };
     let (outcome, ()) = bounded(async { tokio::join!(doc.reload().into_future(), engine) }).await;
     let error = outcome.unwrap_err();
-    assert_eq!((error.kind(), error.to_string()), (ErrorKind::Closed, "DoReload: closed".to_owned()));
+    assert_eq!(error.kind(), ErrorKind::OutcomeUnknown);
+    assert!(error.to_string().starts_with("DoReload: "));
 }
 
 #[tokio::test(start_paused = true)]
