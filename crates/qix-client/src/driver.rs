@@ -117,10 +117,17 @@ impl<C: Connect + 'static> Driver<C> {
                 Err(cause) => break cause,
             }
         };
-        self.end(cause);
+        let (mut commands, mut controls) = self.end(cause.clone());
+        // Who had found a place in a queue a moment before it closed is still to fill it: what is left there would be kept
+        // alive by its own session, and its caller would wait for ever.
+        while let Some(Command { reply, .. }) = commands.recv().await {
+            let _ = reply.send(Err(cause.clone()));
+        }
+        while controls.recv().await.is_some() {}
     }
 
-    fn end(mut self, cause: Error) {
+    /// Tells everybody, and returns the closed queues.
+    fn end(mut self, cause: Error) -> (mpsc::Receiver<Command>, mpsc::UnboundedReceiver<Control>) {
         tracing::debug!(error = &cause as &dyn std::error::Error, "session ended");
         let cause = self.shared.end.get_or_init(|| cause).clone();
         self.shared.objects.end();
@@ -134,11 +141,11 @@ impl<C: Connect + 'static> Driver<C> {
             // The caller may be gone.
             let _ = call.data.reply.send(Err(error));
         }
-        self.commands.close();
-        while let Ok(Command { reply, .. }) = self.commands.try_recv() {
-            let _ = reply.send(Err(cause.clone()));
-        }
+        // Those who wait for the queue to close look at the state next.
         self.shared.state.send_replace(State::Closed(cause));
+        self.commands.close();
+        self.controls.close();
+        (self.commands, self.controls)
     }
 
     fn poll(&mut self, socket: &mut C::Socket, cx: &mut Context<'_>) -> Poll<Loss> {
@@ -156,11 +163,23 @@ impl<C: Connect + 'static> Driver<C> {
     fn poll_open(&mut self, socket: &mut C::Socket, cx: &mut Context<'_>) -> Result<(), Closed> {
         self.receive(socket, cx)?;
         self.take_commands(cx);
+        let was_full = self.is_full();
         if self.keeper.is_some() {
             self.keep_selections(cx);
         }
         self.check_deadlines(cx);
-        self.send(socket, cx)
+        self.send(socket, cx)?;
+        if was_full && !self.is_full() {
+            // Nobody has looked at the queue since there is room again.
+            cx.waker().wake_by_ref();
+        }
+        Ok(())
+    }
+
+    /// Whether calls are to wait in the queue.
+    fn is_full(&self) -> bool {
+        self.connection.in_flight() >= self.max_pending
+            || self.connection.untransmitted() >= MOST_UNTRANSMITTED
     }
 
     /// Judges the end of the socket.
@@ -221,11 +240,8 @@ impl<C: Connect + 'static> Driver<C> {
                 Control::Close => self.say_goodbye(),
             }
         }
-        // At a limit, calls wait in the queue; an answer, or a socket that takes texts again, wakes this task.
-        while self.closing.is_none()
-            && self.connection.in_flight() < self.max_pending
-            && self.connection.untransmitted() < MOST_UNTRANSMITTED
-        {
+        // At a limit, calls wait in the queue; an answer, a deadline, or a socket that takes texts again, wakes this task.
+        while self.closing.is_none() && !self.is_full() {
             match self.commands.poll_recv(cx) {
                 // Its caller gave it up while it was waiting.
                 Poll::Ready(Some(command)) if command.reply.is_closed() && !command.request.detached => {}

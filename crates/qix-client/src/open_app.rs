@@ -4,7 +4,7 @@ use std::{fmt, future::IntoFuture, pin::Pin, time::Duration};
 
 use qix_protocol::{ErrorCode, SessionState};
 use qix_transport::Secret;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 
 use crate::{Doc, Error, ErrorKind, Session};
 
@@ -105,8 +105,7 @@ impl OpenApp {
     }
 
     async fn open(self) -> Result<Doc, Error> {
-        let deadline = Instant::now() + self.timeout;
-        tokio::time::timeout_at(deadline, self.try_until_it_works())
+        tokio::time::timeout(self.timeout, self.try_until_it_works())
             .await
             .unwrap_or_else(|_| Err(Error::new(ErrorKind::TimedOut).in_method("OpenDoc".into())))
     }

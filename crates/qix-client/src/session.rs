@@ -17,7 +17,7 @@ use crate::{
     layer::Calls,
     notifications::Notices,
     objects::Objects,
-    resume::ResumeReport,
+    resume::{ResumePolicy, ResumeReport},
 };
 
 /// A session with an engine, over one socket after the other. Cheap to clone.
@@ -90,12 +90,13 @@ impl Session {
         Self::spawn(connector, None, config)
     }
 
-    /// Starts a session over a connected socket. There will be no other: the session ends with it.
+    /// Starts a session over a connected socket. There will be no other: the session ends with it, whatever the policy says.
     ///
     /// # Panics
     ///
     /// Outside a tokio runtime.
     pub fn over(socket: impl Socket + 'static, config: SessionConfig) -> Self {
+        let config = config.resume(ResumePolicy::never());
         Self::spawn(Never(PhantomData), Some(socket), config)
     }
 

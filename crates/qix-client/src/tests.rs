@@ -17,6 +17,7 @@ mod open_app;
 mod policy;
 mod resume;
 mod states;
+mod waits;
 
 struct Engine(MemorySocket);
 

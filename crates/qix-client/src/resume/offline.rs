@@ -1,6 +1,7 @@
 //! A session between two sockets.
 
 use std::{
+    borrow::Cow,
     future::poll_fn,
     mem,
     pin::{Pin, pin},
@@ -9,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use qix_protocol::{CloseCode, Handle, NewRequest, frame::Raw};
 use qix_transport::{Closed, ClosedBy, Connect, Socket};
 use tokio::{
@@ -23,7 +25,7 @@ use super::{
 };
 use crate::{
     Error, ErrorKind, State, SuspendedBy,
-    command::{Asked, Command, Control, InFlight},
+    command::{Asked, Control, InFlight},
     driver::Driver,
     fatal::FatalNotice,
     request::Request,
@@ -63,8 +65,8 @@ impl Loss {
 struct Offline {
     waiting: Waiting,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Session objects that were dropped meanwhile.
-    farewells: Vec<Request>,
+    /// Calls for session objects that were dropped meanwhile. They are kept without their session, which would never end.
+    farewells: Vec<Farewell>,
     asked: Vec<Asked>,
     only_if_attached: bool,
     /// Whether calls fail rather than wait.
@@ -74,6 +76,20 @@ struct Offline {
     was_lost: bool,
     unknown: Vec<qix_protocol::RequestId>,
     cause: Option<Error>,
+}
+
+/// A call that destroys a session object.
+struct Farewell {
+    /// The object to call, by its handle on the socket that is gone.
+    to: Handle,
+    method: Cow<'static, str>,
+    params: Bytes,
+}
+
+impl From<Request> for Farewell {
+    fn from(request: Request) -> Self {
+        Self { to: request.handle(), method: request.method, params: request.params }
+    }
 }
 
 /// What interrupts whatever a session does between two sockets.
@@ -105,7 +121,10 @@ impl<C: Connect + 'static> Driver<C> {
         let mut off = Offline::default();
         let (mut by, mut schedule) = match loss {
             Loss::Ended(cause) => return Err(cause),
-            Loss::Unconnected => return self.first(&mut off).await,
+            Loss::Unconnected => match self.first(&mut off).await? {
+                Some(socket) => return Ok(socket),
+                None => (Some(SuspendedBy::Hand), None),
+            },
             Loss::Suspended => (Some(SuspendedBy::Hand), None),
             Loss::Waits(cause) => {
                 off.cause = Some(cause);
@@ -146,28 +165,31 @@ impl<C: Connect + 'static> Driver<C> {
                 Err(Stop::Failed { error, .. }) => {
                     off.cause = Some(error.clone());
                     off.answer(&Err(error.clone()));
-                    if schedule.is_some() {
+                    let only_asked = error.kind() == ErrorKind::NotAttached && !self.policy.only_if_attached;
+                    if schedule.is_some() && !only_asked {
                         return Err(off.end(error.of_kind(ErrorKind::Closed)));
                     }
+                    // It was asked for by hand, and is no reason to end a session that goes on by itself.
+                    (by, schedule) = (by.or(Some(SuspendedBy::Peer)), None);
                 }
             }
         }
     }
 
-    /// Makes the first connection.
-    async fn first(&mut self, off: &mut Offline) -> Result<C::Socket, Error> {
+    /// Makes the first connection; returns none if the session is to be suspended instead.
+    async fn first(&mut self, off: &mut Offline) -> Result<Option<C::Socket>, Error> {
         match self.connect(off).await {
             Ok(socket) => {
                 self.shared.state.send_replace(State::Open { greeting: None, report: None });
                 off.waiting.send(Some, |request, call, times| self.make_call(request, call, times));
-                Ok(socket)
+                off.answer(&Ok(self.shared.report()));
+                Ok(Some(socket))
             }
             Err(Stop::Failed { error, .. }) => Err(off.end(error)),
             Err(Stop::Interrupted(Interrupt::End(cause))) => Err(off.end(cause)),
             Err(Stop::Interrupted(_)) => {
-                // There is nothing yet that could be suspended.
-                let cause = Error::new(ErrorKind::Closed);
-                Err(off.end(cause))
+                off.answer(&Err(Error::new(ErrorKind::Suspended)));
+                Ok(None)
             }
         }
     }
@@ -282,9 +304,11 @@ impl<C: Connect + 'static> Driver<C> {
         };
         let mut task = pin!(timeout(self.policy.restore_timeout, task.run()));
         let outcome = poll_fn(|cx| {
-            match self.attend(off, cx) {
-                Poll::Pending | Poll::Ready(Interrupt::Resume) => {}
-                Poll::Ready(interrupt) => return Poll::Ready(Err(interrupt.into())),
+            // Until nothing more is asked for, or this task would not be woken by it.
+            while let Poll::Ready(interrupt) = self.attend(off, cx) {
+                if !matches!(interrupt, Interrupt::Resume) {
+                    return Poll::Ready(Err(interrupt.into()));
+                }
             }
             if let Err(closed) = self.poll_restoring(socket, cx) {
                 return Poll::Ready(Err(self.failed(closed)));
@@ -298,6 +322,9 @@ impl<C: Connect + 'static> Driver<C> {
                     // It may have made calls.
                     if let Err(closed) = self.poll_restoring(socket, cx) {
                         return Poll::Ready(Err(self.failed(closed)));
+                    }
+                    if self.closing.is_some() {
+                        cx.waker().wake_by_ref();
                     }
                     Poll::Pending
                 }
@@ -360,6 +387,8 @@ impl<C: Connect + 'static> Driver<C> {
             objects.iter().filter_map(|(state, handle)| Some((state.handle(), (*handle)?))).collect();
         self.shared.objects.take_over(self.connection.socket(), &objects, closed);
         drop(objects);
+        // It may have come after nobody waited for it any more.
+        let greeting = greeting.or_else(|| self.connection.session_state().cloned());
         report.attempts = off.attempts;
         report.repeated = mem::take(&mut off.waiting.repeated);
         report.unknown = mem::take(&mut off.unknown);
@@ -378,9 +407,13 @@ impl<C: Connect + 'static> Driver<C> {
             handle => handles.get(&handle).copied(),
         };
         off.waiting.send(find, |request, call, times| self.make_call(request, call, times));
-        for request in mem::take(&mut off.farewells).into_iter().filter(|_| attached) {
-            let (reply, _) = oneshot::channel();
-            self.take_call(Command { request, reply });
+        for Farewell { to, method, params } in mem::take(&mut off.farewells) {
+            if let (true, Some(to), Ok(params)) = (attached, find(to), Raw::new(&params)) {
+                let (reply, _) = oneshot::channel();
+                let id = self.shared.ids.reserve();
+                let request = NewRequest { id, to, method: &method, params, delta: false, deadline: None };
+                self.make_call(request, InFlight { reply, detached: true }, None);
+            }
         }
         if let Some(keeper) = &mut self.keeper {
             keeper.start_anew();
@@ -410,7 +443,7 @@ impl<C: Connect + 'static> Driver<C> {
         {
             match control {
                 Some(Control::Cancel(_)) => must_purge = true,
-                Some(Control::Tell(request)) => off.farewells.push(*request),
+                Some(Control::Tell(request)) => off.farewells.push((*request).into()),
                 Some(Control::Suspend(done)) => {
                     self.suspending.push(done);
                     interrupt = Poll::Ready(Interrupt::Suspend);
@@ -426,19 +459,25 @@ impl<C: Connect + 'static> Driver<C> {
         if must_purge {
             off.waiting.purge();
         }
-        while off.refuses || off.waiting.len() < self.max_pending {
-            match self.commands.poll_recv(cx) {
-                Poll::Ready(Some(command)) if off.refuses => {
-                    let error = off.cause.clone().unwrap_or_else(|| Error::new(ErrorKind::Suspended));
-                    let _ = command.reply.send(Err(error.of_kind(ErrorKind::Suspended)));
+        loop {
+            while off.refuses || off.waiting.len() < self.max_pending {
+                match self.commands.poll_recv(cx) {
+                    Poll::Ready(Some(command)) if off.refuses => {
+                        let error = off.cause.clone().unwrap_or_else(|| Error::new(ErrorKind::Suspended));
+                        let _ = command.reply.send(Err(error.of_kind(ErrorKind::Suspended)));
+                    }
+                    Poll::Ready(Some(command)) => off.waiting.take(command),
+                    Poll::Ready(None) => return Poll::Ready(Interrupt::End(goodbye())),
+                    Poll::Pending => break,
                 }
-                Poll::Ready(Some(command)) => off.waiting.take(command),
-                Poll::Ready(None) => return Poll::Ready(Interrupt::End(goodbye())),
-                Poll::Pending => break,
+            }
+            let was_full = off.waiting.len() >= self.max_pending;
+            off.check_deadlines(cx);
+            // Those that have given up make room for others.
+            if !was_full || off.waiting.len() >= self.max_pending {
+                return interrupt;
             }
         }
-        off.check_deadlines(cx);
-        interrupt
     }
 }
 

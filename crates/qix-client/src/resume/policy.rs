@@ -166,7 +166,8 @@ impl ResumePolicy {
         let seconds = (self.pause.as_secs_f64() * growth).min(self.longest_pause.as_secs_f64());
         // A hasher with random keys is the chance that the standard library has.
         let chance = RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64;
-        Duration::from_secs_f64(seconds * (1.0 - self.jitter * chance))
+        let seconds = seconds * (1.0 - self.jitter * chance);
+        Duration::try_from_secs_f64(seconds).unwrap_or(self.longest_pause)
     }
 }
 
@@ -215,6 +216,18 @@ mod tests {
         for _ in 0..100 {
             let pause = policy.pause_before(1, false).as_millis();
             assert!((1000..=2000).contains(&pause), "{pause}");
+        }
+    }
+
+    #[test]
+    fn no_setting_makes_a_pause_that_cannot_be() {
+        let mut policy = ResumePolicy::automatic().pauses(Duration::MAX, Duration::MAX);
+        assert!(policy.pause_before(1, false) > Duration::ZERO);
+        for jitter in [f64::NAN, f64::INFINITY, 1e300, -1e300] {
+            policy.jitter = jitter;
+            for attempt in 1..10 {
+                policy.pause_before(attempt, false);
+            }
         }
     }
 }

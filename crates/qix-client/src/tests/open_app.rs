@@ -130,3 +130,11 @@ async fn passwords_are_sent_and_not_shown() {
     assert_eq!(request["params"], json!(["Sales", "me", "s3cret", "s3cret"]));
     assert!(!format!("{:?}", doc.unwrap()).contains("s3cret"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn longest_timeout_is_no_panic() {
+    let (session, mut engine) = Engine::start();
+    let opening = session.open_app("Sales").timeout(Duration::MAX).into_future();
+    let (doc, _) = tokio::join!(opening, gives(&mut engine, "Sales"));
+    doc.unwrap();
+}
