@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{FutureExt as _, StreamExt};
-use qix_client::{ErrorKind, GenericObject, Session, SessionConfig, testing::ScriptedEngine};
+use qix_client::{ErrorKind, GenericObject, ResumePolicy, Session, SessionConfig, testing::ScriptedEngine};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -108,6 +108,32 @@ async fn stream_ends_with_the_object_also_in_the_middle_of_a_fetch() {
     assert!(bounded(layouts.next()).await.is_none());
     let mut others = object.layouts();
     assert!(bounded(others.next()).await.is_none());
+}
+
+#[tokio::test(start_paused = true)]
+async fn stream_goes_on_with_the_object_that_a_resume_has_made_again() {
+    let engine = ScriptedEngine::new();
+    let session = scripted(&engine, SessionConfig::default().resume(ResumePolicy::by_hand())).await;
+    let object = object(&engine, &session).await;
+    engine.expect("GetLayout").on(2).answer(layout(1));
+    let mut layouts = object.layouts_into::<Number>();
+    assert_eq!(bounded(layouts.next()).await.unwrap().unwrap(), Number { n: 1 });
+    engine.expect("GetLayout").on(2).never();
+    engine.change(&[2]);
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    assert!(layouts.next().now_or_never().is_none());
+    bounded(engine.settled()).await;
+    bounded(session.suspend()).await.unwrap();
+    assert_eq!(bounded(layouts.next()).await.unwrap().unwrap_err().kind(), ErrorKind::Suspended);
+    assert!(layouts.next().now_or_never().is_none());
+    engine.expect("GetActiveDoc").any_times().find_nothing();
+    engine.expect("OpenDoc").open(7, "Doc");
+    engine.expect("GetObject").on(7).open(8, "GenericObject");
+    engine.expect("GetLayout").on(8).answer(layout(3));
+    bounded(session.resume()).await.unwrap();
+    assert_eq!(bounded(layouts.next()).await.unwrap().unwrap(), Number { n: 3 });
+    assert!(layouts.next().now_or_never().is_none());
+    engine.finish();
 }
 
 #[tokio::test(start_paused = true)]
