@@ -46,10 +46,6 @@ pub struct Layouts<M: Returns> {
     aborts: u32,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "fetching is what it is for; a box would cost an allocation a change"
-)]
 enum State<M> {
     /// The last layout is that of the present state.
     Fresh,
