@@ -33,7 +33,7 @@ use qix_client::{
 async fn main() -> Result<(), Box<dyn Error>> {
     let config = SessionConfig::default().resume(ResumePolicy::by_hand());
     let session = Session::connect_with(&support::connector("resume")?, config).await?;
-    let app = session.open_app(&support::app()).await?;
+    let app = session.open_app(support::app()).await?;
     let region = Dimension::field("Region");
     let sales = Measure::expression("Sum(Sales)");
     let cube = app.hypercube(CubeDef::new().dimension(region).measure(sales).initial_rows(20)).await?;
