@@ -4,7 +4,7 @@
 //! [`GenericObject`]) are cheap clones too; they know their handle and hear of its changes. Calls run concurrently, in one
 //! burst per wake-up, and dropping a call cancels it in the engine.
 //!
-//! What is not here yet: resuming a session on a new socket. Every method of every engine can be called by name with
+//! A session outlives its socket if its [`ResumePolicy`] says so. Every method of every engine can be called by name with
 //! [`Session::call`].
 //!
 //! # Features
