@@ -265,6 +265,8 @@ impl<M> fmt::Debug for CallFuture<M> {
 impl Session {
     /// Calls any method of any object by name; `params` become a JSON array or object.
     ///
+    /// A handle is good for one socket: after a resume it may be that of another object. [`Object::call`] knows the present one.
+    ///
     /// The result is decoded from the object of out members, so `R` is a struct with members such as `qReturn`, or
     /// `serde_json::Value`.
     pub fn call<R: DeserializeOwned + 'static>(

@@ -1,5 +1,6 @@
 //! Sessions that outlive their sockets.
 
+mod loss;
 mod offline;
 mod plan;
 mod policy;
@@ -8,7 +9,7 @@ mod restore;
 mod selections;
 mod waiting;
 
-pub(crate) use offline::Loss;
+pub(crate) use loss::Loss;
 pub use policy::ResumePolicy;
 pub use report::{Fate, ResumeReport, Selections};
 pub(crate) use restore::Restoring;

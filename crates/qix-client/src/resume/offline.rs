@@ -19,7 +19,7 @@ use tokio::{
 };
 
 use super::{
-    policy::{ResumePolicy, Verdict},
+    loss::Loss,
     restore::{Restored, Restoring, Task},
     waiting::{Waiting, only_reads},
 };
@@ -27,38 +27,8 @@ use crate::{
     Error, ErrorKind, State, SuspendedBy,
     command::{Asked, Control, InFlight},
     driver::Driver,
-    fatal::FatalNotice,
     request::Request,
 };
-
-/// Why there is no socket.
-pub(crate) enum Loss {
-    /// There was none yet.
-    Unconnected,
-    /// For good.
-    Ended(Error),
-    /// By [`Session::suspend`](crate::Session::suspend).
-    Suspended,
-    /// It ended, and the session is to wait.
-    Waits(Error),
-    /// It ended, and the session is to connect again.
-    Resumes { cause: Error, at_once: bool },
-}
-
-impl Loss {
-    pub(crate) fn of(policy: &ResumePolicy, closed: Closed, notice: Option<FatalNotice>) -> Self {
-        let verdict = policy.judge(&closed, notice.as_ref().is_some_and(FatalNotice::is_final));
-        let cause = match notice {
-            Some(notice) => Error::because(ErrorKind::Closed, notice),
-            None => Error::closed(closed),
-        };
-        match verdict {
-            Verdict::End => Self::Ended(cause),
-            Verdict::Suspend => Self::Waits(cause),
-            Verdict::Resume { at_once } => Self::Resumes { cause, at_once },
-        }
-    }
-}
 
 /// What a session keeps between two sockets.
 #[derive(Default)]
