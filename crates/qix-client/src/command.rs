@@ -5,7 +5,7 @@ use std::sync::Arc;
 use qix_protocol::{Answer, RequestId};
 use tokio::sync::oneshot;
 
-use crate::{Error, request::Request, resume::ResumeReport};
+use crate::{Error, object::Change, request::Request, resume::ResumeReport};
 
 /// The caller's end of a call.
 pub(crate) type Reply = oneshot::Sender<Result<Answer, Error>>;
@@ -26,6 +26,8 @@ pub(crate) struct InFlight {
     pub(crate) reply: Reply,
     /// Whether it runs on when nobody waits for it any more.
     pub(crate) detached: bool,
+    /// What it makes of its object. Noted by the driver: its caller may hear of the answer only after a resume.
+    pub(crate) change: Option<Box<Change>>,
 }
 
 /// Session to driver, past calls that wait for their turn.

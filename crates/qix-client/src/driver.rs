@@ -24,6 +24,7 @@ use crate::{
     Error, ErrorKind, SessionConfig, State,
     command::{Command, Control, InFlight},
     fatal::FatalNotice,
+    object::Change,
     request::Request,
     resume::{Keeper, Loss, Restoring, ResumePolicy},
     session::Shared,
@@ -261,9 +262,10 @@ impl<C: Connect + 'static> Driver<C> {
             let _ = reply.send(Err(error));
             return;
         }
+        let change = Change::of(&request);
         let Request { id, to, method, params, timeout, delta, detached, times } = request;
         let deadline = timeout.and_then(|timeout| now().checked_add(timeout));
-        let call = InFlight { reply, detached };
+        let call = InFlight { reply, detached, change };
         // `serde_json` has just written these parameters; only a user's raw value could make them invalid.
         let Ok(params) = Raw::new(&params) else {
             let _ = call.reply.send(Err(Error::new(ErrorKind::Params)));
@@ -343,7 +345,10 @@ impl<C: Connect + 'static> Driver<C> {
             match event {
                 Event::Completed { id, data, outcome, .. } => {
                     self.stopwatch.answered(id, now);
-                    let InFlight { reply, detached } = data;
+                    let InFlight { reply, detached, change } = data;
+                    if let (Some(change), Ok(_)) = (change, &outcome) {
+                        change.happened();
+                    }
                     // A caller that has just gone away has no use for its answer.
                     if let (Err(Ok(answer)), false) = (reply.send(outcome.map_err(Error::from)), detached)
                         && let Some(app) = self.shared.objects.find(|object| object.kind() == "Doc")
@@ -401,7 +406,7 @@ impl<C: Connect + 'static> Driver<C> {
         let (reply, _) = oneshot::channel();
         let id = self.shared.ids.reserve();
         let request = NewRequest { id, to: on, method, params, delta: false, deadline: None };
-        self.make_call(request, InFlight { reply, detached: true }, None);
+        self.make_call(request, InFlight { reply, detached: true, change: None }, None);
     }
 }
 

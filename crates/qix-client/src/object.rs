@@ -5,7 +5,7 @@ use std::{
     fmt,
     hash::{Hash, Hasher},
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, PoisonError, Weak,
         atomic::{AtomicBool, AtomicI32, Ordering},
     },
 };
@@ -118,10 +118,6 @@ impl Object {
         let handle = reference.handle.ok_or_else(|| Error::new(ErrorKind::NotFound))?;
         let state = |news| State::new(session.clone(), handle, reference, lineage, opener, news);
         Ok(Self(session.objects().get_or_insert(handle, socket, state)))
-    }
-
-    pub(crate) fn state(&self) -> &Arc<State> {
-        &self.0
     }
 
     /// Returns the session that the object lives in.
@@ -278,17 +274,6 @@ impl State {
         self.opener.as_ref()
     }
 
-    /// Notes what a call has made of the object, so that it can be made again.
-    pub(crate) fn note(&self, change: Change) {
-        match change {
-            Change::Properties(params) => {
-                *self.properties.lock().unwrap_or_else(PoisonError::into_inner) = Some(params);
-                self.patched.store(false, Ordering::Release);
-            }
-            Change::Patches => self.patched.store(true, Ordering::Release),
-        }
-    }
-
     /// The parameters of the last `SetProperties`, if there was one.
     pub(crate) fn properties(&self) -> Option<Bytes> {
         self.properties.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -308,8 +293,15 @@ impl State {
     }
 }
 
-/// What a call makes of an object.
-pub(crate) enum Change {
+/// What a call makes of an object once it succeeds.
+#[derive(Debug)]
+pub(crate) struct Change {
+    object: Weak<State>,
+    what: What,
+}
+
+#[derive(Debug)]
+enum What {
     /// Parameters of `SetProperties`.
     Properties(Bytes),
     Patches,
@@ -317,14 +309,27 @@ pub(crate) enum Change {
 
 impl Change {
     /// What the request makes of its object, if that matters when it is made again.
-    pub(crate) fn of(request: &Request) -> Option<Self> {
-        let change = match &*request.method {
-            "SetProperties" => Self::Properties(request.params.clone()),
-            "ApplyPatches" | "SetFullPropertyTree" => Self::Patches,
+    pub(crate) fn of(request: &Request) -> Option<Box<Self>> {
+        let what = match &*request.method {
+            "SetProperties" => What::Properties(request.params.clone()),
+            "ApplyPatches" | "SetFullPropertyTree" => What::Patches,
             _ => return None,
         };
-        let opener = request.object()?.0.opener.as_ref()?;
-        undoes(&opener.method).map(|_| change)
+        let state = &request.object()?.0;
+        undoes(&state.opener.as_ref()?.method)?;
+        Some(Box::new(Self { object: Arc::downgrade(state), what }))
+    }
+
+    /// Takes note that the call has succeeded.
+    pub(crate) fn happened(self) {
+        let Some(state) = self.object.upgrade() else { return };
+        match self.what {
+            What::Properties(params) => {
+                *state.properties.lock().unwrap_or_else(PoisonError::into_inner) = Some(params);
+                state.patched.store(false, Ordering::Release);
+            }
+            What::Patches => state.patched.store(true, Ordering::Release),
+        }
     }
 }
 

@@ -12,7 +12,6 @@ use tokio::sync::{mpsc, oneshot};
 use crate::{
     Error,
     command::Command,
-    object::Change,
     request::{Request, Target},
 };
 
@@ -30,8 +29,6 @@ pub struct Sent {
     to: Target,
     id: RequestId,
     detached: bool,
-    /// What it makes of its object, once it succeeds.
-    change: Option<Box<Change>>,
     state: State,
 }
 
@@ -49,14 +46,7 @@ impl Sent {
             to: request.to.clone(),
             id: request.id,
             detached: request.detached,
-            change: Change::of(&request).map(Box::new),
             state: State::Unsent(request),
-        }
-    }
-
-    fn note(&mut self, outcome: &Result<Answer, Error>) {
-        if let (Some(change), Ok(_), Target::Object(object)) = (self.change.take(), outcome, &self.to) {
-            object.state().note(*change);
         }
     }
 
@@ -119,10 +109,7 @@ impl Future for Sent {
                         return Poll::Pending;
                     };
                     return match outcome {
-                        Ok(outcome) => {
-                            this.note(&outcome);
-                            Poll::Ready(outcome)
-                        }
+                        Ok(outcome) => Poll::Ready(outcome),
                         Err(_) => this.ended(),
                     };
                 }

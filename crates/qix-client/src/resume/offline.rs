@@ -339,7 +339,7 @@ impl<C: Connect + 'static> Driver<C> {
         while let Some(restoring) = &mut self.restoring
             && let Poll::Ready(Some(step)) = restoring.steps.poll_recv(cx)
         {
-            let call = InFlight { reply: step.reply, detached: false };
+            let call = InFlight { reply: step.reply, detached: false, change: None };
             let Ok(params) = Raw::new(&step.params) else { continue };
             let id = self.shared.ids.reserve();
             let request =
@@ -382,7 +382,7 @@ impl<C: Connect + 'static> Driver<C> {
                 let (reply, _) = oneshot::channel();
                 let id = self.shared.ids.reserve();
                 let request = NewRequest { id, to, method: &method, params, delta: false, deadline: None };
-                self.make_call(request, InFlight { reply, detached: true }, None);
+                self.make_call(request, InFlight { reply, detached: true, change: None }, None);
             }
         }
         if let Some(keeper) = &mut self.keeper {

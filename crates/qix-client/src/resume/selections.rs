@@ -106,6 +106,6 @@ impl<C: Connect + 'static> Driver<C> {
             delta: false,
             deadline: None,
         };
-        self.make_call(request, InFlight { reply, detached: true }, None);
+        self.make_call(request, InFlight { reply, detached: true, change: None }, None);
     }
 }

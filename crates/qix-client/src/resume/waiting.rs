@@ -9,6 +9,7 @@ use crate::{
     Error, ErrorKind,
     command::{Command, InFlight},
     driver::now,
+    object::Change,
     request::Target,
     stopwatch::Times,
 };
@@ -73,7 +74,7 @@ impl Waiting {
             return;
         }
         let deadline = request.timeout.and_then(|timeout| now().checked_add(timeout));
-        let call = InFlight { reply, detached: request.detached };
+        let call = InFlight { reply, detached: request.detached, change: Change::of(&request) };
         let (id, method, delta) = (request.id, request.method.into_owned(), request.delta);
         self.push(Call {
             id,

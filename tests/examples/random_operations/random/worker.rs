@@ -80,10 +80,11 @@ impl Worker {
     }
 
     /// Takes note of a resume: the engine may have lost the session, and the client made its objects again.
-    fn notice(&mut self, open: &Open) {
-        let State::Open { report: Some(report), .. } = open.session.state() else { return };
+    /// Returns whether there was one since it was last asked.
+    fn notice(&mut self, open: &Open) -> bool {
+        let State::Open { report: Some(report), .. } = open.session.state() else { return false };
         if self.report.as_ref().is_some_and(|known| Arc::ptr_eq(known, &report)) {
-            return;
+            return false;
         }
         self.world.figures.count(if report.attached { "resumed, attached" } else { "resumed, created" });
         for _ in &report.repeated {
@@ -97,6 +98,7 @@ impl Worker {
         for text in [&self.made[1], &self.given[1]] {
             self.variable.perhaps(text.clone());
         }
+        true
     }
 
     /// Takes note of what became of a write of the probe's text (0) or the variable (1).
@@ -298,8 +300,12 @@ impl Worker {
             selected
         };
         let outcome = self.outcome(&done, tag)?;
-        self.notice(open);
+        let resumed = self.notice(open);
         self.reselect(&after, matches!(outcome, Outcome::Done), matches!(outcome, Outcome::Refused));
+        if resumed {
+            // It may have been before the resume.
+            self.selected.perhaps(Selected::default());
+        }
         Ok(done.map(drop))
     }
 
