@@ -214,7 +214,7 @@ fn cancelling_queues_cancel_request_and_still_expects_the_late_answer() {
     );
     pair.engine_says(r#"{"id":2,"result":{}}"#).unwrap();
     pair.engine_says(r#"{"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1}},"close":[4]}"#).unwrap();
-    assert_eq!(pair.heard(), ["change [] close [4] suspend []"]);
+    assert_eq!(pair.heard(), ["change [] close [4] suspend []", "opened for nobody on -1"]);
     assert!(pair.client.lineage(Handle::new(1)).is_some(), "the object is open all the same");
 }
 
