@@ -82,15 +82,22 @@ impl Worker {
     /// Takes note of a resume: the engine may have lost the session, and the client made its objects again.
     /// Returns whether there was one since it was last asked.
     fn notice(&mut self, open: &Open) -> bool {
-        let State::Open { report: Some(report), .. } = open.session.state() else { return false };
-        if self.report.as_ref().is_some_and(|known| Arc::ptr_eq(known, &report)) {
-            return false;
+        match open.session.state() {
+            State::Open { report: Some(report), .. } => {
+                if self.report.as_ref().is_some_and(|known| Arc::ptr_eq(known, &report)) {
+                    return false;
+                }
+                let what = if report.attached { "resumed, attached" } else { "resumed, created" };
+                self.world.figures.count(what);
+                for _ in &report.repeated {
+                    self.world.figures.count("repeated reads");
+                }
+                self.report = Some(report);
+            }
+            // There may have been one before the socket that was just lost.
+            State::Resuming { .. } => {}
+            _ => return false,
         }
-        self.world.figures.count(if report.attached { "resumed, attached" } else { "resumed, created" });
-        for _ in &report.repeated {
-            self.world.figures.count("repeated reads");
-        }
-        self.report = Some(report);
         self.selected.perhaps(Selected::default());
         for text in [&self.made[0], &self.given[0]] {
             self.text.perhaps(text.clone());
