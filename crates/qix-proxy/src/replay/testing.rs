@@ -36,7 +36,7 @@ const MOST_NAMED: usize = 20;
 ///
 /// let session = Session::connect(&replay.connect()).await?;
 /// let doc = session.global().open_doc("Sales").await?;
-/// let layout: serde_json::Value = doc.get_object("KPI").await?.get_layout().call_into::<Value>().await?;
+/// let layout: serde_json::Value = doc.get_object("KPI").await?.get_layout().call_into().await?;
 /// assert_eq!(layout["title"], "Sales in total");
 /// session.close().await;
 ///
