@@ -49,8 +49,9 @@ fn inside(scalar: &str) -> Option<&str> {
 /// Lets the visitor see a number as `serde_json` reads its text.
 fn number<'de, V: Visitor<'de>>(text: &str, visitor: V) -> Result<V::Value, Error> {
     let (negative, digits) = text.strip_prefix('-').map_or((false, text), |digits| (true, digits));
-    // Eighteen digits fit; minus zero is a float.
-    if (1..=18).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) && text != "-0" {
+    // Eighteen digits fit; minus zero is a float, and a name may have leading zeros, which no number has.
+    let plain = digits.bytes().all(|byte| byte.is_ascii_digit()) && !digits.starts_with('0') || text == "0";
+    if plain && (1..=18).contains(&digits.len()) {
         let value = digits.bytes().fold(0, |value, digit| value * 10 + u64::from(digit - b'0'));
         return if negative { visitor.visit_i64(-value.cast_signed()) } else { visitor.visit_u64(value) };
     }

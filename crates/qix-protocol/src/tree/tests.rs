@@ -240,3 +240,12 @@ fn names_may_stand_for_truth_values() {
     assert_eq!(names, BTreeMap::from([(false, 2), (true, 1)]));
     assert!(tree(r#"{"é":1}"#).decode::<BTreeMap<bool, u8>>().is_err());
 }
+
+#[test]
+fn names_with_leading_zeros_are_no_numbers() {
+    for name in ["00", "-00", "01", "-012", "0", "-0", "10", "-1", "", "-", "1.5", "+1", "1e2"] {
+        let text = format!("{{\"{name}\":1}}");
+        same::<HashMap<i64, u8>>(&text).unwrap();
+        same::<HashMap<u8, u8>>(&text).unwrap();
+    }
+}

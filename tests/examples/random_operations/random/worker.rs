@@ -82,6 +82,9 @@ impl Worker {
     /// Takes note of a resume: the engine may have lost the session, and the client made its objects again.
     /// Returns whether there was one since it was last asked.
     fn notice(&mut self, open: &Open) -> bool {
+        if !self.resumes {
+            return false;
+        }
         match open.session.state() {
             State::Open { report: Some(report), .. } => {
                 if self.report.as_ref().is_some_and(|known| Arc::ptr_eq(known, &report)) {
@@ -94,9 +97,9 @@ impl Worker {
                 }
                 self.report = Some(report);
             }
+            State::Open { report: None, .. } => return false,
             // There may have been one before the socket that was just lost.
-            State::Resuming { .. } => {}
-            _ => return false,
+            _ => {}
         }
         self.selected.perhaps(Selected::default());
         for text in [&self.made[0], &self.given[0]] {
