@@ -85,8 +85,10 @@ pub(super) async fn run(recordings: &Path, results: &Path) -> Outcome {
         }
     };
     let (one, same_seed, other) = (strikes(1, "7").await?, strikes(2, "7").await?, strikes(3, "8").await?);
-    if one != same_seed || one.0 == other.0 || one.0.is_empty() {
-        return Err(format!("seed 7: {:?}, again {:?}, seed 8: {:?}", one.0, same_seed.0, other.0).into());
+    same("seed 7", "of strikes", &one.0, "once more", &same_seed.0)?;
+    same("seed 7", "of what it sees", &one.1, "once more", &same_seed.1)?;
+    if one.0 == other.0 || one.0.is_empty() {
+        return Err(format!("seed 7: {:?}, seed 8: {:?}", one.0, other.0).into());
     }
     engine.shutdown().await;
     say(&format!(
