@@ -4,6 +4,7 @@
 //! - [`replay`] answers from a recording.
 //! - [`import`] and [`export`] make recordings of what other tools have written, and the other way round.
 //! - [`calls`] makes calls of the messages in a recording.
+//! - [`model`] tells of a recording in the words of the app: calls, objects, selections, reloads.
 //! - [`redrive`] makes the recorded calls again at a live engine and compares its answers.
 //! - [`faults`] breaks on purpose what either of them says.
 //! - [`scrub`] takes secrets and data out of recordings.
@@ -55,10 +56,12 @@ mod front;
 mod go_json;
 mod hangup;
 pub mod import;
+pub mod lint;
 mod listen;
 mod listener;
 mod live;
 mod metrics;
+pub mod model;
 mod origin;
 mod private;
 mod rebinding;

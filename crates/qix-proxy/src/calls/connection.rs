@@ -113,6 +113,7 @@ impl Connection {
                     opened: Vec::new(),
                     changes: changes.clone(),
                     fault: None,
+                    text: text.clone(),
                 };
                 if answered.error.is_none() {
                     self.read(&mut answered, &response, text, results);

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use qix_protocol::{ChangeSet, EngineError, Handle, Lineage, ObjectReference};
 
 pub use reader::Calls;
+pub(crate) use reader::Steps;
 
 use crate::record::{Closing, Entry, FrameText, Opening, Side};
 
@@ -74,6 +75,8 @@ pub struct Answered {
     pub changes: ChangeSet,
     /// Why its patches cannot be applied, if they cannot.
     pub fault: Option<String>,
+    /// The whole message.
+    pub text: Bytes,
 }
 
 impl Answered {

@@ -24,11 +24,7 @@ use crate::record::{Entry, EntryKind, FrameText, ReadError, Side};
 #[derive(Debug)]
 pub struct Calls<E> {
     entries: E,
-    connections: BTreeMap<u64, Connection>,
-    given_up: Vec<Arc<Asked>>,
-    results: bool,
-    /// The latest time.
-    at: Duration,
+    steps: Steps,
     /// What is left to be told once there are no more entries.
     ends: Option<VecDeque<Step>>,
 }
@@ -37,21 +33,14 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
     /// Reads entries.
     pub fn new(entries: impl IntoIterator<IntoIter = E>) -> Self {
         let entries = entries.into_iter();
-        Self {
-            entries,
-            connections: BTreeMap::new(),
-            given_up: Vec::new(),
-            results: true,
-            at: Duration::ZERO,
-            ends: None,
-        }
+        Self { entries, steps: Steps::new(), ends: None }
     }
 
     /// Leaves [`Answered::result`](super::Answered::result) out of answers with patches, unless they open objects: to write what was
     /// patched costs more than all else.
     #[must_use]
     pub fn without_patched_results(mut self) -> Self {
-        self.results = false;
+        self.steps.without_patched_results();
         self
     }
 
@@ -63,10 +52,60 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
     /// Returns the requests that the latest step has made too many to wait for their answers any longer: those of engines that do
     /// not answer, and those whose answers a recording misses.
     pub fn given_up(&self) -> &[Arc<Asked>] {
+        self.steps.given_up()
+    }
+}
+
+impl<E: Iterator<Item = Result<Entry, ReadError>>> Iterator for Calls<E> {
+    type Item = Result<Step, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(ends) = &mut self.ends {
+            return ends.pop_front().map(Ok);
+        }
+        match self.entries.next() {
+            Some(Ok(entry)) => Some(Ok(self.steps.take(entry))),
+            Some(Err(error)) => {
+                // What was found so far is told all the same.
+                self.ends = Some(self.steps.ends());
+                Some(Err(error))
+            }
+            None => {
+                self.ends = Some(self.steps.ends());
+                self.next()
+            }
+        }
+    }
+}
+
+/// Makes a step of each entry that it is given.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    connections: BTreeMap<u64, Connection>,
+    given_up: Vec<Arc<Asked>>,
+    results: bool,
+    /// The latest time.
+    at: Duration,
+}
+
+impl Steps {
+    pub(crate) fn new() -> Self {
+        Self { connections: BTreeMap::new(), given_up: Vec::new(), results: true, at: Duration::ZERO }
+    }
+
+    /// As [`Calls::without_patched_results`].
+    pub(crate) fn without_patched_results(&mut self) {
+        self.results = false;
+    }
+
+    /// As [`Calls::given_up`].
+    pub(crate) fn given_up(&self) -> &[Arc<Asked>] {
         &self.given_up
     }
 
-    fn step(&mut self, entry: Entry) -> Step {
+    /// Takes in an entry.
+    pub(crate) fn take(&mut self, entry: Entry) -> Step {
+        self.given_up.clear();
         self.at = self.at.max(entry.at);
         let Entry { seq, at, conn, .. } = entry;
         let Some(conn) = conn else {
@@ -108,7 +147,8 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
     }
 
     /// Returns the ends of connections of which the recording has none.
-    fn ends(&mut self) -> VecDeque<Step> {
+    pub(crate) fn ends(&mut self) -> VecDeque<Step> {
+        self.given_up.clear();
         let at = self.at;
         let left = std::mem::take(&mut self.connections).into_iter();
         let end = |(conn, mut connection): (u64, Connection)| Step::Closed {
@@ -118,29 +158,6 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
             unanswered: connection.unanswered(),
         };
         left.map(end).collect()
-    }
-}
-
-impl<E: Iterator<Item = Result<Entry, ReadError>>> Iterator for Calls<E> {
-    type Item = Result<Step, ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        self.given_up.clear();
-        if let Some(ends) = &mut self.ends {
-            return ends.pop_front().map(Ok);
-        }
-        match self.entries.next() {
-            Some(Ok(entry)) => Some(Ok(self.step(entry))),
-            Some(Err(error)) => {
-                // What was found so far is told all the same.
-                self.ends = Some(self.ends());
-                Some(Err(error))
-            }
-            None => {
-                self.ends = Some(self.ends());
-                self.next()
-            }
-        }
     }
 }
 

@@ -27,7 +27,10 @@ use super::{
     reload::{Running, takes_long},
     words::{Fault, ended, shown},
 };
-use crate::record::{Redaction, Seen, Side};
+use crate::{
+    model::has_failed,
+    record::{Redaction, Seen, Side},
+};
 
 /// The most calls in flight of one connection that are known; beyond it the oldest is forgotten.
 const MOST_PENDING: usize = 10_000;
@@ -426,16 +429,6 @@ fn is_telling(method: &str) -> bool {
     takes_long(method)
         || may_open(method)
             && !["GetLayout", "GetHyperCube", "GetListObject"].iter().any(|data| method.starts_with(data))
-}
-
-/// Whether the result says that the script failed, which is no error on the wire.
-fn has_failed(method: &str, result: Raw<'_>) -> bool {
-    let success = match method {
-        "DoReload" => result.member("qReturn"),
-        "DoReloadEx" => result.member("qResult").and_then(|result| result.member("qSuccess")),
-        _ => None,
-    };
-    success.is_some_and(|success| success.as_bytes() == b"false")
 }
 
 fn first(params: Raw<'_>) -> Option<Raw<'_>> {

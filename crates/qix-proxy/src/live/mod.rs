@@ -8,13 +8,11 @@ mod exchange;
 mod feed;
 mod filter;
 mod line;
-mod names;
-mod notices;
-mod reload;
 mod screen;
 mod status;
 mod viewer;
-mod words;
+
+use crate::model::{names, notices, reload, words};
 
 pub(crate) use calls::CallDone;
 pub(crate) use exchange::Exchange;

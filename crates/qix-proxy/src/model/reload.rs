@@ -30,21 +30,21 @@ pub(crate) struct Running {
 
 /// What an answer to `GetProgress` has changed.
 #[derive(Debug, Default, Eq, PartialEq)]
-pub(super) struct News {
+pub(crate) struct News {
     /// Errors of the script.
-    pub(super) errors: Vec<String>,
+    pub(crate) errors: Vec<String>,
     /// The engine has begun to wait for the user.
-    pub(super) wants_user: bool,
+    pub(crate) wants_user: bool,
 }
 
 /// Returns whether clients watch calls of the method by `GetProgress`.
-pub(super) fn takes_long(method: &str) -> bool {
+pub(crate) fn takes_long(method: &str) -> bool {
     matches!(method, "DoReload" | "DoReloadEx" | "DoSave")
 }
 
 impl Running {
     /// Takes in an answer to `GetProgress`. What an engine says of an id that it does not know changes nothing.
-    pub(super) fn take(&mut self, redaction: &Redaction, progress: &ProgressData) -> News {
+    pub(crate) fn take(&mut self, redaction: &Redaction, progress: &ProgressData) -> News {
         let mut news = News::default();
         if is_dummy(progress) {
             return news;

@@ -31,20 +31,20 @@ pub(crate) enum Place {
 }
 
 /// Returns text of others without secrets and without what controls a terminal.
-pub(super) fn shown(redaction: &Redaction, text: &str) -> String {
+pub(crate) fn shown(redaction: &Redaction, text: &str) -> String {
     printable(redaction.text(text.trim()).trim(), LONGEST)
 }
 
 impl Fault {
     /// Puts an answer's error into words. `raw` is the error as it was written, for what only some engines add.
-    pub(super) fn of_answer(redaction: &Redaction, error: &EngineError, raw: Option<Raw<'_>>) -> Self {
+    pub(crate) fn of_answer(redaction: &Redaction, error: &EngineError, raw: Option<Raw<'_>>) -> Self {
         let extended = raw.and_then(|raw| raw.member("extendedMessage")?.decode::<String>().ok());
         let said = [Some(error.message.clone()), Some(error.parameter.clone()), extended];
         Self::of_code(redaction, error.code, said.into_iter().flatten())
     }
 
     /// Puts the error that a layout has in it into words.
-    pub(super) fn of_layout(redaction: &Redaction, error: Raw<'_>) -> Option<Self> {
+    pub(crate) fn of_layout(redaction: &Redaction, error: Raw<'_>) -> Option<Self> {
         let text = |name: &str| error.member(name).and_then(|text| text.decode::<String>().ok());
         let code: ErrorCode = error.member("qErrorCode")?.decode().ok()?;
         if code.get() == 0 {
@@ -58,7 +58,7 @@ impl Fault {
     }
 
     /// Says that a script failed, which is no error on the wire.
-    pub(super) fn script() -> Self {
+    pub(crate) fn script() -> Self {
         Self { code: None, place: Place::Script, words: "the script failed".to_owned() }
     }
 
@@ -83,7 +83,7 @@ impl Fault {
 }
 
 /// Puts the end of a connection into words.
-pub(super) fn ended(
+pub(crate) fn ended(
     redaction: &Redaction,
     by: Option<Side>,
     code: Option<u16>,

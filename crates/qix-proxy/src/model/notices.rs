@@ -21,7 +21,7 @@ pub(crate) struct Notice {
 
 /// How bad something is.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub(crate) enum Weight {
+pub enum Weight {
     /// As it should be.
     Normal,
     /// To be looked at.
@@ -31,7 +31,7 @@ pub(crate) enum Weight {
 }
 
 /// Puts a notification of the engine, or of the proxy in front of it, into words.
-pub(super) fn notification(redaction: &Redaction, method: &str, params: Option<Raw<'_>>) -> (Weight, String) {
+pub(crate) fn notification(redaction: &Redaction, method: &str, params: Option<Raw<'_>>) -> (Weight, String) {
     let empty = Raw::new(b"{}").ok();
     let fatal = params.or(empty).is_some_and(|params| is_fatal(method, params));
     let text = |name: &str| params.and_then(|params| params.member(name)?.decode::<String>().ok());

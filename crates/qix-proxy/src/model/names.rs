@@ -45,14 +45,14 @@ static GLOBAL: LazyLock<Arc<Object>> =
 
 /// What the parameters of a call tell of the object that it opens.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Hint {
+pub(crate) struct Hint {
     id: String,
     title: String,
 }
 
 impl Hint {
     /// Reads parameters: the first is an id or a name, or properties that may have a title.
-    pub(super) fn new(params: Raw<'_>) -> Self {
+    pub(crate) fn new(params: Raw<'_>) -> Self {
         let first = match params.as_bytes().first() {
             Some(b'{') => members(params).next().map(|(_, value)| value),
             _ => elements(params).next(),
@@ -71,11 +71,11 @@ impl Hint {
 
 /// The open objects of one connection.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashMap<Handle, Arc<Object>>);
+pub(crate) struct Names(HashMap<Handle, Arc<Object>>);
 
 impl Names {
     /// Returns what the handle is called.
-    pub(super) fn get(&self, handle: Handle) -> Arc<Object> {
+    pub(crate) fn get(&self, handle: Handle) -> Arc<Object> {
         if handle == Handle::GLOBAL {
             return Arc::clone(&GLOBAL);
         }
@@ -86,7 +86,7 @@ impl Names {
     }
 
     /// Notes that a call opened an object.
-    pub(super) fn opened(&mut self, reference: &ObjectReference, hint: &Hint) {
+    pub(crate) fn opened(&mut self, reference: &ObjectReference, hint: &Hint) {
         let Some(handle) = reference.handle else { return };
         if self.0.contains_key(&handle) || self.0.len() >= MOST {
             return;
@@ -107,7 +107,7 @@ impl Names {
     }
 
     /// Notes a title that an object's layout or properties tell.
-    pub(super) fn titled(&mut self, handle: Handle, title: &str) {
+    pub(crate) fn titled(&mut self, handle: Handle, title: &str) {
         let title = shown(title);
         if let Some(object) = self.0.get_mut(&handle)
             && !title.is_empty()
@@ -118,7 +118,7 @@ impl Names {
     }
 
     /// Notes that the engine closed the handle.
-    pub(super) fn closed(&mut self, handle: Handle) {
+    pub(crate) fn closed(&mut self, handle: Handle) {
         self.0.remove(&handle);
     }
 }
@@ -134,7 +134,7 @@ fn app_name(id: &str) -> &str {
 }
 
 /// Returns the title in a layout or in properties.
-pub(super) fn title(value: Raw<'_>) -> Option<String> {
+pub(crate) fn title(value: Raw<'_>) -> Option<String> {
     let text = |value: Raw<'_>| value.decode::<String>().ok().filter(|text| !text.trim().is_empty());
     let inside =
         |outer, inner| value.member(outer).and_then(|outer: Raw<'_>| outer.member(inner)).and_then(text);
