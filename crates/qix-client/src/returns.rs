@@ -1,15 +1,12 @@
 //! What awaiting a call returns.
 
-use std::{fmt, marker::PhantomData};
+use std::marker::PhantomData;
 
 use qix_protocol::{
     Answer, ObjectReference, Tree,
     schema::{Method, Object as _},
 };
-use serde::{
-    Deserialize,
-    de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
-};
+use serde::de::{self, DeserializeOwned};
 
 use crate::{Error, ErrorKind, Object, request::Request};
 
@@ -64,17 +61,7 @@ impl<R: DeserializeOwned + 'static> Returns for As<R> {
 
     fn read(answer: Answer, context: Context<'_>) -> Result<R, Error> {
         let decoded = match context.outs {
-            Some([one]) => match answer.tree() {
-                None => {
-                    let text = answer.text();
-                    let mut json = serde_json::Deserializer::from_slice(&text);
-                    One { name: one, value: PhantomData }.deserialize(&mut json)
-                }
-                Some(tree) => match tree.member(one) {
-                    Some(value) => value.decode(),
-                    None => Err(de::Error::missing_field(one)),
-                },
-            },
+            Some([one]) => answer.decode_member(one),
             _ => answer.decode(),
         };
         decoded.map_err(unreadable)
@@ -139,38 +126,4 @@ impl<'a> Context<'a> {
 
 fn unreadable(error: serde_json::Error) -> Error {
     Error::because(ErrorKind::Protocol, error)
-}
-
-/// Reads one member of an object.
-struct One<R> {
-    name: &'static str,
-    value: PhantomData<R>,
-}
-
-impl<'de, R: Deserialize<'de>> DeserializeSeed<'de> for One<R> {
-    type Value = R;
-
-    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<R, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de, R: Deserialize<'de>> Visitor<'de> for One<R> {
-    type Value = R;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "an object with the member {}", self.name)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<R, A::Error> {
-        let mut found = None;
-        while let Some(name) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            if name == self.name {
-                found = Some(map.next_value()?);
-            } else {
-                map.next_value::<IgnoredAny>()?;
-            }
-        }
-        found.ok_or_else(|| de::Error::missing_field(self.name))
-    }
 }

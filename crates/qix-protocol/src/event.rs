@@ -139,6 +139,21 @@ impl Answer {
         }
     }
 
+    /// Decodes the out member called `name`.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode), and if there is no such member.
+    pub fn decode_member<R: DeserializeOwned>(&self, name: &str) -> Result<R, serde_json::Error> {
+        match &self.outs {
+            Outs::Text(_) => Raw::scanned(&self.text()).decode_member(name),
+            Outs::Tree(tree) => match tree.member(name) {
+                Some(value) => value.decode(),
+                None => Err(serde_json::Error::custom(format_args!("missing field `{name}`"))),
+            },
+        }
+    }
+
     /// Decodes what `M` returns, which is faster than [`decode`](Self::decode) for plain answers.
     ///
     /// # Errors

@@ -1,8 +1,11 @@
 //! A JSON value that stays text.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, fmt, marker::PhantomData};
 
-use serde::de::DeserializeOwned;
+use serde::{
+    Deserialize,
+    de::{self, DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+};
 
 use crate::{
     ProtocolError,
@@ -44,10 +47,16 @@ impl<'a> Raw<'a> {
     ///
     /// What `serde_json` has to say if the value does not fit `T`, or is not JSON.
     pub fn decode<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
-        decode(self.0).or_else(|error| match without_lone_surrogates(self.0) {
-            Some(replaced) => decode(&replaced),
-            None => Err(error),
-        })
+        decode(self.0, PhantomData)
+    }
+
+    /// Decodes the member called `name`, as [`decode`](Self::decode) does, in one pass over the value; the last if there are several.
+    ///
+    /// # Errors
+    ///
+    /// As [`decode`](Self::decode), and if the value is no object or has no such member.
+    pub fn decode_member<T: DeserializeOwned>(&self, name: &str) -> Result<T, serde_json::Error> {
+        decode(self.0, Member { name, value: PhantomData })
     }
 
     /// Returns the member called `name`, the last if there are several; `None` if the value is no object or has none.
@@ -86,22 +95,75 @@ impl fmt::Debug for Raw<'_> {
     }
 }
 
-fn decode<T: DeserializeOwned>(text: &[u8]) -> Result<T, serde_json::Error> {
+fn decode<T, S>(text: &[u8], seed: S) -> Result<T, serde_json::Error>
+where
+    S: for<'de> DeserializeSeed<'de, Value = T> + Copy,
+{
+    read(text, seed).or_else(|error| match without_lone_surrogates(text) {
+        Some(replaced) => read(&replaced, seed),
+        None => Err(error),
+    })
+}
+
+fn read<'a, S: DeserializeSeed<'a>>(text: &'a [u8], seed: S) -> Result<S::Value, serde_json::Error> {
     // One look at the whole is cheaper than one at each string, which `from_slice` would take.
     match str::from_utf8(text) {
-        Ok(text) => whole(serde_json::Deserializer::from_str(text)),
-        Err(_) => whole(serde_json::Deserializer::from_slice(text)),
+        Ok(text) => whole(serde_json::Deserializer::from_str(text), seed),
+        Err(_) => whole(serde_json::Deserializer::from_slice(text), seed),
     }
 }
 
-fn whole<'a, R: serde_json::de::Read<'a>, T: DeserializeOwned>(
+fn whole<'a, R: serde_json::de::Read<'a>, S: DeserializeSeed<'a>>(
     mut deserializer: serde_json::Deserializer<R>,
-) -> Result<T, serde_json::Error> {
+    seed: S,
+) -> Result<S::Value, serde_json::Error> {
     // No text gets here that nests deeper than `MAX_DEPTH`, which is more than serde_json's own limit.
     deserializer.disable_recursion_limit();
-    let value = T::deserialize(&mut deserializer)?;
+    let value = seed.deserialize(&mut deserializer)?;
     deserializer.end()?;
     Ok(value)
+}
+
+/// Reads one member of an object.
+struct Member<'n, T> {
+    name: &'n str,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for Member<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Member<'_, T> {}
+
+impl<'de, T: Deserialize<'de>> DeserializeSeed<'de> for Member<'_, T> {
+    type Value = T;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<T, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Member<'_, T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "an object with the member {}", self.name)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<T, A::Error> {
+        let mut found = None;
+        while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+            if name == self.name {
+                found = Some(map.next_value()?);
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+        }
+        found.ok_or_else(|| de::Error::custom(format_args!("missing field `{}`", self.name)))
+    }
 }
 
 /// Returns the members of the object in `value`, in order, names unescaped; nothing if it is no object.
@@ -147,6 +209,20 @@ mod tests {
         let decoded: serde_json::Value = value.decode().unwrap();
         assert_eq!(decoded, serde_json::json!({"\u{fffd}": "a\u{fffd}😀", "b": [1]}));
         assert!(value.decode::<Vec<u8>>().is_err());
+    }
+
+    #[test]
+    fn member_is_decoded_as_the_whole_is() {
+        let deep = format!("{}1{}", "[".repeat(200), "]".repeat(200));
+        let text = format!(r#"{{"x":{deep},"a":[1],"\u0061":["\ud800",{deep}]}}"#);
+        let value = Raw::scanned(text.as_bytes());
+        let whole: serde_json::Value = value.decode().unwrap();
+        assert_eq!(value.decode_member::<serde_json::Value>("a").unwrap(), whole["a"]);
+        assert_eq!(whole["a"][0], "\u{fffd}");
+        let error = value.decode_member::<Option<u8>>("b").unwrap_err();
+        assert!(error.to_string().starts_with("missing field `b`"), "{error}");
+        assert!(Raw::scanned(b"[1]").decode_member::<u8>("a").is_err());
+        assert!(Raw::scanned(br#"{"a":1}}"#).decode_member::<u8>("a").is_err());
     }
 
     #[test]
