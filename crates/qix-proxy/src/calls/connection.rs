@@ -107,6 +107,7 @@ impl Connection {
                     asked,
                     seq: entry.seq,
                     at: entry.at,
+                    began: entry.began,
                     bytes: text.len() as u64,
                     error: response.error.clone(),
                     result: None,

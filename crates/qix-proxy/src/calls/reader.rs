@@ -183,7 +183,7 @@ mod tests {
                 _ => EntryKind::Close(Closing::default()),
             };
             let at = at as u64;
-            Ok(Entry { seq: at + 1, at: Duration::from_millis(at), conn: Some(1), kind })
+            Ok(Entry { seq: at + 1, at: Duration::from_millis(at), conn: Some(1), began: None, kind })
         };
         script.iter().enumerate().map(entry).collect()
     }

@@ -179,7 +179,7 @@ impl ModelBuilder {
             answer: Some(Answer {
                 seq: answered.seq,
                 at: answered.at,
-                began: None,
+                began: answered.began,
                 bytes: answered.bytes,
                 fault: answered.fault.clone(),
             }),
