@@ -8,11 +8,13 @@ mod exit;
 mod export;
 mod faults;
 mod files;
+mod filter;
 mod import;
 mod listen;
 mod live;
 mod log;
 mod place;
+mod progress;
 mod record;
 mod redaction;
 mod redrive;
@@ -20,6 +22,8 @@ mod repair;
 mod replay;
 mod scrub;
 mod session;
+mod show;
+mod stats;
 pub(crate) mod terminal;
 mod units;
 
@@ -57,6 +61,10 @@ enum Command {
     Redrive(Box<redrive::RedriveArgs>),
     /// Make a recording of a HAR, a traffic log of enigma-go, or what corectl or qlik-cli printed with --traffic
     Import(import::ImportArgs),
+    /// Show a recording, one line for each call: what was slow, what failed, what changed and why
+    Show(Box<show::ShowArgs>),
+    /// Count a recording: latencies, errors and bytes by method and by object, the slowest calls, sockets, changes
+    Stats(Box<stats::StatsArgs>),
     /// Write a recording as a HAR, a traffic log of enigma-go, JSON Lines or Parquet
     Export(export::ExportArgs),
     /// Take secrets out of a recording, or find them; make the data in it nobody's
@@ -115,6 +123,8 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Replay(args) => args.exec(out).await,
         Command::Redrive(args) => args.exec(out).await,
         Command::Import(args) => args.exec(out),
+        Command::Show(args) => args.exec(out).await,
+        Command::Stats(args) => args.exec(out),
         Command::Export(args) => args.exec(out),
         Command::Scrub(args) => args.exec(out),
         Command::Repair(args) => args.exec(out),

@@ -321,15 +321,17 @@ mod tests {
     fn unfinished_message_is_counted() {
         let mut assembler = Assembler::new(false, 100);
         let bytes = frame(0x81, b"abcdef", None);
-        assembler
-            .push(0, &bytes[..bytes.len() - 2], &mut Buffers::default(), &mut |_| panic!("nothing is complete"));
+        assembler.push(0, &bytes[..bytes.len() - 2], &mut Buffers::default(), &mut |_| {
+            panic!("nothing is complete")
+        });
         assert_eq!(assembler.unfinished(), Some(4));
     }
 
     #[test]
     fn message_that_comes_in_pieces_has_the_time_of_its_first_byte() {
         let mut assembler = Assembler::new(false, 100);
-        let bytes = [frame(0x81, b"one", None), frame(0x01, b"two", None), frame(0x80, b"three", None)].concat();
+        let bytes =
+            [frame(0x81, b"one", None), frame(0x01, b"two", None), frame(0x80, b"three", None)].concat();
         let mut found = Vec::new();
         let pieces = [&bytes[..20], &bytes[20..bytes.len() - 1], &bytes[bytes.len() - 1..]];
         for (at, piece) in pieces.into_iter().enumerate() {

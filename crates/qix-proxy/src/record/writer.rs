@@ -449,7 +449,8 @@ mod tests {
             (b"", r#""text":""}"#),
             (b"\xff", r#""base64":"/w==","opcode":1}"#),
         ] {
-            let line = line(|writer| assert!(writer.frame(7, (8, None), Side::Client, Head::TEXT, message, &[])));
+            let line =
+                line(|writer| assert!(writer.frame(7, (8, None), Side::Client, Head::TEXT, message, &[])));
             assert_eq!(
                 line,
                 format!(r#"{{"seq":1,"t":8,"conn":7,"kind":"frame","from":"client",{expected}"#)
@@ -459,7 +460,8 @@ mod tests {
 
     #[test]
     fn message_that_came_in_pieces_says_when_it_began() {
-        let line = line(|writer| assert!(writer.frame(1, (9, Some(5)), Side::Engine, Head::TEXT, b"{}", &[])));
+        let line =
+            line(|writer| assert!(writer.frame(1, (9, Some(5)), Side::Engine, Head::TEXT, b"{}", &[])));
         assert_eq!(line, r#"{"seq":1,"t":9,"conn":1,"kind":"frame","from":"engine","began":5,"json":{}}"#);
         let entry = crate::record::entry_of(&line.into()).unwrap();
         assert_eq!(entry.began, Some(std::time::Duration::from_micros(5)));
