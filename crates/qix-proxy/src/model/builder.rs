@@ -11,6 +11,7 @@ use qix_protocol::{
         engine::{Frame, Kind},
     },
 };
+use qix_transport::printable;
 
 use super::{
     Answer, Body, Call, Called, Disconnected, Event, Exchange, Failure, Notice, Progress, Weight, connection,
@@ -28,6 +29,11 @@ use crate::{
 
 /// The most entries of kinds that are not known that are told of.
 const MOST_UNKNOWN: u32 = 10;
+
+/// How many methods are kept once for all their calls.
+const MOST_METHODS: usize = 10_000;
+/// How much of the name of a method is kept, in characters.
+const LONGEST_METHOD: usize = 60;
 
 /// Takes the entries of a recording in their order, and tells what they mean.
 ///
@@ -64,8 +70,8 @@ impl ModelBuilder {
         }
     }
 
-    /// Leaves [`Body::result`] out of answers with patches, unless they open objects: to write what was patched costs more than all else.
-    /// What is selected is then told only where an answer has it whole.
+    /// Leaves [`Body::result`] out of answers with patches, unless events are made of it: to write what was patched costs more than all
+    /// else. Titles are then learned only where an answer has them whole.
     #[must_use]
     pub fn without_results(mut self) -> Self {
         self.steps.without_patched_results();
@@ -118,18 +124,25 @@ impl ModelBuilder {
 
     fn asked(&mut self, asked: &Asked, tell: &mut dyn FnMut(Event)) {
         let Some(connection) = self.connections.get_mut(&asked.conn) else { return };
-        if !self.methods.contains_key(&asked.method) && self.methods.len() < 10_000 {
-            self.methods.insert(asked.method.clone(), Arc::from(&*asked.method));
-        }
-        let method = self.methods.get(&asked.method).cloned().unwrap_or_else(|| Arc::from(&*asked.method));
+        let method = match self.methods.get(&asked.method) {
+            Some(method) => Arc::clone(method),
+            None => {
+                let method: Arc<str> = printable(&asked.method, LONGEST_METHOD).into();
+                if self.methods.len() < MOST_METHODS {
+                    self.methods.insert(asked.method.clone(), Arc::clone(&method));
+                }
+                method
+            }
+        };
         let params = asked.params.as_deref().and_then(|params| Raw::new(params).ok());
         let effect = effect_of_call(asked.class(), &asked.method, params);
         let object = connection.object(asked.conn, asked.handle, &mut self.objects, tell);
+        let fetch = connection.fetch(asked.handle, &asked.method, asked.params.as_deref());
         let call = Arc::new(Call {
             seq: asked.seq,
             conn: asked.conn,
             at: asked.at,
-            fetch: connection.fetch(asked.handle, &asked.method, asked.params.as_deref()),
+            fetch: fetch.map(|(fetch, _)| fetch),
             object,
             method,
             effect,
@@ -149,14 +162,20 @@ impl ModelBuilder {
             text: String::new(),
             wants_user: false,
         });
-        connection.asked(&call, asked.id.clone(), params.map(Hint::new).unwrap_or_default(), running);
+        connection.asked(
+            &call,
+            asked.id.clone(),
+            params.map(Hint::new).unwrap_or_default(),
+            fetch.map(|(_, question)| question),
+            running,
+        );
         tell(Event::Asked(call));
     }
 
     fn answered(&mut self, answered: &Answered, tell: &mut dyn FnMut(Event)) {
         let asked = &answered.asked;
         let Some(connection) = self.connections.get_mut(&asked.conn) else { return };
-        let Some((call, hint)) = connection.answered(asked.seq) else { return };
+        let Some((call, hint)) = connection.answered(asked.seq, answered.error.is_none()) else { return };
         let plain = answered.result.as_deref().and_then(|result| Raw::new(result).ok());
         let mut opened = Vec::new();
         if let Some(plain) = plain.filter(|_| !answered.opened.is_empty()) {
@@ -179,7 +198,7 @@ impl ModelBuilder {
             answer: Some(Answer {
                 seq: answered.seq,
                 at: answered.at,
-                began: None,
+                began: answered.began,
                 bytes: answered.bytes,
                 fault: answered.fault.clone(),
             }),
@@ -208,7 +227,7 @@ impl ModelBuilder {
     /// Tells of a call that has no answer and will have none.
     fn unanswered(&mut self, asked: &Asked, tell: &mut dyn FnMut(Event)) {
         let Some(connection) = self.connections.get_mut(&asked.conn) else { return };
-        let Some((call, _)) = connection.answered(asked.seq) else { return };
+        let Some((call, _)) = connection.answered(asked.seq, false) else { return };
         let (request, params) = (asked.text.clone(), asked.params.clone());
         let body = Body { request, params, answer: None, result: None, error: None };
         tell(Event::Called(Box::new(Called { call, body })));
