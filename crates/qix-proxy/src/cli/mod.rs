@@ -9,6 +9,7 @@ mod export;
 mod faults;
 mod files;
 mod import;
+mod lint;
 mod listen;
 mod live;
 mod log;
@@ -57,6 +58,8 @@ enum Command {
     Export(export::ExportArgs),
     /// Take secrets out of a recording, or find them; make the data in it nobody's
     Scrub(scrub::ScrubArgs),
+    /// Find what makes an app slow, fragile or unsafe, and say what to do about it
+    Lint(lint::LintArgs),
     /// Make a whole recording of what a crash has left
     Repair(repair::RepairArgs),
     /// Find out why an engine cannot be reached: name, TCP, tunnel, TLS, upgrade, greeting and a first answer, step by step
@@ -96,6 +99,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Import(args) => args.exec(out),
         Command::Export(args) => args.exec(out),
         Command::Scrub(args) => args.exec(out),
+        Command::Lint(args) => args.exec(out),
         Command::Repair(args) => args.exec(out),
         Command::Doctor(args) => args.exec(out).await,
         Command::Ca(args) => args.exec(out),

@@ -18,6 +18,7 @@ pub(crate) use calls::CallDone;
 pub(crate) use exchange::Exchange;
 pub(crate) use feed::Feed;
 pub(crate) use filter::Filter;
+pub(crate) use line::{size, time};
 pub(crate) use screen::{Screen, is_capable, wants_colour};
 pub(crate) use viewer::{CALLS, Viewer, Watching};
 pub(crate) use words::Place;
