@@ -17,6 +17,33 @@ pub(super) fn out<'b>(body: &'b Body, name: &str) -> Option<Raw<'b>> {
         .member("value")
 }
 
+/// What an answer has of its result.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Answered<'b> {
+    /// All of it.
+    Whole(Raw<'b>),
+    /// That it is as it was.
+    AsBefore,
+    /// What is different.
+    Part,
+}
+
+/// Returns what an answer has of its first out member.
+pub(super) fn answered(body: &Body) -> Option<Answered<'_>> {
+    if let Some(result) = &body.result {
+        return members(Raw::new(result).ok()?).next().map(|(_, value)| Answered::Whole(value));
+    }
+    let result = Raw::new(body.answer.as_deref()?).ok()?.member("result")?;
+    let (_, patches) = members(result).next()?;
+    if patches.as_bytes() == b"[]" {
+        return Some(Answered::AsBefore);
+    }
+    let whole = elements(patches)
+        .find(|patch| patch.member("path").is_some_and(|path| path.as_bytes() == b"\"/\""))
+        .and_then(|patch| patch.member("value"));
+    Some(whole.map_or(Answered::Part, Answered::Whole))
+}
+
 /// Returns a parameter by its place or its name.
 pub(super) fn parameter<'b>(body: &'b Body, at: usize, name: &str) -> Option<Raw<'b>> {
     let params = Raw::new(body.params.as_deref()?).ok()?;

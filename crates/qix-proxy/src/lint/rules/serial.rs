@@ -23,6 +23,8 @@ use crate::{
 const THINKING: Duration = Duration::from_millis(20);
 /// So many calls must follow each other.
 const LEAST: u64 = 5;
+/// Sending them together must save so much: at an engine next door, calls that were sent together look as if they waited.
+const SAVED: Duration = Duration::from_millis(10);
 /// In how many answers before a call it is looked for what the call says.
 const ANSWERS: usize = 4;
 /// Larger answers are not searched: what follows them may need them.
@@ -39,6 +41,7 @@ pub(super) static RULE: Rule = Rule {
     limits: &[
         Limit::count("reading calls one after the other, at least", LEAST),
         Limit::time("pause between an answer and the next call, at most", THINKING),
+        Limit::time("time that sending them together would save, at least", SAVED),
     ],
 };
 
@@ -69,15 +72,17 @@ struct Run {
     /// What the calls have opened.
     opened: Vec<u64>,
     longest: Duration,
+    /// The object of the latest call.
+    last: u64,
 }
 
 impl Line {
     fn end(&mut self, found: &mut Groups) {
         let Run { mut sight, methods, longest, .. } = std::mem::take(&mut self.run);
         self.answers.clear();
-        if sight.times >= LEAST {
-            // Together they would have taken as long as the longest.
-            sight.time = sight.time.saturating_sub(longest);
+        // Together they would have taken as long as the longest.
+        sight.time = sight.time.saturating_sub(longest);
+        if sight.times >= LEAST && sight.time >= SAVED {
             found.add(methods.join(", "), sight);
         }
     }
@@ -95,10 +100,14 @@ impl Line {
         if !counts {
             return self.end(found);
         }
-        if !is_next || self.needs_answers(call, body) {
+        // Pages of one object have a rule of their own.
+        let is_page = call.method.starts_with("GetHyperCube") || call.method.starts_with("GetListObject");
+        let is_next_page = is_page && self.run.last == call.object.number;
+        if !is_next || is_next_page || self.needs_answers(call, body) {
             self.end(found);
         }
         let run = &mut self.run;
+        run.last = call.object.number;
         if run.sight.times == 0 {
             run.sight = Sight { calls: Vec::new(), object: None, ..Sight::of(call) };
         }
