@@ -2,6 +2,7 @@
 
 mod ca;
 mod demo;
+mod diff;
 mod doctor;
 mod engine;
 mod exit;
@@ -55,6 +56,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Make the calls of a recording again at a live engine, and compare its answers with the recorded ones
     Redrive(Box<redrive::RedriveArgs>),
+    /// Compare two recordings of the same app in its words: which measures, objects and errors differ
+    Diff(diff::DiffArgs),
     /// Make a recording of a HAR, a traffic log of enigma-go, or what corectl or qlik-cli printed with --traffic
     Import(import::ImportArgs),
     /// Write a recording as a HAR, a traffic log of enigma-go, JSON Lines or Parquet
@@ -114,6 +117,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Record(args) => args.exec(out).await,
         Command::Replay(args) => args.exec(out).await,
         Command::Redrive(args) => args.exec(out).await,
+        Command::Diff(args) => args.exec(out),
         Command::Import(args) => args.exec(out),
         Command::Export(args) => args.exec(out),
         Command::Scrub(args) => args.exec(out),
