@@ -4,12 +4,16 @@ use std::{io::Write, path::PathBuf};
 
 use clap::ValueEnum;
 use serde_json::json;
+use unicode_width::UnicodeWidthChar;
 
-use super::exit::{CliError, Outcome, count};
+use super::{
+    exit::{CliError, Outcome, count},
+    terminal::Terminal,
+};
 use crate::{
     chain::chain,
     lint::{Finding, Linter, Rule, rule, rules},
-    live::{is_capable, size, time, wants_colour},
+    live::{size, time},
     model::{Event, ModelBuilder, Weight},
     record::RecordingParts,
 };
@@ -18,11 +22,14 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Examples:
-  qix-proxy lint session.qixrec                           what is wrong, the worst first, and what to do about it
-  qix-proxy lint --rules                                  all rules with their reasons, remedies and limits
-  qix-proxy lint --ignore socket-left-open session.qixrec
-  qix-proxy lint --check session.qixrec                   exit with 1 if anything is found, for CI
-  qix-proxy lint --format json session.qixrec | jq '.findings[].words'
+  qix-proxy lint session.qixrec
+      Say what is wrong, the worst first, and what to do about it
+  qix-proxy lint --rules
+      Explain all rules: what they find, why, the remedy, the limits
+  qix-proxy lint session.qixrec --check --ignore socket-left-open
+      For CI: end with 1 if anything is found, but by one rule
+  qix-proxy lint session.qixrec --format json | jq '.findings[].words'
+      For programs
 
 Exit codes: 0 done, whatever was found; 1 something was found and --check is given; 2 wrong usage; 4 recording unreadable")]
 pub(crate) struct LintArgs {
@@ -79,7 +86,7 @@ impl LintArgs {
                 (self.only.is_empty() || self.only.iter().any(|name| *name == rule.name))
                     && !self.ignore.iter().any(|name| *name == rule.name)
             };
-            explain(out, rules().filter(wanted), self.format)?;
+            explain(out, rules().filter(wanted), self.format, Terminal::stdout())?;
             return Ok(Outcome::Clean);
         }
         let mut parts =
@@ -117,7 +124,7 @@ impl LintArgs {
         }
         let findings = linter.finish();
         match self.format {
-            Format::Text => text(out, &findings, &looked, is_capable() && wants_colour())?,
+            Format::Text => text(out, &findings, &looked, Terminal::stdout())?,
             Format::Json => {
                 let files: Vec<_> = self.files.iter().map(|file| file.display().to_string()).collect();
                 let findings: Vec<_> = findings.iter().map(of).collect();
@@ -138,7 +145,13 @@ impl LintArgs {
 }
 
 /// Writes findings, those of a rule together, the rule of the worst first.
-fn text(out: &mut dyn Write, findings: &[Finding], looked: &Looked, colour: bool) -> std::io::Result<()> {
+fn text(
+    out: &mut dyn Write,
+    findings: &[Finding],
+    looked: &Looked,
+    terminal: Terminal,
+) -> std::io::Result<()> {
+    let Terminal { colour, width } = terminal;
     let mut left: Vec<_> = findings.iter().collect();
     let mut kinds = 0;
     while let Some(rule) = left.first().and_then(|finding| rule(finding.rule)) {
@@ -147,9 +160,9 @@ fn text(out: &mut dyn Write, findings: &[Finding], looked: &Looked, colour: bool
         kinds += 1;
         let (mark, look) = mark(rule.weight);
         writeln!(out, "{} {}", paint(colour, look, mark), paint(colour, BOLD, rule.name))?;
-        writeln!(out, "  {}", paint(colour, DIM, rule.remedy))?;
+        writeln!(out, "  {}", paint(colour, DIM, &wrapped(rule.remedy, 2, width)))?;
         for finding in these {
-            writeln!(out, "{}", line(finding))?;
+            writeln!(out, "  {:>6}  {}", format!("{}×", finding.count), wrapped(&line(finding), 10, width))?;
         }
         writeln!(out)?;
     }
@@ -164,10 +177,9 @@ fn text(out: &mut dyn Write, findings: &[Finding], looked: &Looked, colour: bool
     }
 }
 
-/// Writes a finding on a line: how often, what, what it cost, and where to look.
+/// Returns what a finding says: what, what it cost, and where to look.
 fn line(finding: &Finding) -> String {
-    let often = format!("{}×", finding.count);
-    let mut line = format!("  {often:>6}  {}", finding.words);
+    let mut line = finding.words.clone();
     let mut cost = Vec::new();
     if !finding.time.is_zero() {
         cost.push(time(finding.time.as_micros() as u64));
@@ -186,6 +198,27 @@ fn line(finding: &Finding) -> String {
         line += &format!("  ({word} {}{more})", calls.join(", "));
     }
     line
+}
+
+/// Breaks text between words where a terminal would break it anywhere; what follows the first line begins at a column.
+fn wrapped(text: &str, column: usize, width: Option<usize>) -> String {
+    let Some(width) = width.filter(|width| *width > column + 20) else { return text.to_owned() };
+    let (mut out, mut used) = (String::new(), column);
+    // Two blanks between parts are one place to break.
+    for (at, word) in text.split(' ').enumerate() {
+        let wide: usize = word.chars().map(|c| c.width().unwrap_or(0)).sum();
+        if at > 0 && used + 1 + wide > width {
+            out.truncate(out.trim_end().len());
+            out += &format!("\n{:column$}", "");
+            used = column;
+        } else if at > 0 {
+            out.push(' ');
+            used += 1;
+        }
+        out += word;
+        used += wide;
+    }
+    out
 }
 
 const BOLD: &str = "1";
@@ -208,6 +241,7 @@ fn explain<'r>(
     out: &mut dyn Write,
     rules: impl Iterator<Item = &'r Rule>,
     format: Format,
+    terminal: Terminal,
 ) -> std::io::Result<()> {
     let limits = |rule: &Rule| -> Vec<String> {
         rule.limits.iter().map(|limit| format!("{} {}", limit.of, limit.amount)).collect()
@@ -226,10 +260,13 @@ fn explain<'r>(
         return writeln!(out, "{:#}", json!({"rules": all.collect::<Vec<_>>()}));
     }
     for rule in rules {
-        let (mark, _) = mark(rule.weight);
-        writeln!(out, "{mark} {}: {}", rule.name, rule.finds)?;
-        writeln!(out, "  why     {}", rule.why)?;
-        writeln!(out, "  remedy  {}", rule.remedy)?;
+        let (mark, look) = mark(rule.weight);
+        let (mark, name) = (paint(terminal.colour, look, mark), paint(terminal.colour, BOLD, rule.name));
+        let wrapped = |text| wrapped(text, 10, terminal.width);
+        writeln!(out, "{mark} {name}")?;
+        writeln!(out, "  finds   {}", wrapped(rule.finds))?;
+        writeln!(out, "  why     {}", wrapped(rule.why))?;
+        writeln!(out, "  remedy  {}", wrapped(rule.remedy))?;
         for (at, limit) in limits(rule).iter().enumerate() {
             writeln!(out, "  {:6}  {limit}", if at == 0 { "limits" } else { "" })?;
         }
@@ -260,5 +297,20 @@ fn word(weight: Weight) -> &'static str {
         Weight::Bad => "bad",
         Weight::Odd => "odd",
         Weight::Normal => "normal",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_broken_between_words_and_only_on_a_terminal() {
+        let text = "Send them together and wait for all of them, then go on";
+        let broken = wrapped(text, 4, Some(30));
+        assert_eq!(broken, "Send them together and\n    wait for all of them, then\n    go on");
+        assert!(broken.lines().all(|line| line.len() <= 30));
+        assert_eq!(wrapped(text, 4, None), text);
+        assert_eq!(wrapped("", 4, Some(30)), "");
     }
 }

@@ -41,12 +41,6 @@ impl Script {
         self.entry(EntryKind::Open(Opening { url, status: 101, request, ..Opening::default() }))
     }
 
-    /// Goes on with what happens on a connection.
-    pub(super) fn on(mut self, conn: u64) -> Self {
-        self.conn = conn;
-        self
-    }
-
     /// Opens connection 1 and, as handle 1, the app Sales.
     pub(super) fn app(self) -> Self {
         self.connect(1).opened_app()
