@@ -54,6 +54,7 @@ pub mod doctor;
 mod entrance;
 pub mod export;
 pub mod faults;
+mod filter;
 mod forward;
 mod front;
 mod go_json;
@@ -75,7 +76,9 @@ pub mod replay;
 mod rewrite;
 mod routes;
 pub mod scrub;
+mod show;
 mod shutdown;
+mod stats;
 mod systemd;
 mod upstream;
 

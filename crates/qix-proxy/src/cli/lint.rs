@@ -8,14 +8,13 @@ use unicode_width::UnicodeWidthChar;
 
 use super::{
     exit::{CliError, Outcome, count},
+    progress::{self, failed},
     terminal::Terminal,
 };
 use crate::{
-    chain::chain,
     lint::{Finding, Linter, Rule, rule, rules},
     live::{size, time},
     model::{Event, ModelBuilder, Weight},
-    record::RecordingParts,
 };
 
 /// Arguments of `qix-proxy lint`.
@@ -89,8 +88,7 @@ impl LintArgs {
             explain(out, rules().filter(wanted), self.format, Terminal::stdout())?;
             return Ok(Outcome::Clean);
         }
-        let mut parts =
-            RecordingParts::open(&self.files).map_err(|error| CliError::recording(chain(&error)))?;
+        let mut reading = progress::open(&self.files, false)?;
         let mut looked = Looked::default();
         let mut builder = ModelBuilder::new().without_results();
         let mut broken = None;
@@ -102,7 +100,7 @@ impl LintArgs {
             }
             linter.take(event);
         };
-        for entry in &mut parts {
+        for entry in &mut reading {
             match entry {
                 Ok(entry) => {
                     linter.see(&entry);
@@ -115,13 +113,7 @@ impl LintArgs {
             }
         }
         builder.finish(&mut |event| take(&mut linter, &event));
-        for (path, torn) in parts.torn() {
-            tracing::warn!(
-                "the last line of {} was cut after {} bytes, and is left out",
-                path.display(),
-                torn.bytes
-            );
-        }
+        reading.finish();
         let findings = linter.finish();
         match self.format {
             Format::Text => text(out, &findings, &looked, Terminal::stdout())?,
@@ -138,7 +130,7 @@ impl LintArgs {
             }
         }
         if let Some(error) = broken {
-            return Err(CliError::recording(chain(&error)));
+            return Err(failed(error));
         }
         Ok(if self.check && !findings.is_empty() { Outcome::Mismatch } else { Outcome::Clean })
     }

@@ -9,12 +9,14 @@ mod exit;
 mod export;
 mod faults;
 mod files;
+mod filter;
 mod import;
 mod lint;
 mod listen;
 mod live;
 mod log;
 mod place;
+mod progress;
 mod record;
 mod redaction;
 mod redrive;
@@ -22,6 +24,8 @@ mod repair;
 mod replay;
 mod scrub;
 mod session;
+mod show;
+mod stats;
 pub(crate) mod terminal;
 mod units;
 
@@ -61,6 +65,10 @@ enum Command {
     Diff(diff::DiffArgs),
     /// Make a recording of a HAR, a traffic log of enigma-go, or what corectl or qlik-cli printed with --traffic
     Import(import::ImportArgs),
+    /// Show a recording, one line for each call: what was slow, what failed, what changed and why
+    Show(Box<show::ShowArgs>),
+    /// Count a recording: latencies, errors and bytes by method and by object, the slowest calls, sockets, changes
+    Stats(Box<stats::StatsArgs>),
     /// Write a recording as a HAR, a traffic log of enigma-go, JSON Lines or Parquet
     Export(export::ExportArgs),
     /// Take secrets out of a recording, or find them; make the data in it nobody's
@@ -122,6 +130,8 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Redrive(args) => args.exec(out).await,
         Command::Diff(args) => args.exec(out),
         Command::Import(args) => args.exec(out),
+        Command::Show(args) => args.exec(out).await,
+        Command::Stats(args) => args.exec(out),
         Command::Export(args) => args.exec(out),
         Command::Scrub(args) => args.exec(out),
         Command::Lint(args) => args.exec(out),
