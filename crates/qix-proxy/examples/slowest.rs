@@ -7,6 +7,16 @@
 //! Without a file it reads the recording that `qix-proxy demo` embeds:
 //!
 //! ```text
+//!     2.6ms  GetLayout of demo sales by region
+//!     2.1ms  GetLayout of demo sales by region
+//!     1.9ms  GetLayout of demo sales by region
+//!   771.0µs  OpenDoc of global
+//!   770.0µs  GetLayout of demo regions
+//!   536.0µs  CreateSessionObject of app Sales
+//!   536.0µs  CreateSessionObject of app Sales
+//!   527.0µs  GetLayout of demo sheets
+//!   503.0µs  EngineVersion of global
+//!   447.0µs  ClearAll of app Sales
 //! ```
 
 use std::{

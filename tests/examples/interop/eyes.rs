@@ -21,7 +21,7 @@ const VIEWS: &[(&str, &[&str], &[&str])] = &[
     (
         "show-errors",
         &["show", "FILE", "--errors"],
-        &["GetVariableByName", "GetListObjectData", "15 GENERIC_ABORTED"],
+        &["GetHyperCubeData", "GetListObjectData", "15 GENERIC_ABORTED"],
     ),
     ("stats", &["stats", "FILE"], &["GetLayout", "Evaluate", "barchart Sales by region"]),
     (
@@ -42,7 +42,7 @@ const VIEWS: &[(&str, &[&str], &[&str])] = &[
             "aborted-not-retried",
             "GetListObjectData of listbox Region",
             "same-failure-again",
-            "GetVariableByName of app Sales",
+            "GetHyperCubeData of barchart Sales by region: ",
             "same-layout-again",
         ],
     ),

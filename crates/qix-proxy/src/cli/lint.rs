@@ -15,6 +15,7 @@ use crate::{
     lint::{Finding, Linter, Rule, rule, rules},
     live::{size, time},
     model::{Event, ModelBuilder, Weight},
+    show::since,
 };
 
 /// Arguments of `qix-proxy lint`.
@@ -182,7 +183,7 @@ fn line(finding: &Finding) -> String {
     if !cost.is_empty() {
         line += &format!("  {}", cost.join(", "));
     }
-    line += &format!("  at {}", time(finding.at.as_micros() as u64));
+    line += &format!("  at {}", since(finding.at));
     let calls: Vec<_> = finding.calls.iter().map(u64::to_string).collect();
     if !calls.is_empty() {
         let more = if finding.count > calls.len() as u64 { ", …" } else { "" };
@@ -274,11 +275,11 @@ fn of(finding: &Finding) -> serde_json::Value {
         "weight": word(finding.weight),
         "words": finding.words,
         "count": finding.count,
-        "at": finding.at.as_micros() as u64,
-        "conn": finding.conn,
+        "at_us": finding.at.as_micros() as u64,
+        "connection": finding.conn,
         "calls": finding.calls,
         "objects": finding.objects,
-        "time": finding.time.as_micros() as u64,
+        "time_us": finding.time.as_micros() as u64,
         "bytes": finding.bytes,
         "remedy": rule(finding.rule).map(|rule| rule.remedy),
     })

@@ -59,7 +59,9 @@ mod tests {
             let script = Script::new().app().call(1, "Evaluate", json!(["x".repeat(asked)]), result);
             script.found("huge-frame").into_iter().map(|found| found.words).collect::<Vec<_>>()
         };
-        assert!(matches!(&*run(4_000_000, 3_999_000), [found] if found.starts_with("request: Evaluate of app Sales")));
+        assert!(
+            matches!(&*run(4_000_000, 3_999_000), [found] if found.starts_with("request: Evaluate of app Sales"))
+        );
         assert!(matches!(&*run(3_999_000, 4_000_000), [found] if found.starts_with("answer: ")));
     }
 }
