@@ -11,7 +11,6 @@
 //! the recorded one had, and the live ids of what the engine made.
 
 mod answering;
-mod compare;
 mod differences;
 mod drive;
 mod handles;
@@ -32,6 +31,8 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use handles::Handles;
+pub(crate) use refusal::Why;
 pub use differences::{Call, Difference, DifferenceKind, DifferentAnswer};
 pub use latency::{Latencies, MethodLatency};
 pub use report::{Counts, RedriveReport, Verdict};
