@@ -69,12 +69,14 @@ pub mod record;
 pub mod redrive;
 mod relay;
 pub mod replay;
+pub mod report;
 mod rewrite;
 mod routes;
 pub mod scrub;
 mod shutdown;
 mod systemd;
 mod upstream;
+mod view;
 
 pub use authority::{Authority, AuthorityError, AuthoritySettings, Leaf};
 pub use cli::run;

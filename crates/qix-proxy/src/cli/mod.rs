@@ -18,6 +18,7 @@ mod redaction;
 mod redrive;
 mod repair;
 mod replay;
+mod report;
 mod scrub;
 mod session;
 mod units;
@@ -55,6 +56,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Write a recording as a HAR, a traffic log of enigma-go, JSON Lines or Parquet
     Export(export::ExportArgs),
+    /// Write a recording as one page for a browser: what was slow, what failed, what changed and why
+    Report(report::ReportArgs),
     /// Take secrets out of a recording, or find them; make the data in it nobody's
     Scrub(scrub::ScrubArgs),
     /// Make a whole recording of what a crash has left
@@ -95,6 +98,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Redrive(args) => args.exec(out).await,
         Command::Import(args) => args.exec(out),
         Command::Export(args) => args.exec(out),
+        Command::Report(args) => args.exec(out),
         Command::Scrub(args) => args.exec(out),
         Command::Repair(args) => args.exec(out),
         Command::Doctor(args) => args.exec(out).await,

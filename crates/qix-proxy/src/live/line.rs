@@ -270,7 +270,7 @@ pub(super) fn time(micros: u64) -> String {
 }
 
 /// Writes a number of bytes in the unit that people read.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let number = bytes as f64;
     match bytes {
         0..1_000 => format!("{bytes} B"),

@@ -7,7 +7,7 @@ mod calls;
 mod exchange;
 mod feed;
 mod filter;
-mod line;
+pub(crate) mod line;
 mod screen;
 mod status;
 mod viewer;
