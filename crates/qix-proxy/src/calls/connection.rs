@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use qix_protocol::{
-    Handle, Lineages, ObjectReference,
+    Handle, Lineages, ObjectReference, Tree,
     delta::Baselines,
     frame::{
         Raw,
@@ -107,6 +107,7 @@ impl Connection {
                     asked,
                     seq: entry.seq,
                     at: entry.at,
+                    began: entry.began,
                     bytes: text.len() as u64,
                     error: response.error.clone(),
                     result: None,
@@ -169,7 +170,7 @@ impl Connection {
         let Some(result) = response.result else { return };
         let plain = if response.delta {
             match self.baselines.apply(asked.handle, &asked.method, result) {
-                Ok(plain) if !results && plain.members().all(|(_, out)| out.member("qHandle").is_none()) => {
+                Ok(plain) if !results && !plain.members().any(|(_, out)| is_telling(&asked.method, out)) => {
                     return;
                 }
                 Ok(plain) => Bytes::from(plain.to_string()),
@@ -200,4 +201,15 @@ impl Connection {
             answered.opened.extend(self.lineages.get(handle).map(|lineage| (handle, lineage.clone())));
         }
     }
+}
+
+/// Returns whether views want to know an out member even where results are not wanted: what opens objects, says what is selected or
+/// how far a reload is, or has an error in it.
+fn is_telling(method: &str, out: &Tree) -> bool {
+    let has_error = |out: &Tree| out.member("qError").is_some();
+    matches!(method, "GetProgress" | "DoReload" | "DoReloadEx")
+        || out.member("qHandle").is_some()
+        || out.member("qSelectionObject").is_some()
+        || has_error(out)
+        || ["qHyperCube", "qListObject"].iter().any(|part| out.member(part).is_some_and(has_error))
 }

@@ -2,7 +2,7 @@
 //!
 //! A [`Recorder`] writes: [`Tape`]s take what crosses each connection, and a queue of bounded size leads to one thread. There bytes
 //! become messages, secrets are taken out, and messages become lines of files, as [`FileSettings`] lay them out. A [`RecordingReader`]
-//! or an [`AsyncRecordingReader`] reads a file, [`RecordingParts`] reads several, [`repair()`] mends what a crash has left, an [`Appender`] adds
+//! or an [`AsyncRecordingReader`] reads a file, [`RecordingParts`] reads several, a [`Tail`] follows one that is being written, [`repair()`] mends what a crash has left, an [`Appender`] adds
 //! connections to what was sealed, and a [`RecordingWriter`] writes what happened elsewhere.
 
 mod append;
@@ -32,6 +32,7 @@ mod retention;
 mod scribe;
 mod settings;
 mod shelf;
+mod tail;
 mod volume;
 pub(crate) mod walk;
 mod writer;
@@ -56,4 +57,5 @@ pub(crate) use redact::{MASK, Redactor};
 pub use redact::{Redaction, RuleError};
 pub use repair::{Repair, RepairError, check, repair, repair_in_place};
 pub use settings::{FileSettings, OnFull};
+pub use tail::Tail;
 pub(crate) use zip::Zip;
