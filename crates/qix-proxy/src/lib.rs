@@ -5,6 +5,7 @@
 //! - [`import`] and [`export`] make recordings of what other tools have written, and the other way round.
 //! - [`calls`] makes calls of the messages in a recording.
 //! - [`model`] tells of a recording in the words of the app: calls, objects, selections, reloads.
+//! - [`diff`] compares two recordings of the same app.
 //! - [`redrive`] makes the recorded calls again at a live engine and compares its answers.
 //! - [`faults`] breaks on purpose what either of them says.
 //! - [`scrub`] takes secrets and data out of recordings.
@@ -45,8 +46,10 @@ mod body;
 pub mod calls;
 mod chain;
 mod cli;
+mod compare;
 mod config;
 pub mod demo;
+pub mod diff;
 pub mod doctor;
 mod entrance;
 pub mod export;

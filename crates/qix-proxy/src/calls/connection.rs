@@ -98,8 +98,13 @@ impl Connection {
         Some(asked)
     }
 
-    /// Takes in what the engine said; `None` if it is no answer to a request. Patched results are kept if `results` are wanted.
-    pub(super) fn said(&mut self, entry: &Entry, text: &Bytes, results: bool) -> Option<Answered> {
+    /// Takes in what the engine said; `None` if it is no answer to a request. Patched results are kept if they are wanted of the request with that number.
+    pub(super) fn said(
+        &mut self,
+        entry: &Entry,
+        text: &Bytes,
+        wants: impl Fn(u64) -> bool,
+    ) -> Option<Answered> {
         let Frame { kind, changes } = Frame::parse(text).ok()?;
         let answered = match kind {
             Kind::Response(response) => self.take(&response).map(|asked| {
@@ -117,6 +122,7 @@ impl Connection {
                     text: text.clone(),
                 };
                 if answered.error.is_none() {
+                    let results = wants(answered.asked.seq);
                     self.read(&mut answered, &response, text, results);
                 }
                 answered

@@ -44,6 +44,13 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
         self
     }
 
+    /// As [`without_patched_results`](Self::without_patched_results), but for the requests with these numbers, in ascending order.
+    #[must_use]
+    pub(crate) fn patched_results_of(mut self, wanted: Vec<u64>) -> Self {
+        self.steps.results = Results::Of(wanted);
+        self
+    }
+
     /// Returns what it reads from.
     pub fn entries(&self) -> &E {
         &self.entries
@@ -78,24 +85,42 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Iterator for Calls<E> {
     }
 }
 
+/// Of which requests patched results are written out.
+#[derive(Debug)]
+enum Results {
+    All,
+    None,
+    Of(Vec<u64>),
+}
+
+impl Results {
+    fn are_wanted(&self, seq: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Of(wanted) => wanted.binary_search(&seq).is_ok(),
+        }
+    }
+}
+
 /// Makes a step of each entry that it is given.
 #[derive(Debug)]
 pub(crate) struct Steps {
     connections: BTreeMap<u64, Connection>,
     given_up: Vec<Arc<Asked>>,
-    results: bool,
+    results: Results,
     /// The latest time.
     at: Duration,
 }
 
 impl Steps {
     pub(crate) fn new() -> Self {
-        Self { connections: BTreeMap::new(), given_up: Vec::new(), results: true, at: Duration::ZERO }
+        Self { connections: BTreeMap::new(), given_up: Vec::new(), results: Results::All, at: Duration::ZERO }
     }
 
     /// As [`Calls::without_patched_results`].
     pub(crate) fn without_patched_results(&mut self) {
-        self.results = false;
+        self.results = Results::None;
     }
 
     /// As [`Calls::given_up`].
@@ -128,7 +153,8 @@ impl Steps {
                             connection.asked(&entry, conn, bytes, &mut self.given_up).map(Step::Asked)
                         }
                         Side::Engine => {
-                            connection.said(&entry, bytes, self.results).map(Box::new).map(Step::Answered)
+                            let wants = |seq| self.results.are_wanted(seq);
+                            connection.said(&entry, bytes, wants).map(Box::new).map(Step::Answered)
                         }
                     };
                     if let Some(step) = step {

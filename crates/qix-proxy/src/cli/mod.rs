@@ -2,6 +2,7 @@
 
 mod ca;
 mod demo;
+mod diff;
 mod doctor;
 mod engine;
 mod exit;
@@ -10,6 +11,7 @@ mod faults;
 mod files;
 mod filter;
 mod import;
+mod lint;
 mod listen;
 mod live;
 mod log;
@@ -60,6 +62,8 @@ enum Command {
     Replay(Box<replay::ReplayArgs>),
     /// Make the calls of a recording again at a live engine, and compare its answers with the recorded ones
     Redrive(Box<redrive::RedriveArgs>),
+    /// Compare two recordings of the same app in its words: which measures, objects and errors differ
+    Diff(diff::DiffArgs),
     /// Make a recording of a HAR, a traffic log of enigma-go, or what corectl or qlik-cli printed with --traffic
     Import(import::ImportArgs),
     /// Show a recording, one line for each call: what was slow, what failed, what changed and why
@@ -72,6 +76,8 @@ enum Command {
     Report(report::ReportArgs),
     /// Take secrets out of a recording, or find them; make the data in it nobody's
     Scrub(scrub::ScrubArgs),
+    /// Find what makes an app slow, fragile or unsafe, and say what to do about it
+    Lint(lint::LintArgs),
     /// Make a whole recording of what a crash has left
     Repair(repair::RepairArgs),
     /// Find out why an engine cannot be reached: name, TCP, tunnel, TLS, upgrade, greeting and a first answer, step by step
@@ -125,12 +131,14 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Record(args) => args.exec(out).await,
         Command::Replay(args) => args.exec(out).await,
         Command::Redrive(args) => args.exec(out).await,
+        Command::Diff(args) => args.exec(out),
         Command::Import(args) => args.exec(out),
         Command::Show(args) => args.exec(out).await,
         Command::Stats(args) => args.exec(out),
         Command::Export(args) => args.exec(out),
         Command::Report(args) => args.exec(out),
         Command::Scrub(args) => args.exec(out),
+        Command::Lint(args) => args.exec(out),
         Command::Repair(args) => args.exec(out),
         Command::Doctor(args) => args.exec(out).await,
         Command::Ca(args) => args.exec(out),

@@ -107,12 +107,12 @@ enum ConcurrencyArg {
     One,
 }
 
-fn tolerance(text: &str) -> Result<f64, String> {
+pub(super) fn tolerance(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| (0.0..1.0).contains(number));
     number.ok_or_else(|| "say a number from 0 to below 1, such as 1e-9 or 0".to_owned())
 }
 
-fn app(text: &str) -> Result<(String, String), String> {
+pub(super) fn app(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((recorded, other)) if !recorded.is_empty() && !other.is_empty() => {
             Ok((recorded.to_owned(), other.to_owned()))

@@ -4,11 +4,12 @@ use std::{io::Write, path::PathBuf};
 
 use super::{
     exit::{CliError, Outcome, count},
+    progress::Progress,
     units::size_or_zero,
 };
 use crate::{
     chain::chain,
-    live::line::size,
+    live::size,
     record::WriteError,
     report::{ReportError, ReportSettings, beside, report},
 };
@@ -46,7 +47,10 @@ impl ReportArgs {
         let to = self.out.unwrap_or_else(|| beside(self.files.first().map_or("".as_ref(), PathBuf::as_path)));
         let mut settings = ReportSettings::default();
         settings.bodies = self.bodies;
-        let report = report(&self.files, &to, &settings).map_err(failed)?;
+        let mut progress = Progress::new(&self.files, false);
+        let report = report(&self.files, &to, &settings, &mut |bytes| progress.at(bytes));
+        progress.finish();
+        let report = report.map_err(failed)?;
         for left in &report.left_out {
             tracing::warn!("not in the report: {left}");
         }

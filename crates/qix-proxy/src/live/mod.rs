@@ -6,7 +6,7 @@
 mod calls;
 mod exchange;
 mod feed;
-pub(crate) mod line;
+mod line;
 mod screen;
 mod status;
 mod viewer;

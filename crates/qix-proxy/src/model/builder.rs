@@ -383,7 +383,7 @@ impl ModelBuilder {
 }
 
 /// Returns the layout or the properties that an answer has whole.
-fn layout<'r>(method: &str, plain: Option<Raw<'r>>, frame: Raw<'r>) -> Option<Raw<'r>> {
+pub(crate) fn layout<'r>(method: &str, plain: Option<Raw<'r>>, frame: Raw<'r>) -> Option<Raw<'r>> {
     let out = match method {
         "GetLayout" | "GetAppLayout" => "qLayout",
         "GetProperties" | "GetEffectiveProperties" => "qProp",

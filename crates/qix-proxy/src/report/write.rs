@@ -12,8 +12,8 @@ use serde_json::json;
 use super::{Report, ReportError, ReportSettings, spool::Spool};
 use crate::{
     export::NewFile,
-    lint::Linter,
-    model::{Event, Events},
+    lint::{Linter, rules},
+    model::{Event, ModelBuilder},
     record::{RecordingParts, WriteError},
     view::{
         batch::{Batch, Batcher},
@@ -23,16 +23,23 @@ use crate::{
 
 /// A batch is written when so much has come: a second's work for a browser at most.
 const BATCH: usize = 50_000;
+/// After how many entries it is told how far it is.
+const STEP: u64 = 512;
 
 /// Writes the recording that consists of these files as a page, which must not exist.
 ///
-/// Its memory does not grow with what was said, which waits in a temporary file beside the page.
+/// `progress` is told now and then how many bytes of the files were read. Its memory does not grow with what was said, which waits in a temporary file beside the page.
 ///
 /// # Errors
 ///
 /// [`ReportError`]; there is no page then.
-pub fn report(from: &[PathBuf], to: &Path, settings: &ReportSettings) -> Result<Report, ReportError> {
-    let parts = RecordingParts::open(from)?;
+pub fn report(
+    from: &[PathBuf],
+    to: &Path,
+    settings: &ReportSettings,
+    progress: &mut dyn FnMut(u64),
+) -> Result<Report, ReportError> {
+    let mut parts = RecordingParts::open(from)?;
     let header = parts.header().clone();
     let mut file = NewFile::create(to)?;
     let failed = |source: io::Error| ReportError::from(WriteError::new(to, source));
@@ -43,21 +50,40 @@ pub fn report(from: &[PathBuf], to: &Path, settings: &ReportSettings) -> Result<
     let mut batches = 0;
     let mut batcher = Batcher::new();
     let mut linter = Linter::new();
-    let mut events = Events::new(parts);
-    for event in events.by_ref() {
-        let event = event?;
-        linter.take(&event);
-        batcher.take(&event);
-        if let Event::Called(called) = &event {
-            report.calls += 1;
-            report.failed += u64::from(called.call.failure.is_some());
-            if settings.bodies > 0 {
-                spool.add(&called.body).map_err(failed)?;
+    let mut builder = ModelBuilder::new();
+    let mut events = Vec::new();
+    let mut seen = 0_u64;
+    loop {
+        let entry = parts.next().transpose()?;
+        let is_end = entry.is_none();
+        match entry {
+            Some(entry) => {
+                linter.see(&entry);
+                builder.take(entry, &mut |event| events.push(event));
+            }
+            None => builder.finish(&mut |event| events.push(event)),
+        }
+        for event in events.drain(..) {
+            linter.take(&event);
+            batcher.take(&event);
+            if let Event::Called(called) = &event {
+                report.calls += 1;
+                report.failed += u64::from(called.call.failure.is_some());
+                if settings.bodies > 0 {
+                    spool.add(&called.body).map_err(failed)?;
+                }
             }
         }
         if batcher.waiting() >= BATCH {
             write_batch(&mut file, batches, &batcher.batch()).map_err(failed)?;
             batches += 1;
+        }
+        seen += 1;
+        if seen.is_multiple_of(STEP) {
+            progress(parts.position());
+        }
+        if is_end {
+            break;
         }
     }
     for finding in linter.finish() {
@@ -66,7 +92,7 @@ pub fn report(from: &[PathBuf], to: &Path, settings: &ReportSettings) -> Result<
     }
     write_batch(&mut file, batches, &batcher.batch()).map_err(failed)?;
     batches += 1;
-    for (path, tail) in events.entries().torn() {
+    for (path, tail) in parts.torn() {
         let name = name_of(path);
         report.left_out.push(format!(
             "line {} of {name} was cut after {} bytes, as a crash leaves it",
@@ -103,12 +129,18 @@ pub fn report(from: &[PathBuf], to: &Path, settings: &ReportSettings) -> Result<
         "batches": batches,
         "firsts": firsts,
         "notes": notes,
+        "rules": explained(),
     });
     // No text of others may end the element that it is in.
     let meta = meta.to_string().replace('<', "\\u003c");
     write!(file, "<script type=\"application/json\" id=\"meta\">{meta}</script>{after}").map_err(failed)?;
     report.bytes = file.keep()?;
     Ok(report)
+}
+
+/// Says of each rule why it is there and what to do, by its name.
+fn explained() -> serde_json::Map<String, serde_json::Value> {
+    rules().map(|rule| (rule.name.to_owned(), json!({ "reason": rule.why, "remedy": rule.remedy }))).collect()
 }
 
 fn name_of(path: &Path) -> String {
@@ -144,7 +176,7 @@ mod tests {
 
     fn written(file: &Path, settings: &ReportSettings) -> (Report, String) {
         let to = super::super::beside(file);
-        let report = report(&[file.to_owned()], &to, settings).unwrap();
+        let report = report(&[file.to_owned()], &to, settings, &mut |_| {}).unwrap();
         (report, std::fs::read_to_string(to).unwrap())
     }
 
@@ -180,12 +212,15 @@ mod tests {
         let (dir, file) = demo("demo.qixrec");
         let to = dir.path().join("demo.html");
         std::fs::write(&to, "mine").unwrap();
-        let error = report(std::slice::from_ref(&file), &to, &ReportSettings::default()).unwrap_err();
+        let error =
+            report(std::slice::from_ref(&file), &to, &ReportSettings::default(), &mut |_| {}).unwrap_err();
         assert!(matches!(error, ReportError::Write(WriteError::Exists { .. })), "{error}");
         assert_eq!(std::fs::read_to_string(&to).unwrap(), "mine");
         std::fs::write(&file, "no recording").unwrap();
         let other = dir.path().join("other.html");
-        assert!(report(std::slice::from_ref(&file), &other, &ReportSettings::default()).is_err());
+        assert!(
+            report(std::slice::from_ref(&file), &other, &ReportSettings::default(), &mut |_| {}).is_err()
+        );
         assert!(!other.exists());
     }
 }

@@ -161,10 +161,13 @@ struct Notice {
 #[derive(Debug, Serialize)]
 struct FindingOf {
     rule: &'static str,
+    weight: u8,
     at: u64,
     conn: Option<u64>,
     calls: Vec<u64>,
     objects: Vec<u64>,
+    /// How often it was seen.
+    count: u64,
     words: String,
 }
 
@@ -269,11 +272,7 @@ impl Batcher {
             Event::Notice(notice) => batch.notices.push(Notice {
                 conn: notice.conn,
                 at: micros(notice.at),
-                weight: match notice.weight {
-                    Weight::Normal => 0,
-                    Weight::Odd => 1,
-                    Weight::Bad => 2,
-                },
+                weight: weight(notice.weight),
                 words: notice.words.clone(),
             }),
         }
@@ -283,6 +282,8 @@ impl Batcher {
     pub(crate) fn find(&mut self, finding: Finding) {
         self.batch.findings.push(FindingOf {
             rule: finding.rule,
+            weight: weight(finding.weight),
+            count: finding.count,
             at: micros(finding.at),
             conn: finding.conn,
             calls: finding.calls,
@@ -366,6 +367,14 @@ impl Batcher {
         self.texts.insert(words.clone(), next);
         self.batch.texts.push(words);
         next
+    }
+}
+
+fn weight(weight: Weight) -> u8 {
+    match weight {
+        Weight::Normal => 0,
+        Weight::Odd => 1,
+        Weight::Bad => 2,
     }
 }
 
