@@ -61,6 +61,7 @@ class App {
       const before = performance.now();
       this.update();
       this.cost = performance.now() - before;
+      if (this.updates === 1) performance.mark('shown');
     }, this.updates === 0 ? 0 : Math.max(200, 8 * (this.cost ?? 0)));
   }
 

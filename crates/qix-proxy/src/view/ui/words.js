@@ -55,7 +55,7 @@ function el(tag, props = {}, ...children) {
     else if (name === 'role' || name.includes('-') || name === 'for') node.setAttribute(name, value);
     else node[name] = value;
   }
-  node.append(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
   return node;
 }
 
