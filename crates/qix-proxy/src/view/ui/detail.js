@@ -25,7 +25,7 @@ class DetailPanel {
     const error = store.errorWords(i);
     this.content = el('div', { class: 'said', role: 'tabpanel', id: 'said' });
     this.tabs = el('div', { class: 'subtabs', role: 'tablist', 'aria-label': 'What was said' });
-    this.node.replaceChildren(
+    const parts = [
       el('div', { class: 'detail-head' },
         el('h2', {}, store.methodName(i), el('small', {}, ` #${store.seq[i]}`)),
         el('button', { type: 'button', class: 'tool', title: 'Close (Esc)', 'aria-label': 'Close', onclick: () => this.app.select(-1) }, '✕')),
@@ -37,7 +37,8 @@ class DetailPanel {
       ...this.findings(i),
       this.tabs,
       this.content,
-    );
+    ];
+    this.node.replaceChildren(...parts.filter(Boolean));
     this.node.scrollTop = 0;
     this.load(i);
   }
