@@ -25,7 +25,7 @@ function find(name) {
   return undefined;
 }
 
-function executable() {
+export function executable() {
   const found = process.env.CHROMIUM || find('chromium') || find('chromium-browser') || find('google-chrome');
   if (!found) {
     throw new Error('no browser: install Debian\'s package chromium (apt-get install chromium), or name one in CHROMIUM');

@@ -73,6 +73,7 @@ pub mod record;
 pub mod redrive;
 mod relay;
 pub mod replay;
+pub mod report;
 mod rewrite;
 mod routes;
 pub mod scrub;
@@ -81,6 +82,7 @@ mod shutdown;
 mod stats;
 mod systemd;
 mod upstream;
+mod view;
 
 pub use authority::{Authority, AuthorityError, AuthoritySettings, Leaf};
 pub use cli::run;

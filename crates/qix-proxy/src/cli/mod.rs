@@ -22,6 +22,7 @@ mod redaction;
 mod redrive;
 mod repair;
 mod replay;
+mod report;
 mod scrub;
 mod session;
 mod show;
@@ -71,6 +72,8 @@ enum Command {
     Stats(Box<stats::StatsArgs>),
     /// Write a recording as a HAR, a traffic log of enigma-go, JSON Lines or Parquet
     Export(export::ExportArgs),
+    /// Write a recording as one page for a browser: what was slow, what failed, what changed and why
+    Report(report::ReportArgs),
     /// Take secrets out of a recording, or find them; make the data in it nobody's
     Scrub(scrub::ScrubArgs),
     /// Find what makes an app slow, fragile or unsafe, and say what to do about it
@@ -133,6 +136,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Show(args) => args.exec(out).await,
         Command::Stats(args) => args.exec(out),
         Command::Export(args) => args.exec(out),
+        Command::Report(args) => args.exec(out),
         Command::Scrub(args) => args.exec(out),
         Command::Lint(args) => args.exec(out),
         Command::Repair(args) => args.exec(out),
