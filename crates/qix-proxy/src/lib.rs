@@ -40,6 +40,7 @@
 //! # }
 //! ```
 
+mod ask;
 mod authority;
 mod body;
 pub mod calls;

@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out.
 
 mod ca;
+mod call;
 mod demo;
 mod doctor;
 mod engine;
@@ -59,6 +60,8 @@ enum Command {
     Scrub(scrub::ScrubArgs),
     /// Make a whole recording of what a crash has left
     Repair(repair::RepairArgs),
+    /// Make one call, or the calls of a file, and print what was answered
+    Call(Box<call::CallArgs>),
     /// Find out why an engine cannot be reached: name, TCP, tunnel, TLS, upgrade, greeting and a first answer, step by step
     Doctor(Box<doctor::DoctorArgs>),
     /// Make, show and explain the certificate authority that --mode forward and --tls-self-signed use
@@ -97,6 +100,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Export(args) => args.exec(out),
         Command::Scrub(args) => args.exec(out),
         Command::Repair(args) => args.exec(out),
+        Command::Call(args) => args.exec(out).await,
         Command::Doctor(args) => args.exec(out).await,
         Command::Ca(args) => args.exec(out),
         Command::Demo(args) => args.exec(out).await,

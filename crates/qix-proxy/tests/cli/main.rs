@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod authority;
+mod call;
 mod demo;
 mod doctor;
 #[cfg(unix)]
