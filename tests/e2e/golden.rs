@@ -53,7 +53,7 @@ fn closing(by: Option<Side>, code: Option<u16>, reason: &str, clean: bool) -> En
 fn assert_entries(found: &[Entry], expected: Vec<(u64, Option<u64>, EntryKind)>) {
     assert_eq!(found.len(), expected.len());
     for ((entry, (micros, conn, kind)), seq) in found.iter().zip(expected).zip(1..) {
-        let expected = Entry { seq, at: Duration::from_micros(micros), conn, kind };
+        let expected = Entry { seq, at: Duration::from_micros(micros), conn, began: None, kind };
         assert_eq!(format!("{entry:?}"), format!("{expected:?}"));
     }
 }

@@ -1,4 +1,4 @@
-//! Runs the examples of qix-client on their recordings, and makes the recordings.
+//! Runs the examples of qix-client and qix-proxy on their recordings, and makes those of qix-client.
 
 use std::{
     fs,
@@ -22,6 +22,9 @@ pub(crate) struct Args {
     examples: Vec<String>,
 }
 
+/// The packages that have examples.
+const PACKAGES: [&str; 2] = ["qix-client", "qix-proxy"];
+
 /// Longer than any example takes on a slow machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
@@ -41,13 +44,17 @@ const VARIABLES: &[&str] = &[
 
 pub(crate) fn run(args: &Args) -> Outcome {
     let names = if args.examples.is_empty() { all()? } else { args.examples.clone() };
-    cargo(&["build", "--quiet", "--package", "qix-client", "--all-features", "--examples"])?;
+    for package in PACKAGES {
+        cargo(&["build", "--quiet", "--package", package, "--all-features", "--examples"])?;
+    }
     let mut wrong = Vec::new();
     for name in &names {
-        if args.record {
+        let source = source(name).ok_or_else(|| format!("there is no example '{name}'"))?;
+        // Those of qix-proxy read a recording that is there already.
+        if args.record && source.starts_with(folder(PACKAGES[0])) {
             record(name)?;
         }
-        let promised = promised(&root().join(folder()).join(format!("{name}.rs")))?;
+        let promised = promised(&source)?;
         let printed = output(&mut example(name))?;
         if printed.trim_end() == promised.trim_end() {
             say(&format!("✓ {name}"));
@@ -59,16 +66,25 @@ pub(crate) fn run(args: &Args) -> Outcome {
     if wrong.is_empty() { Ok(()) } else { Err(format!("not as documented: {}", wrong.join(", ")).into()) }
 }
 
-fn folder() -> &'static Path {
-    Path::new("crates/qix-client/examples")
+/// Returns where the examples of a package are.
+fn folder(package: &str) -> PathBuf {
+    root().join("crates").join(package).join("examples")
+}
+
+/// Returns the file of an example.
+fn source(name: &str) -> Option<PathBuf> {
+    let files = PACKAGES.iter().map(|package| folder(package).join(format!("{name}.rs")));
+    files.into_iter().find(|file| file.is_file())
 }
 
 fn all() -> io::Result<Vec<String>> {
     let mut names = Vec::new();
-    for entry in fs::read_dir(root().join(folder()))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|extension| extension == "rs") {
-            names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+    for package in PACKAGES {
+        for entry in fs::read_dir(folder(package))? {
+            let path = entry?.path();
+            if path.extension().is_some_and(|extension| extension == "rs") {
+                names.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+            }
         }
     }
     names.sort();

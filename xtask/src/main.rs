@@ -27,7 +27,7 @@ enum Task {
     DemoRecording(Arguments),
     /// Run the recorder's tests that take long or much: thousands of connections, millions of frames, ten hours of traffic
     Faults,
-    /// Run the examples of qix-client on their recordings, and compare what they print with what they say they do
+    /// Run the examples of qix-client and qix-proxy on their recordings, and compare what they print with what they say they do
     Examples(examples::Args),
     /// Run each fuzz target for a while, where there is a nightly compiler
     Fuzz(fuzz::Args),

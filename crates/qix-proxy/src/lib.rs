@@ -5,6 +5,7 @@
 //! - [`import`] and [`export`] make recordings of what other tools have written, and the other way round.
 //! - [`calls`] makes calls of the messages in a recording.
 //! - [`model`] tells of a recording in the words of the app: calls, objects, selections, reloads.
+//! - [`diff`] compares two recordings of the same app.
 //! - [`redrive`] makes the recorded calls again at a live engine and compares its answers.
 //! - [`faults`] breaks on purpose what either of them says.
 //! - [`scrub`] takes secrets and data out of recordings.
@@ -46,12 +47,15 @@ mod body;
 pub mod calls;
 mod chain;
 mod cli;
+mod compare;
 mod config;
 pub mod demo;
+pub mod diff;
 pub mod doctor;
 mod entrance;
 pub mod export;
 pub mod faults;
+mod filter;
 mod forward;
 mod front;
 mod go_json;
@@ -70,12 +74,16 @@ pub mod record;
 pub mod redrive;
 mod relay;
 pub mod replay;
+pub mod report;
 mod rewrite;
 mod routes;
 pub mod scrub;
+mod show;
 mod shutdown;
+mod stats;
 mod systemd;
 mod upstream;
+mod view;
 
 pub use authority::{Authority, AuthorityError, AuthoritySettings, Leaf};
 pub use cli::run;

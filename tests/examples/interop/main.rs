@@ -3,6 +3,7 @@
 mod browser;
 mod clients;
 mod documented;
+mod eyes;
 mod faults;
 mod har;
 mod matrix;
@@ -47,7 +48,7 @@ struct Args {
 }
 
 /// What is run besides clients, pages and documented tests.
-const PARTS: [&str; 6] = ["matrix", "sessions", "redrive", "misses", "faults", "tables"];
+const PARTS: [&str; 7] = ["matrix", "sessions", "redrive", "misses", "faults", "tables", "eyes"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -101,6 +102,7 @@ async fn run(args: Args) -> Outcome {
             "redrive" => redrive::run(recordings, results.path()).await?,
             "misses" => misses::run(recordings).await?,
             "faults" => faults::run(recordings, results.path()).await?,
+            "eyes" => eyes::run(recordings).await?,
             _ => tables::run(recordings).await?,
         }
     }

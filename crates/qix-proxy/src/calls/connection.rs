@@ -7,7 +7,7 @@ use std::{
 
 use bytes::Bytes;
 use qix_protocol::{
-    Handle, Lineages, ObjectReference,
+    Handle, Lineages, ObjectReference, Tree,
     delta::Baselines,
     frame::{
         Raw,
@@ -98,8 +98,13 @@ impl Connection {
         Some(asked)
     }
 
-    /// Takes in what the engine said; `None` if it is no answer to a request. Patched results are kept if `results` are wanted.
-    pub(super) fn said(&mut self, entry: &Entry, text: &Bytes, results: bool) -> Option<Answered> {
+    /// Takes in what the engine said; `None` if it is no answer to a request. Patched results are kept if they are wanted of the request with that number.
+    pub(super) fn said(
+        &mut self,
+        entry: &Entry,
+        text: &Bytes,
+        wants: impl Fn(u64) -> bool,
+    ) -> Option<Answered> {
         let Frame { kind, changes } = Frame::parse(text).ok()?;
         let answered = match kind {
             Kind::Response(response) => self.take(&response).map(|asked| {
@@ -107,6 +112,7 @@ impl Connection {
                     asked,
                     seq: entry.seq,
                     at: entry.at,
+                    began: entry.began,
                     bytes: text.len() as u64,
                     error: response.error.clone(),
                     result: None,
@@ -116,6 +122,7 @@ impl Connection {
                     text: text.clone(),
                 };
                 if answered.error.is_none() {
+                    let results = wants(answered.asked.seq);
                     self.read(&mut answered, &response, text, results);
                 }
                 answered
@@ -169,7 +176,7 @@ impl Connection {
         let Some(result) = response.result else { return };
         let plain = if response.delta {
             match self.baselines.apply(asked.handle, &asked.method, result) {
-                Ok(plain) if !results && plain.members().all(|(_, out)| out.member("qHandle").is_none()) => {
+                Ok(plain) if !results && !plain.members().any(|(_, out)| is_telling(&asked.method, out)) => {
                     return;
                 }
                 Ok(plain) => Bytes::from(plain.to_string()),
@@ -200,4 +207,15 @@ impl Connection {
             answered.opened.extend(self.lineages.get(handle).map(|lineage| (handle, lineage.clone())));
         }
     }
+}
+
+/// Returns whether views want to know an out member even where results are not wanted: what opens objects, says what is selected or
+/// how far a reload is, or has an error in it.
+fn is_telling(method: &str, out: &Tree) -> bool {
+    let has_error = |out: &Tree| out.member("qError").is_some();
+    matches!(method, "GetProgress" | "DoReload" | "DoReloadEx")
+        || out.member("qHandle").is_some()
+        || out.member("qSelectionObject").is_some()
+        || has_error(out)
+        || ["qHyperCube", "qListObject"].iter().any(|part| out.member(part).is_some_and(has_error))
 }

@@ -63,6 +63,8 @@ pub struct Answered {
     pub seq: u64,
     /// Time since the recording started.
     pub at: Duration,
+    /// When its first byte came, since the recording started, if the recording says so: it does of answers that came in pieces.
+    pub began: Option<Duration>,
     /// The size of the message, in bytes.
     pub bytes: u64,
     /// Why the engine refused, if it did.

@@ -36,11 +36,18 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
         Self { entries, steps: Steps::new(), ends: None }
     }
 
-    /// Leaves [`Answered::result`](super::Answered::result) out of answers with patches, unless they open objects: to write what was
-    /// patched costs more than all else.
+    /// Leaves [`Answered::result`](super::Answered::result) out of answers with patches, unless they open objects, say what is selected
+    /// or how far a reload is, or have an error in them: to write what was patched costs more than all else.
     #[must_use]
     pub fn without_patched_results(mut self) -> Self {
         self.steps.without_patched_results();
+        self
+    }
+
+    /// As [`without_patched_results`](Self::without_patched_results), but for the requests with these numbers, in ascending order.
+    #[must_use]
+    pub(crate) fn patched_results_of(mut self, wanted: Vec<u64>) -> Self {
+        self.steps.results = Results::Of(wanted);
         self
     }
 
@@ -78,24 +85,42 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Iterator for Calls<E> {
     }
 }
 
+/// Of which requests patched results are written out.
+#[derive(Debug)]
+enum Results {
+    All,
+    None,
+    Of(Vec<u64>),
+}
+
+impl Results {
+    fn are_wanted(&self, seq: u64) -> bool {
+        match self {
+            Self::All => true,
+            Self::None => false,
+            Self::Of(wanted) => wanted.binary_search(&seq).is_ok(),
+        }
+    }
+}
+
 /// Makes a step of each entry that it is given.
 #[derive(Debug)]
 pub(crate) struct Steps {
     connections: BTreeMap<u64, Connection>,
     given_up: Vec<Arc<Asked>>,
-    results: bool,
+    results: Results,
     /// The latest time.
     at: Duration,
 }
 
 impl Steps {
     pub(crate) fn new() -> Self {
-        Self { connections: BTreeMap::new(), given_up: Vec::new(), results: true, at: Duration::ZERO }
+        Self { connections: BTreeMap::new(), given_up: Vec::new(), results: Results::All, at: Duration::ZERO }
     }
 
     /// As [`Calls::without_patched_results`].
     pub(crate) fn without_patched_results(&mut self) {
-        self.results = false;
+        self.results = Results::None;
     }
 
     /// As [`Calls::given_up`].
@@ -128,7 +153,8 @@ impl Steps {
                             connection.asked(&entry, conn, bytes, &mut self.given_up).map(Step::Asked)
                         }
                         Side::Engine => {
-                            connection.said(&entry, bytes, self.results).map(Box::new).map(Step::Answered)
+                            let wants = |seq| self.results.are_wanted(seq);
+                            connection.said(&entry, bytes, wants).map(Box::new).map(Step::Answered)
                         }
                     };
                     if let Some(step) = step {
@@ -183,7 +209,7 @@ mod tests {
                 _ => EntryKind::Close(Closing::default()),
             };
             let at = at as u64;
-            Ok(Entry { seq: at + 1, at: Duration::from_millis(at), conn: Some(1), kind })
+            Ok(Entry { seq: at + 1, at: Duration::from_millis(at), conn: Some(1), began: None, kind })
         };
         script.iter().enumerate().map(entry).collect()
     }

@@ -12,7 +12,8 @@ use tokio::task::JoinHandle;
 
 use super::{exit::CliError, log, units};
 use crate::{
-    live::{CALLS, Feed, Filter, Screen, Viewer, Watching, is_capable},
+    filter::Filter,
+    live::{CALLS, Feed, Screen, Viewer, Watching, is_capable},
     metrics::{Counts, MetricsServer, Sources},
     record::{Observer, Recorder},
 };
@@ -73,8 +74,9 @@ pub(super) struct Watched {
 impl LiveArgs {
     /// Takes the port of the metrics, before any file is made.
     pub(super) async fn prepare(&self) -> Result<Prepared, CliError> {
-        let filter = Filter::new(&self.method, &self.object, self.slower, self.errors)
+        let mut filter = Filter::new(&self.method, &self.object)
             .map_err(|error| CliError::usage(format!("--method or --object cannot be a pattern: {error}")))?;
+        (filter.slower, filter.errors) = (self.slower, self.errors);
         let shows = match self.live {
             When::Auto => io::stdout().is_terminal(),
             When::Always => true,

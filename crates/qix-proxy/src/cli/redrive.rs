@@ -1,7 +1,7 @@
 //! `qix-proxy redrive`: make the calls of a recording again, and compare.
 
 use std::{
-    io::{self, IsTerminal, Write},
+    io::{self, Write},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -13,11 +13,11 @@ use super::{
     redaction::RedactionArgs,
     replay::speed,
     session::SessionArgs,
+    terminal::Terminal,
     units,
 };
 use crate::{
     chain::chain,
-    live::wants_colour,
     record::{RecordConnect, Recorder, RecorderConfig, RecorderError},
     redrive::{Concurrency, DifferentAnswer, Only, Redrive, RedriveError, RedriveSettings, Verdict},
     replay::Ignore,
@@ -107,12 +107,12 @@ enum ConcurrencyArg {
     One,
 }
 
-fn tolerance(text: &str) -> Result<f64, String> {
+pub(super) fn tolerance(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number: &f64| (0.0..1.0).contains(number));
     number.ok_or_else(|| "say a number from 0 to below 1, such as 1e-9 or 0".to_owned())
 }
 
-fn app(text: &str) -> Result<(String, String), String> {
+pub(super) fn app(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((recorded, other)) if !recorded.is_empty() && !other.is_empty() => {
             Ok((recorded.to_owned(), other.to_owned()))
@@ -143,7 +143,7 @@ impl RedriveArgs {
             (count(redrive.connections(), "connection"), count(redrive.calls(), "call"));
         writeln!(out, "making {connections} with {calls} again at {}{refused}", place.shown())?;
         out.flush()?;
-        let colour = io::stdout().is_terminal() && wants_colour();
+        let colour = Terminal::stdout().colour;
         // What is found decides the exit code, whether somebody still reads it or not.
         let different = |answer: &DifferentAnswer| {
             let _ = out.write_all(answer.block(colour).as_bytes()).and_then(|()| out.flush());

@@ -41,6 +41,16 @@ pub(super) fn time(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "write a time above zero with units, such as 30m, 1h or 24h".to_owned())
 }
 
+/// Reads a time since the start of a recording: seconds such as `12.5`, or `1m 30s`.
+pub(super) fn moment(text: &str) -> Result<Duration, String> {
+    let seconds =
+        text.trim().parse::<f64>().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let written = || text.parse::<jiff::SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+    seconds
+        .or_else(written)
+        .ok_or_else(|| "write seconds since the start of the recording, such as 12.5, or 1m 30s".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +70,16 @@ mod tests {
             assert!(size(text).is_err(), "{text}");
         }
         assert_eq!((size_or_zero("0"), size_or_zero("1k")), (Ok(0), Ok(1000)));
+    }
+
+    #[test]
+    fn moments_are_seconds_or_have_units() {
+        for (text, millis) in [("0", 0), ("12.5", 12_500), ("1m 30s", 90_000), ("500ms", 500)] {
+            assert_eq!(moment(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for text in ["", "-1", "nan", "soon"] {
+            assert!(moment(text).is_err(), "{text}");
+        }
     }
 
     #[test]

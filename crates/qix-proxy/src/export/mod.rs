@@ -12,7 +12,7 @@ mod rows;
 use std::path::{Path, PathBuf};
 
 pub use error::{ExportError, Messages};
-use new_file::NewFile;
+pub(crate) use new_file::NewFile;
 
 use crate::record::RecordingParts;
 

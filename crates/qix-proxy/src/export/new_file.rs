@@ -11,14 +11,14 @@ use crate::{private, record::WriteError};
 
 /// A file that was not there before, which only its owner may read; removed again unless it is [kept](Self::keep).
 #[derive(Debug)]
-pub(super) struct NewFile {
+pub(crate) struct NewFile {
     path: PathBuf,
     file: BufWriter<File>,
     kept: bool,
 }
 
 impl NewFile {
-    pub(super) fn create(path: &Path) -> Result<Self, ExportError> {
+    pub(crate) fn create(path: &Path) -> Result<Self, WriteError> {
         let file = private::create(path).map_err(|source| WriteError::new(path, source))?;
         Ok(Self { path: path.to_owned(), file: BufWriter::with_capacity(1 << 18, file), kept: false })
     }
@@ -33,12 +33,13 @@ impl NewFile {
         move |source| WriteError::new(&path, source).into()
     }
 
-    /// Ends the file.
-    pub(super) fn keep(mut self) -> Result<(), ExportError> {
+    /// Ends the file, and returns its size in bytes.
+    pub(crate) fn keep(mut self) -> Result<u64, WriteError> {
         let ended = self.file.flush().and_then(|()| self.file.get_ref().sync_all());
-        ended.map_err(self.failed())?;
+        let length = ended.and_then(|()| Ok(self.file.get_ref().metadata()?.len()));
+        let length = length.map_err(|source| WriteError::new(&self.path, source))?;
         self.kept = true;
-        Ok(())
+        Ok(length)
     }
 }
 

@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     collections::{HashMap, VecDeque},
     sync::Arc,
+    time::Duration,
 };
 
 use qix_protocol::{
@@ -28,6 +29,7 @@ use super::{
     words::{Fault, ended, shown},
 };
 use crate::{
+    filter::Facts,
     model::has_failed,
     record::{Redaction, Seen, Side},
 };
@@ -73,6 +75,22 @@ pub(crate) struct CallDone {
     pub(crate) size: u64,
     /// What went wrong.
     pub(crate) fault: Option<Fault>,
+}
+
+impl CallDone {
+    /// Returns what a filter wants to know; `object` is what the object is shown as.
+    pub(super) fn facts<'a>(&'a self, object: &'a str) -> Facts<'a> {
+        Facts {
+            conn: self.conn,
+            at: Duration::from_micros(self.t.saturating_sub(self.latency)),
+            method: &self.method,
+            object,
+            names: [&self.object.kind, &self.object.id, &self.object.title],
+            latency: Some(Duration::from_micros(self.latency)),
+            bytes: self.size,
+            failed: self.fault.is_some(),
+        }
+    }
 }
 
 /// Follows the messages of all connections.

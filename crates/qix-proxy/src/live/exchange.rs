@@ -1,10 +1,15 @@
 //! Plain HTTP, by path.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use qix_transport::printable;
 
 use super::words::shown;
-use crate::record::{Redaction, Seen};
+use crate::{
+    filter::Facts,
+    record::{Redaction, Seen},
+};
 
 /// The longest path that is kept, in characters.
 const LONGEST_PATH: usize = 500;
@@ -46,6 +51,20 @@ impl Exchange {
             size: answered,
             fault: error.map(|error| shown(redaction, error)).or_else(refused),
         })
+    }
+
+    /// Returns what a filter wants to know; `method` is what it is called among the methods of calls.
+    pub(super) fn facts<'a>(&'a self, method: &'a str) -> Facts<'a> {
+        Facts {
+            conn: 0,
+            at: Duration::from_micros(self.t.saturating_sub(self.latency)),
+            method,
+            object: &self.path,
+            names: [""; 3],
+            latency: Some(Duration::from_micros(self.latency)),
+            bytes: self.size,
+            failed: self.fault.is_some(),
+        }
     }
 }
 

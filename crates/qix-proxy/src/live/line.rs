@@ -21,7 +21,7 @@ const SLOW: u64 = 1_000_000;
 
 /// How a piece of a line looks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub(super) enum Look {
+pub(crate) enum Look {
     Plain,
     Dim,
     Bold,
@@ -49,27 +49,27 @@ const INDENT: usize = 19;
 
 /// A line in pieces.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub(super) struct Line {
+pub(crate) struct Line {
     pieces: Vec<(Look, String)>,
     /// What gets a line of its own if there is no room for it.
-    rest: Option<(Look, String)>,
+    pub(crate) rest: Option<(Look, String)>,
 }
 
 impl Line {
-    pub(super) fn add(&mut self, look: Look, text: impl Into<String>) -> &mut Self {
+    pub(crate) fn add(&mut self, look: Look, text: impl Into<String>) -> &mut Self {
         self.pieces.push((look, text.into()));
         self
     }
 
     /// Adds text and then blanks up to `width` columns, and at least one.
-    fn column(&mut self, look: Look, text: &str, width: usize) -> &mut Self {
+    pub(crate) fn column(&mut self, look: Look, text: &str, width: usize) -> &mut Self {
         let used: usize = text.chars().map(columns).sum();
         let blanks = width.saturating_sub(used).max(1);
         self.add(look, format!("{text}{:blanks$}", ""))
     }
 
     /// Writes the line, or two, in at most `width` columns, without its end.
-    pub(super) fn write(&self, out: &mut String, width: Option<usize>, colour: bool) {
+    pub(crate) fn write(&self, out: &mut String, width: Option<usize>, colour: bool) {
         let Some((look, rest)) = &self.rest else { return write(&self.pieces, out, width, colour) };
         let mut whole = self.clone();
         whole.add(Look::Plain, "  ").add(*look, rest);
@@ -118,6 +118,11 @@ fn write(pieces: &[(Look, String)], out: &mut String, width: Option<usize>, colo
     if is_cut && width != Some(0) {
         out.push('…');
     }
+}
+
+/// How many columns a terminal gives a text.
+pub(crate) fn wide(text: &str) -> usize {
+    text.chars().map(columns).sum()
 }
 
 /// How many columns a terminal gives a character.
@@ -169,7 +174,7 @@ pub(super) fn exchange(clock: &Clock, exchange: &Exchange) -> Line {
 }
 
 /// Leaves out the middle of what is wider than `room`: both ends of a path tell more.
-fn shortened(text: &str, room: usize) -> String {
+pub(crate) fn shortened(text: &str, room: usize) -> String {
     if text.chars().map(columns).sum::<usize>() <= room {
         return text.to_owned();
     }
@@ -253,7 +258,7 @@ fn start(clock: &Clock, conn: u64, t: u64) -> Line {
 }
 
 /// Writes microseconds in the unit that people read.
-pub(super) fn time(micros: u64) -> String {
+pub(crate) fn time(micros: u64) -> String {
     // Only shown, so that the last digit may be off.
     let millis = micros as f64 / 1e3;
     let mut out = String::new();
@@ -270,7 +275,7 @@ pub(super) fn time(micros: u64) -> String {
 }
 
 /// Writes a number of bytes in the unit that people read.
-pub(super) fn size(bytes: u64) -> String {
+pub(crate) fn size(bytes: u64) -> String {
     let number = bytes as f64;
     match bytes {
         0..1_000 => format!("{bytes} B"),
@@ -308,10 +313,6 @@ mod tests {
         let mut out = String::new();
         line.write(&mut out, width, colour);
         out
-    }
-
-    fn wide(text: &str) -> usize {
-        text.chars().map(columns).sum()
     }
 
     #[test]

@@ -6,7 +6,6 @@
 mod calls;
 mod exchange;
 mod feed;
-mod filter;
 mod line;
 mod screen;
 mod status;
@@ -17,7 +16,7 @@ use crate::model::{names, notices, reload, words};
 pub(crate) use calls::CallDone;
 pub(crate) use exchange::Exchange;
 pub(crate) use feed::Feed;
-pub(crate) use filter::Filter;
+pub(crate) use line::{Line, Look, shortened, size, time, wide};
 pub(crate) use screen::{Screen, is_capable, wants_colour};
 pub(crate) use viewer::{CALLS, Viewer, Watching};
 pub(crate) use words::Place;

@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use super::line::Line;
+use crate::cli::terminal::Output;
 
 /// How wide a terminal is taken to be that does not say.
 const WIDTH: usize = 80;
@@ -34,7 +35,7 @@ impl Screen {
     pub(crate) fn stdout() -> Self {
         let moves = is_capable();
         let width = || terminal_size::terminal_size().map_or(WIDTH, |(width, _)| usize::from(width.0));
-        Self::new(Box::new(io::stdout()), moves, moves && wants_colour(), Box::new(width))
+        Self::new(Box::new(Output::stdout()), moves, moves && wants_colour(), Box::new(width))
     }
 
     fn new(

@@ -11,13 +11,13 @@ use super::{
     calls::{CallDone, Event, Tracker},
     exchange::Exchange,
     feed::{Feed, Item, What},
-    filter::Filter,
     line::{self, Clock, Line},
+    notices::Weight,
     reload::Running,
     screen::Screen,
     status,
 };
-use crate::{metrics::Counts, record::Seen};
+use crate::{filter::Filter, metrics::Counts, record::Seen};
 
 /// How often the time of calls that go on is shown anew.
 const TICK: Duration = Duration::from_secs(1);
@@ -176,7 +176,7 @@ impl View {
                 if let Some(counts) = &self.watching.counts {
                     counts.call(&call);
                 }
-                if filter.shows(&call) {
+                if filter.shows(&call.facts(&call.object.to_string())) {
                     if self.logs {
                         log(&call);
                     }
@@ -184,7 +184,7 @@ impl View {
                 }
             }
             Event::Notice(notice) => {
-                if filter.shows_notice(&notice) {
+                if filter.is_open() || notice.weight > Weight::Normal {
                     lines.push(line::notice(&self.clock, &notice));
                 }
             }
@@ -192,7 +192,7 @@ impl View {
                 if let Some(counts) = &self.watching.counts {
                     counts.exchange(&exchange);
                 }
-                if filter.shows_exchange(&exchange) {
+                if filter.shows(&exchange.facts(&format!("HTTP {}", exchange.method))) {
                     if self.logs {
                         log_exchange(&exchange);
                     }

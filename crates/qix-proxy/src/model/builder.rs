@@ -11,6 +11,7 @@ use qix_protocol::{
         engine::{Frame, Kind},
     },
 };
+use qix_transport::printable;
 
 use super::{
     Answer, Body, Call, Called, Disconnected, Event, Exchange, Failure, Notice, Progress, Weight, connection,
@@ -28,6 +29,11 @@ use crate::{
 
 /// The most entries of kinds that are not known that are told of.
 const MOST_UNKNOWN: u32 = 10;
+
+/// How many methods are kept once for all their calls.
+const MOST_METHODS: usize = 10_000;
+/// How much of the name of a method is kept, in characters.
+const LONGEST_METHOD: usize = 60;
 
 /// Takes the entries of a recording in their order, and tells what they mean.
 ///
@@ -64,8 +70,8 @@ impl ModelBuilder {
         }
     }
 
-    /// Leaves [`Body::result`] out of answers with patches, unless they open objects: to write what was patched costs more than all else.
-    /// What is selected is then told only where an answer has it whole.
+    /// Leaves [`Body::result`] out of answers with patches, unless events are made of it: to write what was patched costs more than all
+    /// else. Titles are then learned only where an answer has them whole.
     #[must_use]
     pub fn without_results(mut self) -> Self {
         self.steps.without_patched_results();
@@ -118,10 +124,16 @@ impl ModelBuilder {
 
     fn asked(&mut self, asked: &Asked, tell: &mut dyn FnMut(Event)) {
         let Some(connection) = self.connections.get_mut(&asked.conn) else { return };
-        if !self.methods.contains_key(&asked.method) && self.methods.len() < 10_000 {
-            self.methods.insert(asked.method.clone(), Arc::from(&*asked.method));
-        }
-        let method = self.methods.get(&asked.method).cloned().unwrap_or_else(|| Arc::from(&*asked.method));
+        let method = match self.methods.get(&asked.method) {
+            Some(method) => Arc::clone(method),
+            None => {
+                let method: Arc<str> = printable(&asked.method, LONGEST_METHOD).into();
+                if self.methods.len() < MOST_METHODS {
+                    self.methods.insert(asked.method.clone(), Arc::clone(&method));
+                }
+                method
+            }
+        };
         let params = asked.params.as_deref().and_then(|params| Raw::new(params).ok());
         let effect = effect_of_call(asked.class(), &asked.method, params);
         let object = connection.object(asked.conn, asked.handle, &mut self.objects, tell);
@@ -179,7 +191,7 @@ impl ModelBuilder {
             answer: Some(Answer {
                 seq: answered.seq,
                 at: answered.at,
-                began: None,
+                began: answered.began,
                 bytes: answered.bytes,
                 fault: answered.fault.clone(),
             }),
@@ -371,7 +383,7 @@ impl ModelBuilder {
 }
 
 /// Returns the layout or the properties that an answer has whole.
-fn layout<'r>(method: &str, plain: Option<Raw<'r>>, frame: Raw<'r>) -> Option<Raw<'r>> {
+pub(crate) fn layout<'r>(method: &str, plain: Option<Raw<'r>>, frame: Raw<'r>) -> Option<Raw<'r>> {
     let out = match method {
         "GetLayout" | "GetAppLayout" => "qLayout",
         "GetProperties" | "GetEffectiveProperties" => "qProp",

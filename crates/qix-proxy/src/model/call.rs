@@ -19,7 +19,7 @@ pub struct Call {
     pub at: Duration,
     /// The object that was called.
     pub object: Arc<Object>,
-    /// The method, without its class.
+    /// The method, without its class, fit for a terminal.
     pub method: Arc<str>,
     /// What it may change.
     pub effect: Effect,

@@ -194,8 +194,10 @@ impl Appender {
         }
         let t = state.clock.now();
         match &clean {
-            Some(clean) => state.writer.frame(conn, t, from, Head::TEXT, &clean.text, &clean.redacted),
-            None => state.writer.frame(conn, t, from, Head::TEXT, text, &[]),
+            Some(clean) => {
+                state.writer.frame(conn, (t, None), from, Head::TEXT, &clean.text, &clean.redacted)
+            }
+            None => state.writer.frame(conn, (t, None), from, Head::TEXT, text, &[]),
         };
         // A question and its answer are few bytes, and it took long to get them.
         state.writer.output.flush();

@@ -10,8 +10,8 @@ const WORTH_SPARING: u64 = 64 << 10;
 /// Something complete.
 #[derive(Debug, Eq, PartialEq)]
 pub(super) enum Found<'a> {
-    /// A message, fragments joined and mask removed.
-    Message { opcode: u8, bytes: &'a [u8] },
+    /// A message, fragments joined and mask removed. It began at the time of an earlier push if it did not come in one piece.
+    Message { opcode: u8, bytes: &'a [u8], began: Option<u64> },
     /// A message that was too large to be kept.
     Omitted { size: u64 },
     /// A close frame.
@@ -54,6 +54,8 @@ struct Message {
     opcode: u8,
     bytes: Vec<u8>,
     size: u64,
+    /// When its first byte was taken.
+    began: u64,
     /// Whether it is within the limit, as far as the headers say.
     kept: bool,
 }
@@ -76,9 +78,10 @@ impl Assembler {
         self.message.as_ref().map(|message| message.size)
     }
 
-    /// Takes bytes and hands out what they complete.
+    /// Takes bytes that came at `t`, and hands out what they complete.
     pub(super) fn push(
         &mut self,
+        t: u64,
         mut chunk: &[u8],
         buffers: &mut Buffers,
         found: &mut impl FnMut(Found<'_>),
@@ -94,7 +97,7 @@ impl Assembler {
                     self.whole(head, &mut chunk, buffers, found);
                 }
                 Some(Piece::Head(head)) => {
-                    self.begin(head, buffers, found);
+                    self.begin(t, head, buffers, found);
                     self.frame = Some((head, 0));
                 }
                 Some(Piece::Payload { ended }) => {
@@ -102,7 +105,7 @@ impl Assembler {
                     let bytes = &before[..before.len() - chunk.len()];
                     self.extend(&head, offset, bytes);
                     if ended {
-                        self.end(&head, buffers, found);
+                        self.end(t, &head, buffers, found);
                     } else {
                         self.frame = Some((head, offset + bytes.len() as u64));
                     }
@@ -137,10 +140,10 @@ impl Assembler {
             unmask(&mut buffers.unmasked, mask, 0);
             bytes = &buffers.unmasked;
         }
-        found(Found::Message { opcode: head.opcode, bytes });
+        found(Found::Message { opcode: head.opcode, bytes, began: None });
     }
 
-    fn begin(&mut self, head: Head, buffers: &mut Buffers, found: &mut impl FnMut(Found<'_>)) {
+    fn begin(&mut self, t: u64, head: Head, buffers: &mut Buffers, found: &mut impl FnMut(Found<'_>)) {
         if head.is_control() {
             return;
         }
@@ -159,7 +162,7 @@ impl Assembler {
                 } else {
                     Vec::new()
                 };
-                self.message = Some(Message { opcode: head.opcode, bytes, size: 0, kept: true });
+                self.message = Some(Message { opcode: head.opcode, bytes, size: 0, began: t, kept: true });
             }
             _ => return self.odd(16, "a frame has a reserved opcode and was left out", found),
         }
@@ -192,7 +195,7 @@ impl Assembler {
         }
     }
 
-    fn end(&mut self, head: &Head, buffers: &mut Buffers, found: &mut impl FnMut(Found<'_>)) {
+    fn end(&mut self, t: u64, head: &Head, buffers: &mut Buffers, found: &mut impl FnMut(Found<'_>)) {
         if head.is_control() {
             let payload = std::mem::take(&mut self.control);
             if head.opcode == Head::CLOSE {
@@ -212,7 +215,8 @@ impl Assembler {
             found(Found::Omitted { size: message.size });
             return;
         }
-        found(Found::Message { opcode: message.opcode, bytes: &message.bytes });
+        let began = Some(message.began).filter(|began| *began < t);
+        found(Found::Message { opcode: message.opcode, bytes: &message.bytes, began });
         if (buffers.spare.capacity()..=LARGEST_SPARE).contains(&message.bytes.capacity()) {
             message.bytes.clear();
             buffers.spare = message.bytes;
@@ -255,9 +259,9 @@ mod tests {
         let mut buffers = Buffers::default();
         let mut all = Vec::new();
         for part in bytes.chunks(parts) {
-            assembler.push(part, &mut buffers, &mut |found| {
+            assembler.push(0, part, &mut buffers, &mut |found| {
                 all.push(match found {
-                    Found::Message { opcode, bytes } => {
+                    Found::Message { opcode, bytes, .. } => {
                         format!("{opcode} {}", String::from_utf8_lossy(bytes))
                     }
                     other => format!("{other:?}"),
@@ -317,9 +321,26 @@ mod tests {
     fn unfinished_message_is_counted() {
         let mut assembler = Assembler::new(false, 100);
         let bytes = frame(0x81, b"abcdef", None);
-        assembler
-            .push(&bytes[..bytes.len() - 2], &mut Buffers::default(), &mut |_| panic!("nothing is complete"));
+        assembler.push(0, &bytes[..bytes.len() - 2], &mut Buffers::default(), &mut |_| {
+            panic!("nothing is complete")
+        });
         assert_eq!(assembler.unfinished(), Some(4));
+    }
+
+    #[test]
+    fn message_that_comes_in_pieces_has_the_time_of_its_first_byte() {
+        let mut assembler = Assembler::new(false, 100);
+        let bytes =
+            [frame(0x81, b"one", None), frame(0x01, b"two", None), frame(0x80, b"three", None)].concat();
+        let mut found = Vec::new();
+        let pieces = [&bytes[..20], &bytes[20..bytes.len() - 1], &bytes[bytes.len() - 1..]];
+        for (at, piece) in pieces.into_iter().enumerate() {
+            assembler.push(10 + at as u64, piece, &mut Buffers::default(), &mut |message| {
+                let Found::Message { began, .. } = message else { panic!("{message:?}") };
+                found.push(began);
+            });
+        }
+        assert_eq!(found, [None, Some(10)]);
     }
 
     #[test]

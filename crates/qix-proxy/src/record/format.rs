@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use bytes::Bytes;
 
 /// The major and minor version that this crate writes; it reads every minor version of the same major one.
-pub const VERSION: (u32, u32) = (1, 1);
+pub const VERSION: (u32, u32) = (1, 2);
 
 /// The first line of a recording.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -33,6 +33,9 @@ pub struct Entry {
     pub at: Duration,
     /// The connection, from 1; `None` if the entry concerns none.
     pub conn: Option<u64>,
+    /// When the first byte of a message came, since the recording started, if it did not come in one piece and the recorder says so;
+    /// [`at`](Self::at) is when all of it was there.
+    pub began: Option<Duration>,
     /// What happened.
     pub kind: EntryKind,
 }

@@ -29,6 +29,8 @@ pub(super) struct Message {
     pub(super) t: u64,
     pub(super) from: Side,
     pub(super) opcode: u8,
+    /// When its first byte came, if that was earlier than `t`.
+    pub(super) began: Option<u64>,
 }
 
 impl Gathered {
@@ -77,7 +79,7 @@ mod tests {
     use super::*;
 
     fn message(conn: u64) -> Message {
-        Message { conn, t: conn, from: Side::Client, opcode: 1 }
+        Message { conn, t: conn, from: Side::Client, opcode: 1, began: None }
     }
 
     #[test]

@@ -49,6 +49,7 @@ pub(crate) fn entry_of(line: &Bytes) -> Result<Entry, &'static str> {
         take("t").and_then(|t| t.as_integer()).map(Duration::from_micros).ok_or("it has no number `t`")?;
     let conn = take("conn").map(|conn| conn.as_integer().ok_or("`conn` is no number")).transpose()?;
     let kind: String = take("kind").and_then(|kind| kind.decode().ok()).ok_or("it has no text `kind`")?;
+    let began = take("began").and_then(|began| began.as_integer()).map(Duration::from_micros);
     let kind = match &*kind {
         "open" => EntryKind::Open(opening(take)),
         "refused" => EntryKind::Refused(opening(take)),
@@ -63,7 +64,7 @@ pub(crate) fn entry_of(line: &Bytes) -> Result<Entry, &'static str> {
     if conn.is_none() && matches!(kind, EntryKind::Open(_) | EntryKind::Frame { .. } | EntryKind::Close(_)) {
         return Err("it has no number `conn`");
     }
-    Ok(Entry { seq, at, conn, kind })
+    Ok(Entry { seq, at, conn, began, kind })
 }
 
 fn frame<'a>(line: &Bytes, mut take: impl FnMut(&str) -> Option<Raw<'a>>) -> Result<EntryKind, &'static str> {

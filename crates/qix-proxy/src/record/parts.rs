@@ -14,6 +14,8 @@ pub struct RecordingParts {
     later: Vec<(u64, PathBuf)>,
     open: Vec<Part>,
     last: u64,
+    /// The bytes of the files that were read to their end.
+    read: u64,
     torn: Vec<(PathBuf, TornTail)>,
     failed: bool,
 }
@@ -68,7 +70,7 @@ impl RecordingParts {
             (None, Some(error)) => return Err(error),
             (None, None) => panic!("no files were given"),
         };
-        Ok(Self { header, later, open: Vec::new(), last: 0, torn, failed: false })
+        Ok(Self { header, later, open: Vec::new(), last: 0, read: 0, torn, failed: false })
     }
 
     /// Returns the header of the first file.
@@ -79,6 +81,11 @@ impl RecordingParts {
     /// Returns the last lines that were cut, with their files, once the end was reached.
     pub fn torn(&self) -> &[(PathBuf, TornTail)] {
         &self.torn
+    }
+
+    /// Returns how many bytes of the files were read, compressed as they are.
+    pub fn position(&self) -> u64 {
+        self.read + self.open.iter().map(|part| part.reader.position()).sum::<u64>()
     }
 
     /// Returns the files by the number of their first entry, last one first, and the cut last line of those that have none.
@@ -109,6 +116,7 @@ impl RecordingParts {
             Some(next) => Ok(Some(std::mem::replace(&mut part.next, next))),
             None => {
                 let part = self.open.swap_remove(at);
+                self.read += part.reader.position();
                 self.torn.extend(part.reader.torn().map(|tail| (part.path, tail)));
                 Ok(Some(part.next))
             }

@@ -19,6 +19,8 @@ use super::{
 #[derive(Debug)]
 pub struct RecordingReader<R = BufReader<File>> {
     source: R,
+    /// How many bytes of the source were taken.
+    taken: u64,
     follower: Follower,
 }
 
@@ -45,7 +47,7 @@ impl RecordingReader {
     pub(crate) fn unread(path: &Path) -> Result<Self, ReadError> {
         let file = File::open(path).map_err(|source| ReadError::Io { path: path.to_owned(), source })?;
         let source = BufReader::with_capacity(256 * 1024, file);
-        Ok(Self { source, follower: Follower::new(path.to_owned()) })
+        Ok(Self { source, taken: 0, follower: Follower::new(path.to_owned()) })
     }
 }
 
@@ -56,7 +58,7 @@ impl<R: BufRead> RecordingReader<R> {
     ///
     /// As [`open`](RecordingReader::open).
     pub fn new(source: R, name: impl Into<PathBuf>) -> Result<Self, ReadError> {
-        let mut reader = Self { source, follower: Follower::new(name.into()) };
+        let mut reader = Self { source, taken: 0, follower: Follower::new(name.into()) };
         reader.read_header()?;
         Ok(reader)
     }
@@ -87,12 +89,17 @@ impl<R: BufRead> RecordingReader<R> {
         self.follower.next_part()
     }
 
+    /// Returns how many bytes of the source were read, compressed as they are.
+    pub fn position(&self) -> u64 {
+        self.taken
+    }
+
     /// Hides what it reads from.
     pub(crate) fn boxed<'r>(self) -> RecordingReader<Box<dyn BufRead + 'r>>
     where
         R: 'r,
     {
-        RecordingReader { source: Box::new(self.source), follower: self.follower }
+        RecordingReader { source: Box::new(self.source), taken: self.taken, follower: self.follower }
     }
 
     /// Returns what stands for the source in errors.
@@ -127,6 +134,7 @@ impl<R: BufRead> RecordingReader<R> {
             let is_end = input.is_empty();
             let (used, line) = self.follower.feed(input)?;
             self.source.consume(used);
+            self.taken += used as u64;
             if line.is_some() {
                 return Ok(line);
             }

@@ -116,8 +116,8 @@ impl RecordingWriter {
             }
         };
         match self.redaction.frame(bytes) {
-            Some(clean) => self.writer.frame(conn, t, from, opcode, &clean.text, &clean.redacted),
-            None => self.writer.frame(conn, t, from, opcode, bytes, &[]),
+            Some(clean) => self.writer.frame(conn, (t, None), from, opcode, &clean.text, &clean.redacted),
+            None => self.writer.frame(conn, (t, None), from, opcode, bytes, &[]),
         };
     }
 

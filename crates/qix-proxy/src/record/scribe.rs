@@ -137,7 +137,7 @@ impl Scribe {
                 self.tell(conn, t, &Seen::Bytes { from, count: bytes.len() as u64 });
                 let Self { shelf, gathered, redaction, observer, .. } = self;
                 let mut desk = Desk { shelf, gathered, redaction, observer: observer.as_deref() };
-                desk.take((conn, t, from), &Found::Message { opcode, bytes: &bytes });
+                desk.take((conn, t, from), &Found::Message { opcode, bytes: &bytes, began: None });
             }
             Event::Goodbye(from, code, reason) => {
                 if let Some(connection) = self.connections.get_mut(&conn) {
@@ -197,7 +197,7 @@ impl Scribe {
             Side::Engine => &mut connection.engine,
         };
         let goodbye = &mut connection.goodbye;
-        assembler.push(bytes, buffers, &mut |found| {
+        assembler.push(t, bytes, buffers, &mut |found| {
             if let (Found::Close { code, reason }, None) = (&found, &*goodbye) {
                 *goodbye = Some((from, *code, String::from_utf8_lossy(reason).into_owned()));
             }
@@ -259,8 +259,8 @@ impl Desk<'_> {
     /// Takes something complete in. Small messages are gathered, and written before anything else is.
     fn take(&mut self, (conn, t, from): (u64, u64, Side), found: &Found<'_>) {
         match found {
-            Found::Message { opcode, bytes } => {
-                let message = Message { conn, t, from, opcode: *opcode };
+            Found::Message { opcode, bytes, began } => {
+                let message = Message { conn, t, from, opcode: *opcode, began: *began };
                 if !self.gathered.take(message, bytes) {
                     self.spill();
                     write(self.shelf, self.observer, message, bytes, || self.redaction.frame(bytes));
@@ -322,7 +322,7 @@ fn write(
     bytes: &[u8],
     clean: impl FnOnce() -> Option<Redacted>,
 ) {
-    let Message { conn, t, from, opcode } = message;
+    let Message { conn, t, from, opcode, began } = message;
     let cleaned = match observer {
         Some(observer) => {
             // What is watched is cleaned even while nothing can be written.
@@ -340,7 +340,7 @@ fn write(
         None => Err(clean),
     };
     shelf.record(conn, t, What::Frame, |writer| match cleaned.unwrap_or_else(|clean| clean()) {
-        None => writer.frame(conn, t, from, opcode, bytes, &[]),
-        Some(clean) => writer.frame(conn, t, from, opcode, &clean.text, &clean.redacted),
+        None => writer.frame(conn, (t, began), from, opcode, bytes, &[]),
+        Some(clean) => writer.frame(conn, (t, began), from, opcode, &clean.text, &clean.redacted),
     });
 }

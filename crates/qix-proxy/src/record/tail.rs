@@ -25,16 +25,22 @@ const PATIENCE: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
-    source: BufReader<File>,
-    follower: Follower,
-    /// How many bytes of the file were taken.
-    taken: u64,
+    source: Source,
     header: Header,
     /// The number of the latest entry: those that were told are not told again when a file is opened anew.
     last: u64,
     /// Whether the file is to be opened again, because it became shorter.
     is_stale: bool,
     done: bool,
+}
+
+/// A file.
+#[derive(Debug)]
+struct Source {
+    file: BufReader<File>,
+    follower: Follower,
+    /// How many bytes of the file were taken.
+    taken: u64,
 }
 
 impl Tail {
@@ -51,21 +57,12 @@ impl Tail {
         let path = path.as_ref().to_owned();
         let opened = File::open(&path).await;
         let file = opened.map_err(|source| ReadError::Io { path: path.clone(), source })?;
-        let mut tail = Self {
-            source: BufReader::with_capacity(256 * 1024, file),
-            follower: Follower::new(path.clone()),
-            path,
-            taken: 0,
-            header: Header::default(),
-            last: 0,
-            is_stale: false,
-            done: false,
-        };
-        while !tail.read_header().await? {
+        let mut source = Source::new(path.clone(), file);
+        while !source.read_header().await? {
             sleep(PATIENCE).await;
         }
-        tail.header = tail.follower.header().clone();
-        Ok(tail)
+        let header = source.follower.header().clone();
+        Ok(Self { path, source, header, last: 0, is_stale: false, done: false })
     }
 
     /// Returns the header of the first file.
@@ -109,13 +106,13 @@ impl Tail {
     /// Dropping the future loses nothing.
     pub async fn ready(&mut self) -> Result<Option<Entry>, ReadError> {
         while !self.done {
-            if (self.is_stale || self.follower.is_sealed()) && !self.reopen().await? {
+            if (self.is_stale || self.source.follower.is_sealed()) && !self.reopen().await? {
                 return Ok(None);
             }
             if self.done {
                 break;
             }
-            let line = match self.line().await {
+            let line = match self.source.line().await {
                 Ok(Some(line)) => line,
                 Ok(None) => {
                     self.is_stale = self.became_shorter().await;
@@ -126,7 +123,7 @@ impl Tail {
                 }
                 Err(error) => return Err(self.fail(error)),
             };
-            match self.follower.entry_line(Ok(Some(line))) {
+            match self.source.follower.entry_line(Ok(Some(line))) {
                 Some(Ok(Entry { kind: EntryKind::End, .. })) => {}
                 Some(Ok(entry)) if entry.seq > self.last => {
                     self.last = entry.seq;
@@ -146,10 +143,10 @@ impl Tail {
 
     /// Opens the file that continues this one, or this one anew. Returns whether there is something to be read, or nothing ever.
     async fn reopen(&mut self) -> Result<bool, ReadError> {
-        let path = match self.follower.next_part() {
+        let path = match self.source.follower.next_part() {
             // Only a name counts: what a file says must not lead out of its folder.
             Some(next) => self.path.with_file_name(Path::new(next).file_name().unwrap_or_default()),
-            None if self.follower.is_sealed() => {
+            None if self.source.follower.is_sealed() => {
                 self.done = true;
                 return Ok(true);
             }
@@ -160,25 +157,37 @@ impl Tail {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             Err(source) => return Err(self.fail(ReadError::Io { path, source })),
         };
-        let before = std::mem::replace(&mut self.source, BufReader::with_capacity(256 * 1024, file));
-        let follower = std::mem::replace(&mut self.follower, Follower::new(path.clone()));
-        let taken = std::mem::take(&mut self.taken);
-        match self.read_header().await {
+        let mut source = Source::new(path.clone(), file);
+        match source.read_header().await {
             Ok(true) => {}
-            Ok(false) => {
-                // Its header is being written.
-                (self.source, self.follower, self.taken) = (before, follower, taken);
-                return Ok(false);
-            }
+            // Its header is being written.
+            Ok(false) => return Ok(false),
             Err(error) => return Err(self.fail(error)),
         }
-        if self.follower.header().started != self.header.started {
+        self.source = source;
+        if self.source.follower.header().started != self.header.started {
             let other = self.path.clone();
             return Err(self.fail(ReadError::Stranger { path, other }));
         }
         self.path = path;
         self.is_stale = false;
         Ok(true)
+    }
+
+    /// Returns whether what was read is no longer there: a recorder takes back what a full disk has left of a line.
+    async fn became_shorter(&self) -> bool {
+        tokio::fs::metadata(&self.path).await.is_ok_and(|file| file.len() < self.source.taken)
+    }
+
+    fn fail(&mut self, error: ReadError) -> ReadError {
+        self.done = true;
+        error
+    }
+}
+
+impl Source {
+    fn new(path: PathBuf, file: File) -> Self {
+        Self { file: BufReader::with_capacity(256 * 1024, file), follower: Follower::new(path), taken: 0 }
     }
 
     /// Reads the header, if all of it is there.
@@ -191,29 +200,19 @@ impl Tail {
     /// Returns a line, if all of it is there.
     async fn line(&mut self) -> Result<Option<Bytes>, ReadError> {
         loop {
-            let input = match self.source.fill_buf().await {
+            let input = match self.file.fill_buf().await {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
                 Err(error) => return Err(self.follower.failed(error)),
                 Ok(input) => input,
             };
             let is_end = input.is_empty();
             let (used, line) = self.follower.feed(input)?;
-            self.source.consume(used);
+            self.file.consume(used);
             self.taken += used as u64;
             if line.is_some() || is_end {
                 return Ok(line);
             }
         }
-    }
-
-    /// Returns whether what was read is no longer there: a recorder takes back what a full disk has left of a line.
-    async fn became_shorter(&self) -> bool {
-        tokio::fs::metadata(&self.path).await.is_ok_and(|file| file.len() < self.taken)
-    }
-
-    fn fail(&mut self, error: ReadError) -> ReadError {
-        self.done = true;
-        error
     }
 }
 

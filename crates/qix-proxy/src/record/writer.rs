@@ -139,11 +139,11 @@ impl<W: Medium> Writer<W> {
         kept
     }
 
-    /// Writes a message.
+    /// Writes a message that was complete at `t`, and whose first byte may have come before.
     pub(super) fn frame(
         &mut self,
         conn: u64,
-        t: u64,
+        (t, began): (u64, Option<u64>),
         from: Side,
         opcode: u8,
         message: &[u8],
@@ -151,6 +151,10 @@ impl<W: Medium> Writer<W> {
     ) -> bool {
         self.begin_frame(conn, t, from);
         let line = self.output.buffer();
+        if let Some(began) = began {
+            member(line, "began");
+            number(line, began);
+        }
         names(line, redacted);
         let is_text = opcode == Head::TEXT;
         if is_text && qix_protocol::is_json_line(message) {
@@ -422,7 +426,7 @@ mod tests {
         assert_eq!(
             line(|_| ()),
             format!(
-                r#"{{"qixrec":[1,1],"started":"2026-01-02T03:04:05.678901Z","tool":"qix-proxy {}","upstream":"ws://h/"}}"#,
+                r#"{{"qixrec":[1,2],"started":"2026-01-02T03:04:05.678901Z","tool":"qix-proxy {}","upstream":"ws://h/"}}"#,
                 env!("CARGO_PKG_VERSION")
             )
         );
@@ -445,7 +449,8 @@ mod tests {
             (b"", r#""text":""}"#),
             (b"\xff", r#""base64":"/w==","opcode":1}"#),
         ] {
-            let line = line(|writer| assert!(writer.frame(7, 8, Side::Client, Head::TEXT, message, &[])));
+            let line =
+                line(|writer| assert!(writer.frame(7, (8, None), Side::Client, Head::TEXT, message, &[])));
             assert_eq!(
                 line,
                 format!(r#"{{"seq":1,"t":8,"conn":7,"kind":"frame","from":"client",{expected}"#)
@@ -454,8 +459,17 @@ mod tests {
     }
 
     #[test]
+    fn message_that_came_in_pieces_says_when_it_began() {
+        let line =
+            line(|writer| assert!(writer.frame(1, (9, Some(5)), Side::Engine, Head::TEXT, b"{}", &[])));
+        assert_eq!(line, r#"{"seq":1,"t":9,"conn":1,"kind":"frame","from":"engine","began":5,"json":{}}"#);
+        let entry = crate::record::entry_of(&line.into()).unwrap();
+        assert_eq!(entry.began, Some(std::time::Duration::from_micros(5)));
+    }
+
+    #[test]
     fn binary_is_base64_even_if_it_is_text() {
-        let line = line(|writer| assert!(writer.frame(1, 0, Side::Engine, Head::BINARY, b"{}", &[])));
+        let line = line(|writer| assert!(writer.frame(1, (0, None), Side::Engine, Head::BINARY, b"{}", &[])));
         assert!(line.ends_with(r#""from":"engine","base64":"e30=","opcode":2}"#), "{line}");
     }
 
@@ -487,7 +501,7 @@ mod tests {
         #[test]
         fn base64_is_joined_without_seams(size in 0..100_000usize) {
             let bytes: Vec<u8> = (0..size).map(|at| at as u8).collect();
-            let line = line(|writer| assert!(writer.frame(1, 0, Side::Engine, Head::BINARY, &bytes, &[])));
+            let line = line(|writer| assert!(writer.frame(1, (0, None), Side::Engine, Head::BINARY, &bytes, &[])));
             let value: serde_json::Value = serde_json::from_str(&line).unwrap();
             prop_assert_eq!(STANDARD.decode(value["base64"].as_str().unwrap()).unwrap(), bytes);
         }

@@ -14,13 +14,13 @@ use tokio::time::Instant;
 
 use super::{
     Difference, DifferenceKind, DifferentAnswer,
-    compare::{Comparison, Found, Outcome},
     drive::{Drive, Stop, describe},
     lane::Reply,
     refusal::{NotSent, Why},
 };
 use crate::{
     calls::{Answered, Asked},
+    compare::{Comparison, Found, Outcome},
     replay::shortened,
 };
 

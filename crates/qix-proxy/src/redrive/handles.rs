@@ -8,7 +8,7 @@ use super::refusal::Why;
 
 /// The handles of one connection, recorded and live.
 #[derive(Debug, Default)]
-pub(super) struct Handles {
+pub(crate) struct Handles {
     live: HashMap<Handle, Result<Handle, Why>>,
     /// Those that were closed since, too.
     ever: HashMap<Handle, Handle>,
@@ -21,7 +21,7 @@ impl Handles {
     /// # Errors
     ///
     /// Why there is none, if that is known.
-    pub(super) fn live(&self, recorded: Handle) -> Result<Handle, Option<Why>> {
+    pub(crate) fn live(&self, recorded: Handle) -> Result<Handle, Option<Why>> {
         if recorded == Handle::GLOBAL {
             return Ok(Handle::GLOBAL);
         }
@@ -33,17 +33,17 @@ impl Handles {
     }
 
     /// Returns how the object of a live handle came to be.
-    pub(super) fn lineage(&self, live: Handle) -> Option<&Lineage> {
+    pub(crate) fn lineage(&self, live: Handle) -> Option<&Lineage> {
         self.recorded.get(&live)
     }
 
     /// Returns the live handle that stands or stood for a recorded one.
-    pub(super) fn ever(&self, recorded: Handle) -> Option<Handle> {
+    pub(crate) fn ever(&self, recorded: Handle) -> Option<Handle> {
         self.ever.get(&recorded).copied()
     }
 
     /// Notes that two answers to the same call opened these. A handle that stands for another already goes on to do so.
-    pub(super) fn opened(&mut self, recorded: Handle, lineage: &Lineage, live: Handle) {
+    pub(crate) fn opened(&mut self, recorded: Handle, lineage: &Lineage, live: Handle) {
         if matches!(self.live.get(&recorded), Some(Ok(_))) {
             return;
         }
@@ -53,12 +53,12 @@ impl Handles {
     }
 
     /// Notes that there is no live handle for a recorded one.
-    pub(super) fn lost(&mut self, recorded: Handle, why: &Why) {
+    pub(crate) fn lost(&mut self, recorded: Handle, why: &Why) {
         self.live.entry(recorded).or_insert_with(|| Err(why.clone()));
     }
 
     /// Notes that the recorded engine has closed a handle.
-    pub(super) fn closed(&mut self, recorded: Handle) {
+    pub(crate) fn closed(&mut self, recorded: Handle) {
         self.live.remove(&recorded);
     }
 }

@@ -11,7 +11,6 @@
 //! the recorded one had, and the live ids of what the engine made.
 
 mod answering;
-mod compare;
 mod differences;
 mod drive;
 mod handles;
@@ -33,7 +32,9 @@ mod text;
 mod tests;
 
 pub use differences::{Call, Difference, DifferenceKind, DifferentAnswer};
+pub(crate) use handles::Handles;
 pub use latency::{Latencies, MethodLatency};
+pub(crate) use refusal::Why;
 pub use report::{Counts, RedriveReport, Verdict};
 pub use runner::{Redrive, RedriveError};
 pub use settings::{Concurrency, Only, OnlyError, RedriveSettings};

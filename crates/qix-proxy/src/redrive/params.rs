@@ -9,8 +9,8 @@ use qix_protocol::{
     frame::{Raw, client::Head, members},
 };
 
-use super::{RedriveSettings, compare::Ids};
-use crate::{calls::Asked, record::MASK};
+use super::RedriveSettings;
+use crate::{calls::Asked, compare::Ids, record::MASK};
 
 /// Methods whose first parameter is the id of another request.
 const OF_REQUESTS: [&str; 5] =

@@ -18,10 +18,10 @@ const MOST: usize = 1 << 16;
 
 /// Why something is not there.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Why {
-    pub(super) text: Arc<str>,
+pub(crate) struct Why {
+    pub(crate) text: Arc<str>,
     /// Whether it was asked for, as that writes be refused, or is a matter of the recording, and so says nothing of the engine.
-    pub(super) chosen: bool,
+    pub(crate) chosen: bool,
 }
 
 impl Why {

@@ -1,9 +1,7 @@
 //! What the live sockets of one session share.
 
-use super::{
-    compare::Ids,
-    refusal::{Owned, Unmade},
-};
+use super::refusal::{Owned, Unmade};
+use crate::compare::Ids;
 
 /// One session, recorded and live.
 #[derive(Debug, Default)]

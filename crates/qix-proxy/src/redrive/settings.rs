@@ -5,8 +5,7 @@ use std::{str::FromStr, time::Duration};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use qix_protocol::Lineage;
 
-use super::compare::Rules;
-use crate::{record::Redaction, replay::Ignore};
+use crate::{compare::Rules, record::Redaction, replay::Ignore};
 
 /// The longest that anything is waited for: no clock takes any time that can be written.
 pub(super) const LONGEST: Duration = Duration::from_secs(366 * 24 * 3600);

@@ -153,7 +153,7 @@ pub(super) fn names_a_request(method: &str) -> bool {
 
 /// The latest requests of a connection, so that a parameter that names one by id can be compared.
 #[derive(Debug, Default)]
-pub(super) struct RecentRequests {
+pub(crate) struct RecentRequests {
     /// Ids, each with the place of its method.
     latest: VecDeque<(u64, u32)>,
     methods: Vec<Box<str>>,
@@ -163,7 +163,7 @@ impl RecentRequests {
     /// More requests than any client has in flight.
     const KEPT: usize = 4096;
 
-    pub(super) fn remember(&mut self, request: &Request<'_>) {
+    pub(crate) fn remember(&mut self, request: &Request<'_>) {
         let Some(id) = request.id else { return };
         // A few methods make up nearly all requests; a client with very many different ones loses the oldest.
         let method = match self.methods.iter().position(|method| **method == *request.method) {
@@ -184,7 +184,7 @@ impl RecentRequests {
     }
 
     /// Returns the parameters of a request in the form in which equal ones are equal texts.
-    pub(super) fn canonical(&self, class: &str, request: &Request<'_>) -> String {
+    pub(crate) fn canonical(&self, class: &str, request: &Request<'_>) -> String {
         match request.params {
             Some(params) if names_a_request(&request.method) => self.named_in(&request.method, params),
             params => canonical_params(class, &request.method, params),

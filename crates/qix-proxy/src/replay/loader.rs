@@ -140,7 +140,7 @@ impl Loader {
     }
 
     /// Takes in an entry whose line was read in full.
-    fn entry(&mut self, taken: &Taken, Entry { seq, at, conn, kind }: Entry) -> Result<(), LoadError> {
+    fn entry(&mut self, taken: &Taken, Entry { seq, at, conn, kind, .. }: Entry) -> Result<(), LoadError> {
         if let EntryKind::Gap(gap) = &kind {
             self.gap(seq, gap.frames);
             return Ok(());

@@ -133,7 +133,7 @@ fn child<'v>(value: &'v mut Tree, at: usize, name: Option<&str>) -> Option<&'v m
 ///
 /// These are UUIDs, times, the ids of session apps, and ids that a call gives to what it creates. A parameter that is nothing but
 /// such an id names something that is there, and counts, as do ids of the library and all that is selected or searched for.
-pub(super) fn general(method: &str, canonical: &str) -> Option<String> {
+pub(crate) fn general(method: &str, canonical: &str) -> Option<String> {
     if names_data(method) || !may_be_generated(method, canonical.as_bytes()) {
         return None;
     }
@@ -283,7 +283,7 @@ impl Pairs {
     }
 
     /// Returns a text of the live client with what the recorded one said, if that differs.
-    pub(super) fn as_recorded(&self, text: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn as_recorded(&self, text: &[u8]) -> Option<Vec<u8>> {
         replaced(text, &self.recorded)
     }
 

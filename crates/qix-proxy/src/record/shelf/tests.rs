@@ -52,7 +52,7 @@ impl Rig {
 
     fn frame(&mut self, conn: u64, t: u64, text: &str) {
         self.shelf().record(conn, t, What::Frame, |writer| {
-            writer.frame(conn, t, Side::Engine, Head::TEXT, text.as_bytes(), &[])
+            writer.frame(conn, (t, None), Side::Engine, Head::TEXT, text.as_bytes(), &[])
         });
         let connections = self.connections.clone();
         self.shelf().rotate_if_due(conn, t, &|| connections.clone());

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use qix_protocol::Tree;
 
 use crate::{
-    redrive::refusal::Why,
+    redrive::Why,
     replay::{Pairs, is_uuid},
 };
 
@@ -14,7 +14,7 @@ const MOST_LOST: usize = 1 << 16;
 
 /// The ids of one session, recorded and live.
 #[derive(Debug, Default)]
-pub(in crate::redrive) struct Ids {
+pub(crate) struct Ids {
     pairs: Pairs,
     /// Recorded ids of what does not exist on the live side, and why.
     lost: HashMap<Box<str>, Why>,
@@ -53,12 +53,12 @@ impl Ids {
     }
 
     /// Returns recorded parameters with the live ids in them, if there are any.
-    pub(in crate::redrive) fn as_live(&self, params: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn as_live(&self, params: &[u8]) -> Option<Vec<u8>> {
         self.pairs.as_live(params)
     }
 
     /// Notes that what a recorded call has made is not there.
-    pub(in crate::redrive) fn lose(&mut self, recorded: &Tree, why: &Why) {
+    pub(crate) fn lose(&mut self, recorded: &Tree, why: &Why) {
         for (name, value) in recorded.members() {
             match value.as_str() {
                 Some(id) if super::values::is_id(&[&*name]) && !id.is_empty() => {
@@ -72,7 +72,7 @@ impl Ids {
     }
 
     /// Notes that something is there after all.
-    pub(in crate::redrive) fn find(&mut self, recorded: &Tree) {
+    pub(crate) fn find(&mut self, recorded: &Tree) {
         for (name, value) in recorded.members() {
             match value.as_str() {
                 Some(id) if super::values::is_id(&[&*name]) => {
@@ -84,7 +84,7 @@ impl Ids {
     }
 
     /// Returns why something that parameters name is not there.
-    pub(in crate::redrive) fn lost(&self, params: &Tree) -> Option<&Why> {
+    pub(crate) fn lost(&self, params: &Tree) -> Option<&Why> {
         if self.lost.is_empty() {
             return None;
         }

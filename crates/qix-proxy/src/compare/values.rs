@@ -104,7 +104,7 @@ fn is_but_for_secrets(recorded: &str, live: &str) -> bool {
 }
 
 /// Whether a place in the answer to a call that makes something is that of its id.
-pub(super) fn is_id<S: AsRef<str>>(path: &[S]) -> bool {
+pub(crate) fn is_id<S: AsRef<str>>(path: &[S]) -> bool {
     const IDS: [&str; 11] = [
         "qId",
         "qGenericId",

@@ -32,6 +32,6 @@ const NAMES: [&str; 24] = [
 const METHODS: [&str; 2] = ["GetInteract", "GetProgress"];
 
 /// Returns whether the value at a place in a result is not compared.
-pub(super) fn is_volatile<S: AsRef<str>>(method: &str, path: &[S]) -> bool {
+pub(crate) fn is_volatile<S: AsRef<str>>(method: &str, path: &[S]) -> bool {
     METHODS.contains(&method) || path.last().is_some_and(|name| NAMES.contains(&name.as_ref()))
 }

@@ -1,4 +1,4 @@
-//! Compares a live answer with the recorded one: pure, and by what values mean.
+//! Compares an answer with another to the same call, such as a live one with the recorded one: pure, and by what values mean.
 //!
 //! | what | is equal if |
 //! |---|---|
@@ -23,11 +23,15 @@ mod tests;
 
 use std::borrow::Cow;
 
-pub(super) use ids::Ids;
+pub(crate) use ids::Ids;
 use qix_protocol::{Handle, Tree};
+pub(crate) use values::is_id;
+pub(crate) use volatile::is_volatile;
 
-use super::{DifferenceKind, handles::Handles};
-use crate::replay::Ignore;
+use crate::{
+    redrive::{DifferenceKind, Handles},
+    replay::Ignore,
+};
 
 /// How many differences of one answer are kept; further ones are counted.
 const MOST: usize = 200;
@@ -36,40 +40,40 @@ const MOST_SHOWN: usize = 120;
 
 /// What counts and what does not.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Rules {
-    pub(super) tolerance: Option<f64>,
-    pub(super) ignored: Vec<Ignore>,
+pub(crate) struct Rules {
+    pub(crate) tolerance: Option<f64>,
+    pub(crate) ignored: Vec<Ignore>,
     /// Whether rows may come in any order.
-    pub(super) any_row_order: bool,
+    pub(crate) any_row_order: bool,
 }
 
 /// A place in which two answers differ.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Found {
-    pub(super) place: String,
-    pub(super) kind: DifferenceKind,
-    pub(super) recorded: String,
-    pub(super) live: String,
+pub(crate) struct Found {
+    pub(crate) place: String,
+    pub(crate) kind: DifferenceKind,
+    pub(crate) recorded: String,
+    pub(crate) live: String,
 }
 
 /// What the comparison of two answers has come to.
 #[derive(Debug, Default)]
-pub(super) struct Outcome {
-    pub(super) found: Vec<Found>,
+pub(crate) struct Outcome {
+    pub(crate) found: Vec<Found>,
     /// How many there are, those included that were not kept.
-    pub(super) total: usize,
+    pub(crate) total: usize,
 }
 
 /// The comparison of two answers to one call.
-pub(super) struct Comparison<'a> {
-    pub(super) rules: &'a Rules,
-    pub(super) method: &'a str,
+pub(crate) struct Comparison<'a> {
+    pub(crate) rules: &'a Rules,
+    pub(crate) method: &'a str,
     /// The parameters of a call that gives ids to what it makes: any text may be one, unless the client has chosen it.
-    pub(super) makes: Option<&'a [u8]>,
-    pub(super) ids: &'a mut Ids,
-    pub(super) handles: &'a Handles,
+    pub(crate) makes: Option<&'a [u8]>,
+    pub(crate) ids: &'a mut Ids,
+    pub(crate) handles: &'a Handles,
     /// Recorded apps, and those that are taken for them.
-    pub(super) apps: &'a [(String, String)],
+    pub(crate) apps: &'a [(String, String)],
 }
 
 /// A comparison on its way.
@@ -82,7 +86,7 @@ struct Walk<'a, 't> {
 
 impl Comparison<'_> {
     /// Compares the results of a call that has succeeded on both sides.
-    pub(super) fn results(self, recorded: &Tree, live: &Tree) -> Outcome {
+    pub(crate) fn results(self, recorded: &Tree, live: &Tree) -> Outcome {
         let mut walk = Walk { comparison: self, path: Vec::new(), outcome: Outcome::default() };
         walk.value(recorded, live);
         walk.outcome

@@ -1,0 +1,121 @@
+//! JSON for people to read.
+
+use std::io::{self, Write};
+
+/// Writes JSON with a line for each member and element, as it was written otherwise: digits and the order of members stay. What is no
+/// JSON is written as a text. `indent` is where the lines behind the first begin, in columns.
+///
+/// # Errors
+///
+/// As writing has.
+pub(super) fn write(out: &mut dyn Write, text: &[u8], indent: usize) -> io::Result<()> {
+    if qix_protocol::frame::Raw::new(text).is_err() {
+        let text = String::from_utf8_lossy(text);
+        let quoted = serde_json::to_string(&text).map_err(io::Error::other)?;
+        return safely(out, &quoted);
+    }
+    let text = String::from_utf8_lossy(text);
+    let bytes = text.as_bytes();
+    let mut depth = 0;
+    let mut at = 0;
+    while at < bytes.len() {
+        let start = at;
+        at += 1;
+        match bytes[start] {
+            b'"' => {
+                at = end_of_string(bytes, start);
+                safely(out, &text[start..at])?;
+            }
+            open @ (b'{' | b'[') => {
+                let close = bytes[at..].iter().position(|byte| !byte.is_ascii_whitespace());
+                out.write_all(&[open])?;
+                match close.map(|close| at + close) {
+                    Some(close) if bytes[close] == open + 2 => {
+                        out.write_all(&[open + 2])?;
+                        at = close + 1;
+                    }
+                    _ => {
+                        depth += 1;
+                        line(out, indent + 2 * depth)?;
+                    }
+                }
+            }
+            close @ (b'}' | b']') => {
+                depth = depth.saturating_sub(1);
+                line(out, indent + 2 * depth)?;
+                out.write_all(&[close])?;
+            }
+            b',' => {
+                out.write_all(b",")?;
+                line(out, indent + 2 * depth)?;
+            }
+            b':' => out.write_all(b": ")?,
+            byte if byte.is_ascii_whitespace() => {}
+            _ => {
+                let of_it =
+                    |byte: &u8| !matches!(byte, b',' | b']' | b'}' | b':' | b' ' | b'\t' | b'\r' | b'\n');
+                at += bytes[at..].iter().take_while(|byte| of_it(byte)).count();
+                out.write_all(&bytes[start..at])?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn line(out: &mut dyn Write, indent: usize) -> io::Result<()> {
+    write!(out, "\n{:indent$}", "")
+}
+
+/// Writes a string literal, whose characters that could control a terminal are escaped.
+fn safely(out: &mut dyn Write, literal: &str) -> io::Result<()> {
+    let mut plain = 0;
+    for (at, c) in literal.char_indices().filter(|(_, c)| is_unsafe(*c)) {
+        out.write_all(&literal.as_bytes()[plain..at])?;
+        write!(out, "\\u{:04x}", u32::from(c))?;
+        plain = at + c.len_utf8();
+    }
+    out.write_all(&literal.as_bytes()[plain..])
+}
+
+/// Control characters, and those that turn the direction of text; all of them fit into four digits.
+fn is_unsafe(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+fn end_of_string(bytes: &[u8], start: usize) -> usize {
+    let mut at = start + 1;
+    while at < bytes.len() {
+        match bytes[at] {
+            b'\\' => at += 2,
+            b'"' => return at + 1,
+            _ => at += 1,
+        }
+    }
+    bytes.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pretty(text: &str) -> String {
+        let mut out = Vec::new();
+        write(&mut out, text.as_bytes(), 1).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn members_have_lines_and_nothing_else_is_changed() {
+        assert_eq!(
+            pretty(r#" {"b":[1.0e+5, {}, [ ]],"a" : "x, [\"y\"]:"}"#),
+            "{\n   \"b\": [\n     1.0e+5,\n     {},\n     []\n   ],\n   \"a\": \"x, [\\\"y\\\"]:\"\n }"
+        );
+        assert_eq!(pretty("true"), "true");
+    }
+
+    #[test]
+    fn text_of_others_controls_no_terminal_and_what_is_no_json_is_a_text() {
+        assert_eq!(pretty("\"\u{9b}2J\u{202e}é\""), "\"\\u009b2J\\u202eé\"");
+        assert_eq!(pretty("<html>\u{1b}[2J"), "\"<html>\\u001b[2J\"");
+    }
+}
