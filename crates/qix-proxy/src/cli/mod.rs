@@ -12,6 +12,7 @@ mod faults;
 mod files;
 mod filter;
 mod import;
+mod inspect;
 mod lint;
 mod listen;
 mod live;
@@ -81,6 +82,8 @@ enum Command {
     Lint(lint::LintArgs),
     /// Make a whole recording of what a crash has left
     Repair(repair::RepairArgs),
+    /// Look at a recording in the browser, also while it is being written, and make calls at an engine
+    Inspect(Box<inspect::InspectArgs>),
     /// Make one call, or the calls of a file, and print what was answered
     Call(Box<call::CallArgs>),
     /// Find out why an engine cannot be reached: name, TCP, tunnel, TLS, upgrade, greeting and a first answer, step by step
@@ -143,6 +146,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Scrub(args) => args.exec(out),
         Command::Lint(args) => args.exec(out),
         Command::Repair(args) => args.exec(out),
+        Command::Inspect(args) => args.exec(out).await,
         Command::Call(args) => args.exec(out).await,
         Command::Doctor(args) => args.exec(out).await,
         Command::Ca(args) => args.exec(out),

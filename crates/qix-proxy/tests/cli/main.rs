@@ -9,6 +9,7 @@ mod doctor;
 #[cfg(unix)]
 mod exchanges;
 mod faults;
+mod inspect;
 #[cfg(unix)]
 mod killed;
 #[cfg(unix)]
