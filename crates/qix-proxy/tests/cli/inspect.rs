@@ -47,15 +47,13 @@ impl Page {
 
     /// Asks for a path with these headers besides `Host`; returns status and all that came.
     async fn get(&self, path: &str, headers: &[&str]) -> (u16, String) {
-        let own = format!("Host: {}", self.address);
-        let host = if headers.iter().any(|header| header.starts_with("Host:")) {
-            vec![]
-        } else {
-            vec![own.as_str()]
-        };
-        let head = [&[&*format!("GET {path} HTTP/1.1"), "Connection: close"][..], &host, headers].concat();
+        let mut head = format!("GET {path} HTTP/1.1\r\nConnection: close\r\n");
+        if !headers.iter().any(|header| header.starts_with("Host:")) {
+            head += &format!("Host: {}\r\n", self.address);
+        }
+        headers.iter().for_each(|header| head += &format!("{header}\r\n"));
         let mut stream = bounded(TcpStream::connect(self.address)).await.unwrap();
-        bounded(stream.write_all(format!("{}\r\n\r\n", head.join("\r\n")).as_bytes())).await.unwrap();
+        bounded(stream.write_all(format!("{head}\r\n").as_bytes())).await.unwrap();
         let mut answer = Vec::new();
         bounded(stream.read_to_end(&mut answer)).await.unwrap();
         let answer = String::from_utf8_lossy(&answer).into_owned();
@@ -196,11 +194,13 @@ async fn socket_is_for_the_page_alone() {
     let page = Page::start(&["inspect", bundled().to_str().unwrap()]).await;
     let own = format!("http://{}", page.address);
     let port = page.address.port();
+    let (other_name, other_path) = (format!("http://localhost:{port}"), format!("{own}/"));
     for origin in [
         None,
+        Some(&*other_path),
         Some("http://evil.example"),
         Some("null"),
-        Some(&*format!("http://localhost:{port}")),
+        Some(&*other_name),
         Some("http://127.0.0.1:1"),
     ] {
         assert_eq!(page.upgrade(&page.token, origin).await.err(), Some(403), "{origin:?}");

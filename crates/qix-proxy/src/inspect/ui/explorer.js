@@ -179,7 +179,7 @@ class Explorer {
     const error = told.error?.words;
     const facts = [told.took === undefined || told.took === null ? null : timeWords(told.took), told.answer ? sizeWords(told.answer.length) : null].filter(Boolean);
     const body = el('div', { class: 'said' });
-    const views = [['tree', 'Tree', () => [jsonTree(frame?.result ?? frame, 'answer')]], ['raw', 'Raw', () => [el('pre', { tabIndex: 0, 'aria-label': 'raw answer' }, told.answer)]]];
+    const views = [['tree', 'Tree', () => [unfolded(jsonTree(frame?.result ?? frame, 'answer'))]], ['raw', 'Raw', () => [el('pre', { tabIndex: 0, 'aria-label': 'raw answer' }, told.answer)]]];
     const tabs = el('div', { class: 'subtabs', role: 'tablist', 'aria-label': 'Answer as' });
     const turn = (id) => {
       for (const tab of tabs.children) tab.setAttribute('aria-selected', String(tab.dataset.view === id));
@@ -218,6 +218,13 @@ class Explorer {
     this.methods.pick(method);
     this.form.fill(text);
   }
+}
+
+/** Shows what is in the only out member at once. */
+function unfolded(tree) {
+  const members = tree.querySelectorAll(':scope > li > ul > li');
+  if (members.length === 1) members[0].fold?.(true);
+  return tree;
 }
 
 function parsed(text) {
