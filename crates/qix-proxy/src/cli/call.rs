@@ -315,7 +315,8 @@ impl Talk<'_> {
         let params = RawValue::from_string(json!([id]).to_string())
             .map_err(|error| CliError::usage(format!("--object cannot be sent: {error}")))?;
         let ask = Ask { target: &app, method, params: &params, writes: false };
-        let asked = self.asker.ask(ask).await.map_err(|refusal| failed(method, refusal))?;
+        let asked = self.asker.ask(ask).await;
+        let asked = asked.map_err(|refusal| failed(&format!("{method} {id:?}"), refusal))?;
         let object = asked
             .opened
             .ok_or_else(|| CliError::network(format!("the app has no {class} {id:?} (--object names it)")))?;

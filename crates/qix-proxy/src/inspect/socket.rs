@@ -21,7 +21,7 @@ use tokio_tungstenite::{
 use super::{
     details::Found,
     explorer::{Explorer, Wanted},
-    journal::Phase,
+    journal::{News, Phase},
     server::Shown,
 };
 
@@ -99,7 +99,12 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(stream: S, s
                 changed = news.changed(), if !behind => if changed.is_err() { return Ok(()) },
                 () = std::future::ready(()), if behind => page.batches().await?,
             }
-            let phase = news.borrow().phase.clone();
+            // A page that is behind has not seen what the phase is about.
+            let phase = match news.borrow().clone() {
+                News { batches, phase } if page.is_paused || page.next >= batches => phase,
+                _ if page.phase.is_none() => Phase::Reading,
+                _ => continue,
+            };
             page.tell(phase).await?;
         }
     }
