@@ -41,6 +41,7 @@
 //! # }
 //! ```
 
+mod ask;
 mod authority;
 mod body;
 pub mod calls;
@@ -60,6 +61,7 @@ mod front;
 mod go_json;
 mod hangup;
 pub mod import;
+mod inspect;
 pub mod lint;
 mod listen;
 mod listener;

@@ -6,6 +6,7 @@ mod documented;
 mod eyes;
 mod faults;
 mod har;
+mod inspect;
 mod matrix;
 mod misses;
 mod proxy;
@@ -48,7 +49,7 @@ struct Args {
 }
 
 /// What is run besides clients, pages and documented tests.
-const PARTS: [&str; 7] = ["matrix", "sessions", "redrive", "misses", "faults", "tables", "eyes"];
+const PARTS: [&str; 8] = ["matrix", "sessions", "redrive", "misses", "faults", "tables", "eyes", "inspect"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -103,6 +104,7 @@ async fn run(args: Args) -> Outcome {
             "misses" => misses::run(recordings).await?,
             "faults" => faults::run(recordings, results.path()).await?,
             "eyes" => eyes::run(recordings).await?,
+            "inspect" => inspect::run(recordings).await?,
             _ => tables::run(recordings).await?,
         }
     }

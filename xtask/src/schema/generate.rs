@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    client, methods,
+    client, forms, methods,
     model::{Facts, Node},
     names,
     overrides::Overrides,
@@ -29,6 +29,8 @@ pub(super) struct Generated {
     pub(super) files: Files,
     /// The methods of objects, for the client.
     pub(super) client: Files,
+    /// What the proxy shows to people who make calls by hand.
+    pub(super) proxy: Files,
     /// One sentence each.
     pub(super) warnings: Vec<String>,
 }
@@ -78,9 +80,10 @@ pub(super) fn generate(facts: &Facts, overrides: &Overrides) -> Result<Generated
         let text = client::class(&schema, class)?;
         add_to(&mut of_client, format!("{}.rs", names::module(class)), &doc, &text)?;
     }
+    let of_proxy = Files::from([(PathBuf::from("forms.json"), forms::forms(facts, overrides)?)]);
     let mut warnings = unknown_classes(facts, overrides);
     warnings.extend(overrides.unused());
-    Ok(Generated { files, client: of_client, warnings })
+    Ok(Generated { files, client: of_client, proxy: of_proxy, warnings })
 }
 
 fn add_to(files: &mut Files, path: String, doc: &str, text: &str) -> Result<(), String> {

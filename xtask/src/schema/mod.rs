@@ -1,6 +1,7 @@
 //! The engine's interface: from its OpenRPC document to facts in `schema/`, and from there to Rust.
 
 mod client;
+mod forms;
 mod generate;
 mod import;
 mod json;
@@ -30,8 +31,8 @@ pub(crate) enum Command {
         /// The document, as an engine serves it at /api/engine/openrpc
         file: PathBuf,
     },
-    /// Write the Rust of crates/qix-protocol/src/schema/gen and crates/qix-client/src/api/gen from the facts and
-    /// schema/overrides.toml
+    /// Write the Rust of crates/qix-protocol/src/schema/gen and crates/qix-client/src/api/gen, and the JSON of
+    /// crates/qix-proxy/src/ask/gen, from the facts and schema/overrides.toml
     Generate {
         /// Change nothing, and fail if anything would change or if an override matches nothing
         #[arg(long)]
@@ -74,7 +75,8 @@ fn run_generate(check: bool, schema: Option<PathBuf>) -> Outcome {
     }
     let protocol = root().join("crates/qix-protocol/src/schema/gen");
     let client = root().join("crates/qix-client/src/api/gen");
-    let targets = [(&generated.files, &protocol), (&generated.client, &client)];
+    let proxy = root().join("crates/qix-proxy/src/ask/gen");
+    let targets = [(&generated.files, &protocol), (&generated.client, &client), (&generated.proxy, &proxy)];
     let faults = if check {
         let mut faults = Vec::new();
         for (files, target) in targets {
@@ -95,9 +97,10 @@ fn run_generate(check: bool, schema: Option<PathBuf>) -> Outcome {
     }
     if faults.is_empty() {
         say(&format!(
-            "{} and {} from {}: {}",
+            "{}, {} and {} from {}: {}",
             shown(&protocol),
             shown(&client),
+            shown(&proxy),
             shown(&source),
             count(&facts)
         ));

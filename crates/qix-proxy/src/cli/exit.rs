@@ -55,6 +55,11 @@ impl CliError {
         Self { code: 4, message: message.to_string(), broken_pipe: false }
     }
 
+    /// Puts words before the message.
+    pub(super) fn before(self, words: &str) -> Self {
+        Self { message: format!("{words}{}", self.message), ..self }
+    }
+
     /// Prints the error, once, and returns the exit code.
     pub(super) fn report(&self, err: &mut dyn Write) -> ExitCode {
         if self.broken_pipe {

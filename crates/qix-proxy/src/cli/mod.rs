@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out.
 
 mod ca;
+mod call;
 mod demo;
 mod diff;
 mod doctor;
@@ -11,6 +12,7 @@ mod faults;
 mod files;
 mod filter;
 mod import;
+mod inspect;
 mod lint;
 mod listen;
 mod live;
@@ -80,6 +82,10 @@ enum Command {
     Lint(lint::LintArgs),
     /// Make a whole recording of what a crash has left
     Repair(repair::RepairArgs),
+    /// Look at a recording in the browser, also while it is being written, and make calls at an engine
+    Inspect(Box<inspect::InspectArgs>),
+    /// Make one call, or the calls of a file, and print what was answered
+    Call(Box<call::CallArgs>),
     /// Find out why an engine cannot be reached: name, TCP, tunnel, TLS, upgrade, greeting and a first answer, step by step
     Doctor(Box<doctor::DoctorArgs>),
     /// Make, show and explain the certificate authority that --mode forward and --tls-self-signed use
@@ -140,6 +146,8 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Scrub(args) => args.exec(out),
         Command::Lint(args) => args.exec(out),
         Command::Repair(args) => args.exec(out),
+        Command::Inspect(args) => args.exec(out).await,
+        Command::Call(args) => args.exec(out).await,
         Command::Doctor(args) => args.exec(out).await,
         Command::Ca(args) => args.exec(out),
         Command::Demo(args) => args.exec(out).await,

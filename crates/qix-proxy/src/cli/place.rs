@@ -28,8 +28,20 @@ impl Place {
         trust: &TrustArgs,
         way: &ProxyArgs,
     ) -> Result<Self, CliError> {
+        let endpoint = Endpoint::parse(url).map_err(|error| unusable(option, &error))?;
+        Self::of(endpoint, login, session, trust, way)
+    }
+
+    /// Takes an endpoint, and reads the options of the way there.
+    pub(super) fn of(
+        endpoint: Endpoint,
+        login: &LoginArgs,
+        session: &SessionArgs,
+        trust: &TrustArgs,
+        way: &ProxyArgs,
+    ) -> Result<Self, CliError> {
         Ok(Self {
-            endpoint: Endpoint::parse(url).map_err(|error| unusable(option, &error))?,
+            endpoint,
             auth: session.auth(login, trust, way)?,
             headers: login.headers()?,
             tls: trust.tls()?,

@@ -1,6 +1,6 @@
 //! `qix-proxy record`: forward a client's traffic to an engine, and keep it.
 
-use std::{io::Write, path::PathBuf, time::Duration};
+use std::{io::Write, net::SocketAddr, path::PathBuf, time::Duration};
 
 use clap::ValueEnum;
 use http::HeaderName;
@@ -11,8 +11,10 @@ use super::{
     exit::{CliError, Outcome, count},
     faults::{self, FaultArgs},
     files::FileArgs,
+    inspect::{self, Describe, PageArgs},
     listen::{ListenArgs, origin, shown},
     live::LiveArgs,
+    place::Place,
     redaction::RedactionArgs,
     session::SessionArgs,
     units,
@@ -21,6 +23,7 @@ use crate::{
     Forwarding, Proxy, ProxyBuilder, ProxyError,
     chain::chain,
     hangup,
+    inspect::{Exploring, Head, Source},
     record::{Redaction, Sealed},
     systemd,
 };
@@ -87,6 +90,14 @@ pub(crate) struct RecordArgs {
     #[command(flatten)]
     live: LiveArgs,
 
+    /// Serve a page that shows calls as they are recorded, and makes calls at --upstream, on an address of this machine alone; port
+    /// 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", help_heading = "Page", conflicts_with = "per_connection")]
+    ui: Option<SocketAddr>,
+
+    #[command(flatten)]
+    page: PageArgs,
+
     #[command(flatten)]
     faults: FaultArgs,
 
@@ -122,7 +133,14 @@ impl RecordArgs {
             );
         }
         let watch = self.live.prepare().await?;
-        let mut config = self.config()?;
+        if self.ui.is_none() && self.page.is_said() {
+            return Err(CliError::usage("--allow-writes and --open are about the page that --ui serves"));
+        }
+        let page = match self.ui {
+            Some(address) => Some((inspect::bind(address).await?, self.exploring()?)),
+            None => None,
+        };
+        let (mut config, page_args) = self.config()?;
         config.observer = watch.observer();
         let rules = config.faults.clone();
         let (secure, forward) = (config.front_tls.is_some(), config.forward.is_some());
@@ -154,6 +172,21 @@ impl RecordArgs {
             tracing::warn!("FAULTS ARE MADE ON PURPOSE: clients do not experience what the engine does");
         }
         out.flush()?;
+        let serving = match page {
+            Some((server, exploring)) => {
+                let path = proxy.recorder().path().to_owned();
+                let name =
+                    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+                let source = Some(Source::Follow(path));
+                let head = Head { upstream: proxy.upstream().to_string(), ..Head::default() };
+                Some(page_args.serve(
+                    server,
+                    Describe { name, is_live: true, head, source, exploring },
+                    out,
+                )?)
+            }
+            None => None,
+        };
         let watched = watch.start(proxy.recorder(), out)?;
         systemd::ready(&format!("recording {places} to {file}"));
         let alive = tokio::spawn(systemd::keep_alive());
@@ -176,6 +209,7 @@ impl RecordArgs {
         };
         let sealed = proxy.run_until(stopping, at_once).await;
         watched.stop();
+        drop(serving);
         alive.abort();
         // What happened decides the exit code, whether somebody still reads the summary or not.
         if let Some(rules) = &rules {
@@ -202,7 +236,7 @@ impl RecordArgs {
     }
 
     /// Turns what was typed into settings.
-    fn config(self) -> Result<ProxyBuilder, CliError> {
+    fn config(self) -> Result<(ProxyBuilder, PageArgs), CliError> {
         let auth = self.session.auth(&self.login, &self.trust, &self.way)?;
         let headers = self.login.headers()?;
         let (tls, proxies) = (self.trust.tls()?, self.way.proxies()?);
@@ -245,7 +279,15 @@ impl RecordArgs {
                 config = config.forward(forwarding);
             }
         }
-        self.listening.apply(config)
+        Ok((self.listening.apply(config)?, self.page))
+    }
+
+    /// Returns where the page's explorer makes its calls: in a session of its own, past the recorder.
+    fn exploring(&self) -> Result<Option<Exploring>, CliError> {
+        let Some(url) = &self.upstream else { return Ok(None) };
+        let place = Place::new("--upstream", url, &self.login, &self.session, &self.trust, &self.way)?;
+        let identity = format!("explorer-{:08x}", fastrand::u32(..));
+        self.page.exploring(place, format!("/app/engineData/identity/{identity}")).map(Some)
     }
 }
 

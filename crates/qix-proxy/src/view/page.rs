@@ -65,7 +65,6 @@ pub(crate) fn report() -> Halves {
 }
 
 /// Makes the page of a server, which links these scripts after [`SCRIPTS`], and all of them with `suffix`, such as a token.
-#[expect(dead_code, reason = "for the inspector")]
 pub(crate) fn linked(more: &[&str], suffix: &str) -> String {
     let mut scripts = String::new();
     for name in SCRIPTS.iter().map(|(name, _)| name).chain(more) {

@@ -3,11 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 mod authority;
+mod call;
 mod demo;
 mod doctor;
 #[cfg(unix)]
 mod exchanges;
 mod faults;
+mod inspect;
 #[cfg(unix)]
 mod killed;
 #[cfg(unix)]
