@@ -99,7 +99,12 @@ impl Connection {
     }
 
     /// Takes in what the engine said; `None` if it is no answer to a request. Patched results are kept if they are wanted of the request with that number.
-    pub(super) fn said(&mut self, entry: &Entry, text: &Bytes, wants: impl Fn(u64) -> bool) -> Option<Answered> {
+    pub(super) fn said(
+        &mut self,
+        entry: &Entry,
+        text: &Bytes,
+        wants: impl Fn(u64) -> bool,
+    ) -> Option<Answered> {
         let Frame { kind, changes } = Frame::parse(text).ok()?;
         let answered = match kind {
             Kind::Response(response) => self.take(&response).map(|asked| {

@@ -153,10 +153,8 @@ impl Steps {
                             connection.asked(&entry, conn, bytes, &mut self.given_up).map(Step::Asked)
                         }
                         Side::Engine => {
-                            {
                             let wants = |seq| self.results.are_wanted(seq);
                             connection.said(&entry, bytes, wants).map(Box::new).map(Step::Answered)
-                        }
                         }
                     };
                     if let Some(step) = step {

@@ -24,15 +24,14 @@ mod tests;
 use std::borrow::Cow;
 
 pub(crate) use ids::Ids;
+use qix_protocol::{Handle, Tree};
 pub(crate) use values::is_id;
 pub(crate) use volatile::is_volatile;
-use qix_protocol::{Handle, Tree};
 
 use crate::{
     redrive::{DifferenceKind, Handles},
     replay::Ignore,
 };
-
 
 /// How many differences of one answer are kept; further ones are counted.
 const MOST: usize = 200;

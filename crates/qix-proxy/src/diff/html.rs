@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Difference, DiffReport, ErrorDifference, Example, LatencyChange, OnlyThere};
+use super::{DiffReport, Difference, ErrorDifference, Example, LatencyChange, OnlyThere};
 
 /// How many objects and lines of other lists are on the page.
 const MOST: usize = 1000;
@@ -35,16 +35,33 @@ impl DiffReport {
             writeln!(page, "<p class=\"note\">{}</p>", escaped(note))?;
         }
         for object in self.objects.iter().take(MOST) {
-            writeln!(page, "<section><h2>{} <small>{}</small></h2>", escaped(&object.object), escaped(&object.id))?;
-            object.differences.iter().take(MOST).try_for_each(|difference| write_difference(page, difference))?;
+            writeln!(
+                page,
+                "<section><h2>{} <small>{}</small></h2>",
+                escaped(&object.object),
+                escaped(&object.id)
+            )?;
+            object
+                .differences
+                .iter()
+                .take(MOST)
+                .try_for_each(|difference| write_difference(page, difference))?;
             writeln!(page, "</section>")?;
         }
         if !self.errors.is_empty() {
-            writeln!(page, "<section><h2>Errors</h2><div class=\"wide\"><table><tr><th>object</th><th>method</th><th>before</th><th>after</th><th class=\"number\">calls</th></tr>")?;
-            for ErrorDifference { object, method, before, after, calls, .. } in self.errors.iter().take(MOST) {
+            writeln!(
+                page,
+                "<section><h2>Errors</h2><div class=\"wide\"><table><tr><th>object</th><th>method</th><th>before</th><th>after</th><th class=\"number\">calls</th></tr>"
+            )?;
+            for ErrorDifference { object, method, before, after, calls, .. } in self.errors.iter().take(MOST)
+            {
                 let says = |error: &Option<String>| escaped(error.as_deref().unwrap_or("a result"));
-                let (object, method, before, after) = (escaped(object), escaped(method), says(before), says(after));
-                writeln!(page, "<tr><td>{object}</td><td>{method}</td><td class=\"before\">{before}</td><td class=\"after\">{after}</td><td class=\"number\">{calls}</td></tr>")?;
+                let (object, method, before, after) =
+                    (escaped(object), escaped(method), says(before), says(after));
+                writeln!(
+                    page,
+                    "<tr><td>{object}</td><td>{method}</td><td class=\"before\">{before}</td><td class=\"after\">{after}</td><td class=\"number\">{calls}</td></tr>"
+                )?;
             }
             writeln!(page, "</table></div></section>")?;
         }
@@ -52,19 +69,34 @@ impl DiffReport {
             if only.is_empty() {
                 continue;
             }
-            writeln!(page, "<section><h2>Calls only {when}</h2><div class=\"wide\"><table><tr><th>object</th><th>method</th><th>parameters</th><th class=\"number\">calls</th></tr>")?;
+            writeln!(
+                page,
+                "<section><h2>Calls only {when}</h2><div class=\"wide\"><table><tr><th>object</th><th>method</th><th>parameters</th><th class=\"number\">calls</th></tr>"
+            )?;
             for OnlyThere { object, method, params, calls, .. } in only.iter().take(MOST) {
                 let (object, method, params) = (escaped(object), escaped(method), escaped(params));
-                writeln!(page, "<tr><td>{object}</td><td>{method}</td><td><code>{params}</code></td><td class=\"number\">{calls}</td></tr>")?;
+                writeln!(
+                    page,
+                    "<tr><td>{object}</td><td>{method}</td><td><code>{params}</code></td><td class=\"number\">{calls}</td></tr>"
+                )?;
             }
             writeln!(page, "</table></div></section>")?;
         }
         if !self.latencies.is_empty() {
-            writeln!(page, "<section><h2>Latency</h2><div class=\"wide\"><table><tr><th>method</th><th class=\"number\">median before</th><th class=\"number\">after</th><th class=\"number\">likely by chance</th></tr>")?;
-            for LatencyChange { method, median: [before, after], chance, .. } in self.latencies.iter().take(MOST) {
+            writeln!(
+                page,
+                "<section><h2>Latency</h2><div class=\"wide\"><table><tr><th>method</th><th class=\"number\">median before</th><th class=\"number\">after</th><th class=\"number\">likely by chance</th></tr>"
+            )?;
+            for LatencyChange { method, median: [before, after], chance, .. } in
+                self.latencies.iter().take(MOST)
+            {
                 let ms = |time: &std::time::Duration| format!("{:.1} ms", time.as_secs_f64() * 1e3);
                 let (method, before, after) = (escaped(method), ms(before), ms(after));
-                writeln!(page, "<tr><td>{method}</td><td class=\"number\">{before}</td><td class=\"number\">{after}</td><td class=\"number\">{:.2} %</td></tr>", chance * 100.0)?;
+                writeln!(
+                    page,
+                    "<tr><td>{method}</td><td class=\"number\">{before}</td><td class=\"number\">{after}</td><td class=\"number\">{:.2} %</td></tr>",
+                    chance * 100.0
+                )?;
             }
             writeln!(page, "</table></div></section>")?;
         }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Difference, DiffReport, ErrorDifference, Example, LatencyChange, OnlyThere, Subject};
+use super::{DiffReport, Difference, ErrorDifference, Example, LatencyChange, OnlyThere, Subject};
 
 impl DiffReport {
     /// Writes everything as JSON.
@@ -25,9 +25,7 @@ impl DiffReport {
                 "object": object, "method": method, "before": before, "after": after, "calls": calls, "first": first,
             })
         };
-        let only = |OnlyThere { object, method, params, calls, first }: &OnlyThere| {
-            json!({"object": object, "method": method, "params": params, "calls": calls, "first": first})
-        };
+        let only = |OnlyThere { object, method, params, calls, first }: &OnlyThere| json!({"object": object, "method": method, "params": params, "calls": calls, "first": first});
         json!({
             "equal": self.is_equal(),
             "headline": self.headline(),
@@ -55,9 +53,7 @@ fn difference(Difference { subject, methods, calls, places, examples }: &Differe
         Subject::Rows => ("rows", ""),
         Subject::Member(place) => ("member", &**place),
     };
-    let example = |Example { place, kind, before, after, calls }: &Example| {
-        json!({"place": place, "kind": kind.name(), "before": before, "after": after, "calls": calls})
-    };
+    let example = |Example { place, kind, before, after, calls }: &Example| json!({"place": place, "kind": kind.name(), "before": before, "after": after, "calls": calls});
     json!({
         "kind": kind,
         "name": name,

@@ -70,8 +70,7 @@ impl Keys {
         let path = number(&path);
         let count = self.paths.entry(path).or_default();
         *count += 1;
-        self.connections
-            .insert(conn, Connection { root: number(&(path, *count)), ..Connection::default() });
+        self.connections.insert(conn, Connection { root: number(&(path, *count)), ..Connection::default() });
     }
 
     /// Takes in the end of a connection.
@@ -176,7 +175,9 @@ impl Connection {
             let Some(member) = value.member_mut(&name) else { continue };
             let handle = member.as_i64().and_then(|number| i32::try_from(number).ok());
             match handle.filter(|_| name == "qHandle") {
-                Some(handle) => *member = Tree::string(&format!("object:{:x}", self.object(Handle::new(handle)))),
+                Some(handle) => {
+                    *member = Tree::string(&format!("object:{:x}", self.object(Handle::new(handle))))
+                }
                 None => self.rename(member),
             }
         }

@@ -61,7 +61,8 @@ impl Labels {
         };
         let measure = |info: &Tree| {
             let def = info.member("qDef");
-            let defined = def.and_then(|def| ["qLabel", "qDef"].iter().find_map(|name| text(def.member(name)?)));
+            let defined =
+                def.and_then(|def| ["qLabel", "qDef"].iter().find_map(|name| text(def.member(name)?)));
             let library = || info.member("qLibraryId").and_then(text);
             info.member("qFallbackTitle").and_then(text).or(defined).or_else(library)
         };

@@ -68,11 +68,8 @@ impl Latencies {
 
     /// Returns the methods that have changed, those that changed most in all first.
     pub(super) fn changes(&self) -> Vec<LatencyChange> {
-        let tested: Vec<_> = self
-            .0
-            .iter()
-            .filter(|(_, sides)| sides.iter().all(|times| times.kept.len() >= FEWEST))
-            .collect();
+        let tested: Vec<_> =
+            self.0.iter().filter(|(_, sides)| sides.iter().all(|times| times.kept.len() >= FEWEST)).collect();
         // With many methods, chance has many tries.
         let most = CHANCE / tested.len().max(1) as f64;
         let mut changes: Vec<_> = tested

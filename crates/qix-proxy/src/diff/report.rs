@@ -93,9 +93,8 @@ impl DiffReport {
             _ => None,
         });
         let all = self.objects.iter().flat_map(|object| &object.differences);
-        let others = all.filter(|difference| {
-            matches!(difference.subject, Subject::Rows | Subject::Member(_))
-        });
+        let others =
+            all.filter(|difference| matches!(difference.subject, Subject::Rows | Subject::Member(_)));
         let only = |side: usize, when: &str| {
             let calls = self.only[side].iter().map(|only| only.calls).sum();
             (calls > 0).then(|| format!("{} only {when}", count(calls, "call")))
@@ -203,7 +202,13 @@ impl DiffReport {
                 let params = seen.params.as_deref().unwrap_or_default();
                 let params = shown(&String::from_utf8_lossy(&params[..params.len().min(4 * LONGEST)]));
                 let object = seen.object.to_string();
-                only.push(OnlyThere { object, method: shown(&seen.method), params, calls: 1, first: seen.seq });
+                only.push(OnlyThere {
+                    object,
+                    method: shown(&seen.method),
+                    params,
+                    calls: 1,
+                    first: seen.seq,
+                });
             }
             None => self.beyond += 1,
         }

@@ -1,10 +1,6 @@
 //! Reads two recordings twice, and holds their answers beside each other.
 
-use std::{
-    collections::HashMap,
-    io,
-    path::Path,
-};
+use std::{collections::HashMap, io, path::Path};
 
 use qix_protocol::{EngineError, ErrorCode, Tree};
 
@@ -46,7 +42,8 @@ pub fn diff(
     settings: &DiffSettings,
 ) -> Result<DiffReport, DiffError> {
     let files = [before.as_ref(), after.as_ref()];
-    let mut report = DiffReport { files: files.map(|file| file.display().to_string()), ..DiffReport::default() };
+    let mut report =
+        DiffReport { files: files.map(|file| file.display().to_string()), ..DiffReport::default() };
     let mut latencies = Latencies::default();
     let open = |side: usize, wanted| {
         let apps = if side == 0 { &settings.apps[..] } else { &[] };
@@ -66,9 +63,10 @@ pub fn diff(
         if let Some(torn) = side.torn() {
             let file = files[at].display();
             let (line, bytes) = (torn.line, torn.bytes);
-            report
-                .notes
-                .push(format!("line {line} of {file} was cut after {bytes} bytes, and is left out"));
+            let note = format!("line {line} of {file} was cut after {bytes} bytes, and is left out");
+            if !report.notes.contains(&note) {
+                report.notes.push(note);
+            }
         }
         report.calls[at] = rows[at].len() as u64;
     }
@@ -83,7 +81,8 @@ pub fn diff(
         wanted[0].sort_unstable();
         let [before, after] = wanted;
         let sides = [open(0, before.clone())?, open(1, after)?];
-        Second { settings, alignment, wanted: before, report: &mut report, ids: Ids::default() }.run(sides)?;
+        Second { settings, alignment, wanted: before, report: &mut report, ids: Ids::default() }
+            .run(sides)?;
     }
     report.finish();
     Ok(report)

@@ -83,11 +83,7 @@ pub(super) struct Side {
 
 impl Side {
     /// Opens a recording; results are told of the `wanted` requests, which are in ascending order.
-    pub(super) fn open(
-        path: &Path,
-        apps: &[(String, String)],
-        wanted: Vec<u64>,
-    ) -> Result<Self, ReadError> {
+    pub(super) fn open(path: &Path, apps: &[(String, String)], wanted: Vec<u64>) -> Result<Self, ReadError> {
         Ok(Self {
             calls: Calls::new(RecordingParts::open([path])?).patched_results_of(wanted.clone()),
             keys: Keys::new(apps),
@@ -159,7 +155,11 @@ impl Side {
             _ => {
                 let result = answered.result.clone().unwrap_or_else(|| Bytes::from_static(b"{}"));
                 let opens = !answered.opened.is_empty();
-                Outcome::Result(Some(if opens { self.keys.without_handles(asked.conn, &result) } else { result }))
+                Outcome::Result(Some(if opens {
+                    self.keys.without_handles(asked.conn, &result)
+                } else {
+                    result
+                }))
             }
         };
         self.over(asked, Some(answered.latency()), print, outcome);

@@ -123,7 +123,10 @@ fn of_library(seen: &Seen, steps: &[&str], result: &Tree) -> Option<Subject> {
 fn pattern(steps: &[&str]) -> String {
     let step = |step: &&str| {
         let is_element = step.bytes().all(|byte| byte.is_ascii_digit()) || step.starts_with('[');
-        format!("/{}", if is_element && !step.is_empty() { "*".to_owned() } else { shown((*step).to_owned()) })
+        format!(
+            "/{}",
+            if is_element && !step.is_empty() { "*".to_owned() } else { shown((*step).to_owned()) }
+        )
     };
     if steps.is_empty() { "the answer".to_owned() } else { steps.iter().map(step).collect() }
 }

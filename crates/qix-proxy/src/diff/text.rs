@@ -2,7 +2,7 @@
 
 use std::{fmt::Write as _, time::Duration};
 
-use super::{Difference, DiffReport, ErrorDifference, Example, LatencyChange, OnlyThere, Subject};
+use super::{DiffReport, Difference, ErrorDifference, Example, LatencyChange, OnlyThere, Subject};
 use crate::cli::count;
 
 /// How many objects, and differences of each, and lines of other lists are shown.
@@ -41,10 +41,16 @@ impl DiffReport {
         more(text, self.objects.len(), "object")?;
         if !self.errors.is_empty() {
             writeln!(text, "{}", paint.bold("errors"))?;
-            for ErrorDifference { object, method, before, after, calls, first } in self.errors.iter().take(MOST) {
+            for ErrorDifference { object, method, before, after, calls, first } in
+                self.errors.iter().take(MOST)
+            {
                 let says = |error: &Option<String>| error.clone().unwrap_or_else(|| "a result".to_owned());
                 let times = if *calls > 1 { format!(", {calls} times") } else { String::new() };
-                writeln!(text, "  {method} of {object}  {}", paint.dim(&format!("#{} → #{}{times}", first[0], first[1])))?;
+                writeln!(
+                    text,
+                    "  {method} of {object}  {}",
+                    paint.dim(&format!("#{} → #{}{times}", first[0], first[1]))
+                )?;
                 writeln!(text, "    {}", paint.red(&format!("- {}", says(before))))?;
                 writeln!(text, "    {}", paint.green(&format!("+ {}", says(after))))?;
             }
@@ -57,22 +63,30 @@ impl DiffReport {
             }
             writeln!(text, "{}", paint.bold(&format!("calls {when}")))?;
             for OnlyThere { object, method, params, calls, first } in only.iter().take(MOST) {
-                let params = params.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(params);
-                writeln!(text, "  {calls:>5} × {method}({params}) of {object}  {}", paint.dim(&format!("#{first}")))?;
+                let params =
+                    params.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(params);
+                writeln!(
+                    text,
+                    "  {calls:>5} × {method}({params}) of {object}  {}",
+                    paint.dim(&format!("#{first}"))
+                )?;
             }
             more(text, only.len(), "kind of call")?;
             text.push('\n');
         }
         if !self.latencies.is_empty() {
             writeln!(text, "{}", paint.bold("latency (median, and how likely by chance)"))?;
-            for LatencyChange { method, calls, median: [before, after], chance } in self.latencies.iter().take(MOST) {
+            for LatencyChange { method, calls, median: [before, after], chance } in
+                self.latencies.iter().take(MOST)
+            {
                 let times = after.as_secs_f64() / before.as_secs_f64().max(1e-6);
                 let change = if times >= 1.0 {
                     paint.red(&format!("{times:.1} times as long"))
                 } else {
                     paint.green(&format!("{:.1} times as fast", 1.0 / times))
                 };
-                let chance = if *chance < 1e-4 { "< 0.01 %".to_owned() } else { format!("{:.2} %", chance * 100.0) };
+                let chance =
+                    if *chance < 1e-4 { "< 0.01 %".to_owned() } else { format!("{:.2} %", chance * 100.0) };
                 writeln!(
                     text,
                     "  {method:<24} {:>9} → {:>9}  {change}  ({chance}; {} and {} calls)",

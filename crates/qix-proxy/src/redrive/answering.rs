@@ -14,7 +14,6 @@ use tokio::time::Instant;
 
 use super::{
     Difference, DifferenceKind, DifferentAnswer,
-
     drive::{Drive, Stop, describe},
     lane::Reply,
     refusal::{NotSent, Why},

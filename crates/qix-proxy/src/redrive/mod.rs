@@ -31,10 +31,10 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use handles::Handles;
-pub(crate) use refusal::Why;
 pub use differences::{Call, Difference, DifferenceKind, DifferentAnswer};
+pub(crate) use handles::Handles;
 pub use latency::{Latencies, MethodLatency};
+pub(crate) use refusal::Why;
 pub use report::{Counts, RedriveReport, Verdict};
 pub use runner::{Redrive, RedriveError};
 pub use settings::{Concurrency, Only, OnlyError, RedriveSettings};
