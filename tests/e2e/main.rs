@@ -5,6 +5,7 @@
 mod auth;
 mod bad_input;
 mod client;
+mod diff;
 mod front;
 mod golden;
 mod random_operations;

@@ -21,6 +21,7 @@ const VARIABLE: &str = "QIX_PROXY_CA_DIR";
 
 /// Arguments of `qix-proxy ca`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::CA)]
 pub(crate) struct CaArgs {
     #[command(subcommand)]
     command: CaCommand,

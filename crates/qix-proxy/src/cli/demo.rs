@@ -15,6 +15,7 @@ use crate::{
 
 /// Arguments of `qix-proxy demo`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::DEMO)]
 pub(crate) struct DemoArgs {
     /// Where to write the recording; it must not exist [default: a new file among the system's temporary files]
     #[arg(long, value_name = "FILE")]

@@ -15,6 +15,7 @@ use crate::{
 
 /// Arguments of `qix-proxy diff`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::DIFF)]
 pub(crate) struct DiffArgs {
     /// The recording before, such as one that was made before an upgrade
     #[arg(value_name = "BEFORE")]

@@ -13,6 +13,7 @@ use crate::{chain::chain, doctor};
 
 /// Arguments of `qix-proxy doctor`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::DOCTOR)]
 pub(crate) struct DoctorArgs {
     /// The engine, as it would be connected to: ws://localhost:4848/app/, wss://TENANT.REGION.qlikcloud.com/app/ID, …
     #[arg(value_name = "URL")]

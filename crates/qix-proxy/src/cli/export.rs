@@ -11,6 +11,7 @@ use crate::{
 
 /// Arguments of `qix-proxy export`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::EXPORT)]
 pub(crate) struct ExportArgs {
     /// The recording; all its files, in any order, if it has several
     #[arg(required = true, value_name = "FILE")]

@@ -16,6 +16,7 @@ const NAMED: usize = 10;
 
 /// Arguments of `qix-proxy import`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::IMPORT)]
 pub(crate) struct ImportArgs {
     /// The file of the other tool: a HAR, a traffic log of enigma-go, or what corectl or qlik-cli printed with --traffic; - is
     /// standard input

@@ -2,10 +2,12 @@
 
 mod ca;
 mod call;
+mod completions;
 mod demo;
 mod diff;
 mod doctor;
 mod engine;
+mod examples;
 mod exit;
 mod export;
 mod faults;
@@ -92,6 +94,10 @@ enum Command {
     Ca(ca::CaArgs),
     /// See all of it at work on an embedded recording: no engine, no network, nothing to set up
     Demo(demo::DemoArgs),
+    /// Print what a shell needs to complete commands and options
+    Completions(completions::CompletionsArgs),
+    /// Print the manual page, or write one for each command
+    Man(completions::ManArgs),
 }
 
 /// Runs the command line of this process and returns its exit code.
@@ -151,5 +157,7 @@ async fn exec(command: Command, out: &mut dyn Write) -> Result<Outcome, CliError
         Command::Doctor(args) => args.exec(out).await,
         Command::Ca(args) => args.exec(out),
         Command::Demo(args) => args.exec(out).await,
+        Command::Completions(args) => args.exec(out),
+        Command::Man(args) => args.exec(out),
     }
 }

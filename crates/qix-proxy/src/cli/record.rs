@@ -32,6 +32,7 @@ const DEFAULT_OUTPUT: &str = "session-%Y%m%dT%H%M%SZ.qixrec";
 
 /// Arguments of `qix-proxy record`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::RECORD)]
 pub(crate) struct RecordArgs {
     /// Where the engine is, as ws:// or wss:// URL; the path that the client asks for is added to it
     #[arg(long, value_name = "URL", required_unless_present_any = ["map", "mode", "intercept"])]

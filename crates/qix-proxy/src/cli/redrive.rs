@@ -25,6 +25,7 @@ use crate::{
 
 /// Arguments of `qix-proxy redrive`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::REDRIVE)]
 pub(crate) struct RedriveArgs {
     /// The recording; all its files, in any order, if it has several. Further recordings are made again one after the other
     #[arg(required = true, value_name = "FILE")]

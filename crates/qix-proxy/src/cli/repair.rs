@@ -13,6 +13,7 @@ use crate::{
 
 /// Arguments of `qix-proxy repair`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::REPAIR)]
 pub(crate) struct RepairArgs {
     /// The recording
     file: PathBuf,

@@ -27,6 +27,7 @@ use crate::scrub::Anonymizer;
 
 /// Arguments of `qix-proxy replay`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::REPLAY)]
 pub(crate) struct ReplayArgs {
     /// The recording; all its files, in any order, if it has several
     #[arg(required = true, value_name = "FILE")]

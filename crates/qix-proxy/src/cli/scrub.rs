@@ -16,6 +16,7 @@ use crate::{
 
 /// Arguments of `qix-proxy scrub`.
 #[derive(Debug, clap::Args)]
+#[command(after_help = super::examples::SCRUB)]
 pub(crate) struct ScrubArgs {
     /// The recordings; they are only read
     #[arg(required = true, value_name = "FILE")]

@@ -63,7 +63,10 @@ pub fn diff(
         if let Some(torn) = side.torn() {
             let file = files[at].display();
             let (line, bytes) = (torn.line, torn.bytes);
-            report.notes.push(format!("line {line} of {file} was cut after {bytes} bytes, and is left out"));
+            let note = format!("line {line} of {file} was cut after {bytes} bytes, and is left out");
+            if !report.notes.contains(&note) {
+                report.notes.push(note);
+            }
         }
         report.calls[at] = rows[at].len() as u64;
     }

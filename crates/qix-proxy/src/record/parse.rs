@@ -44,6 +44,9 @@ pub(crate) fn entry_of(line: &Bytes) -> Result<Entry, &'static str> {
         let at = members.iter().position(|(found, _)| found == name)?;
         Some(members.swap_remove(at).1)
     };
+    if take("qixrec").is_some() {
+        return Err("another recording begins there, which belongs in a file of its own");
+    }
     let seq = take("seq").and_then(|seq| seq.as_integer()).ok_or("it has no number `seq`")?;
     let at =
         take("t").and_then(|t| t.as_integer()).map(Duration::from_micros).ok_or("it has no number `t`")?;

@@ -17,6 +17,7 @@ mod log;
 mod logs;
 #[cfg(unix)]
 mod metrics;
+mod odd_files;
 mod redrive;
 mod repair;
 mod replay;

@@ -264,3 +264,31 @@ async fn recorder_whose_terminal_is_gone_seals_its_file_and_ends() {
     let mut reader = RecordingReader::open(&path).unwrap();
     assert!(reader.by_ref().all(|entry| entry.is_ok()) && reader.is_sealed());
 }
+
+#[tokio::test]
+async fn terminal_without_utf_8_gets_ascii_from_every_command_and_colours_unless_they_are_not_wanted() {
+    let good = bundled();
+    let dir = tempfile::tempdir().unwrap();
+    let other = dir.path().join("other.qixrec");
+    let text = std::fs::read_to_string(&good).unwrap();
+    std::fs::write(&other, text.replace("\"qTitle\":\"Sales\"", "\"qTitle\":\"Umsätze\"")).unwrap();
+    let args = ["diff", good.to_str().unwrap(), other.to_str().unwrap()];
+    for (locale, arrow, title) in [("C", "#7 > #7", "+ \"Ums?tze\""), ("C.UTF-8", "#7 → #7", "+ \"Umsätze\"")]
+    {
+        let mut terminal = Terminal::start(&args, &[("LANG", locale)]);
+        let shown = terminal.wait(|text| text.contains("differs in 1 object")).await;
+        assert!(shown.contains(arrow) && shown.contains(title), "{shown}");
+        assert_eq!(shown.is_ascii(), locale == "C", "{shown}");
+        let has_colour = |terminal: &Terminal| {
+            let screen = terminal.screen.lock().unwrap();
+            let cells = (0..ROWS).filter_map(|row| screen.screen().cell(row, 0).map(vt100::Cell::fgcolor));
+            cells.into_iter().any(|colour| colour != vt100::Color::Default)
+        };
+        assert!(has_colour(&terminal), "{shown}");
+        let mut plain = Terminal::start(&args, &[("LANG", locale), ("NO_COLOR", "1")]);
+        let shown = plain.wait(|text| text.contains("differs in 1 object")).await;
+        assert!(!has_colour(&plain), "{shown}");
+    }
+    let mut help = Terminal::start(&["redrive", "--help"], &[("LANG", "C")]);
+    assert!(help.wait(|text| text.contains("Exit codes") || text.contains("Examples")).await.is_ascii());
+}
