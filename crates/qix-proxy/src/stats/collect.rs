@@ -52,7 +52,7 @@ pub(super) struct Sockets {
     pub(super) open: u64,
     /// Those that ended, by code; `None` for those that were cut.
     pub(super) closed: BTreeMap<Option<u16>, u64>,
-    /// Calls without an answer.
+    /// The most that were open at a time.
     pub(super) most_at_a_time: u64,
     now: u64,
 }
