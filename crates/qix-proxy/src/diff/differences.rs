@@ -17,6 +17,13 @@ pub struct ObjectDifferences {
     pub differences: Vec<Difference>,
 }
 
+impl ObjectDifferences {
+    /// Returns the id, unless people call the object by it; empty then.
+    pub(super) fn other_id(&self) -> &str {
+        if self.object.ends_with(&self.id) { "" } else { &self.id }
+    }
+}
+
 /// What differs of one measure, dimension or member, in all calls.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
@@ -31,6 +38,18 @@ pub struct Difference {
     pub places: u64,
     /// The first ones that say different things.
     pub examples: Vec<Example>,
+}
+
+impl Difference {
+    /// Says in how many places of which answers.
+    pub(super) fn extent(&self) -> String {
+        let methods = self.methods.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        match (self.places, self.calls) {
+            (1, _) => format!("in {methods}"),
+            (places, 1) => format!("{places} places in {methods}"),
+            (places, calls) => format!("{places} places in {calls} answers to {methods}"),
+        }
+    }
 }
 
 /// A place that differs.

@@ -39,7 +39,7 @@ impl DiffReport {
                 page,
                 "<section><h2>{} <small>{}</small></h2>",
                 escaped(&object.object),
-                escaped(&object.id)
+                escaped(object.other_id())
             )?;
             object
                 .differences
@@ -108,14 +108,13 @@ impl DiffReport {
 }
 
 fn write_difference(page: &mut String, difference: &Difference) -> std::fmt::Result {
-    let Difference { subject, methods, calls, places, examples } = difference;
-    let methods = methods.iter().map(|method| escaped(method)).collect::<Vec<_>>().join(", ");
     writeln!(
         page,
-        "<h3>{} <small>{places} in {calls} × {methods}</small></h3><div class=\"wide\"><table>",
-        escaped(&subject.to_string())
+        "<h3>{} <small>{}</small></h3><div class=\"wide\"><table>",
+        escaped(&difference.subject.to_string()),
+        escaped(&difference.extent())
     )?;
-    for Example { place, before, after, .. } in examples {
+    for Example { place, before, after, .. } in &difference.examples {
         let place = if place.is_empty() { "the answer" } else { place };
         writeln!(
             page,

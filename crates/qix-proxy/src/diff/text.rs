@@ -27,8 +27,8 @@ impl DiffReport {
             writeln!(text, "note: {}", shown(note))?;
         }
         for object in self.objects.iter().take(MOST) {
-            let id = match &*object.id {
-                id if id.is_empty() || object.object.ends_with(id) => String::new(),
+            let id = match object.other_id() {
+                "" => String::new(),
                 id => format!("  {}", paint.dim(id)),
             };
             writeln!(text, "{}{id}", paint.bold(&object.object))?;
@@ -109,15 +109,8 @@ impl DiffReport {
 }
 
 fn write_difference(text: &mut String, paint: &Paint, difference: &Difference) -> std::fmt::Result {
-    let Difference { subject, methods, calls, places, examples } = difference;
-    let methods = methods.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-    let where_ = match (*places, *calls) {
-        (1, _) => format!("in {methods}"),
-        (places, 1) => format!("{places} places in {methods}"),
-        (places, calls) => format!("{places} places in {calls} answers to {methods}"),
-    };
-    writeln!(text, "  {}  {}", subject_text(paint, subject), paint.dim(&where_))?;
-    for Example { place, before, after, calls, .. } in examples {
+    writeln!(text, "  {}  {}", subject_text(paint, &difference.subject), paint.dim(&difference.extent()))?;
+    for Example { place, before, after, calls, .. } in &difference.examples {
         let place = if place.is_empty() { "the answer" } else { place };
         writeln!(text, "    {}", paint.dim(&format!("{place}  #{} → #{}", calls[0], calls[1])))?;
         if !before.is_empty() {
