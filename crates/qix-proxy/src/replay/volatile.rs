@@ -230,6 +230,8 @@ pub(crate) struct Pairs {
     live: HashMap<Box<str>, Box<str>>,
     /// What the live client has made up, oldest first.
     order: VecDeque<Box<str>>,
+    /// How long the longest text is, or was.
+    longest: usize,
 }
 
 impl Pairs {
@@ -269,6 +271,7 @@ impl Pairs {
 
     /// Notes that one stands for the other; both as they are written between quotes.
     pub(crate) fn add(&mut self, live: &str, recorded: &str) {
+        self.longest = self.longest.max(live.len()).max(recorded.len());
         if self.recorded.insert(live.into(), recorded.into()).is_none() {
             self.order.push_back(live.into());
         }
@@ -284,12 +287,12 @@ impl Pairs {
 
     /// Returns a text of the live client with what the recorded one said, if that differs.
     pub(crate) fn as_recorded(&self, text: &[u8]) -> Option<Vec<u8>> {
-        replaced(text, &self.recorded)
+        replaced(text, &self.recorded, self.longest)
     }
 
     /// Returns a recorded text with what the live client says, if that differs.
     pub(crate) fn as_live(&self, text: &[u8]) -> Option<Vec<u8>> {
-        replaced(text, &self.live)
+        replaced(text, &self.live, self.longest)
     }
 }
 
@@ -299,11 +302,10 @@ fn inside(value: &Tree) -> Option<&str> {
 }
 
 /// Replaces whole JSON strings, but for texts of the data: they are what they are.
-fn replaced(text: &[u8], pairs: &HashMap<Box<str>, Box<str>>) -> Option<Vec<u8>> {
+fn replaced(text: &[u8], pairs: &HashMap<Box<str>, Box<str>>, longest: usize) -> Option<Vec<u8>> {
     if pairs.is_empty() {
         return None;
     }
-    let longest = pairs.keys().map(|text| text.len()).max().unwrap_or_default();
     let mut out: Option<Vec<u8>> = None;
     let (mut at, mut copied) = (0, 0);
     // Behind the latest string, if that may be the name of a member with a text of the data.
