@@ -67,7 +67,7 @@ impl StatsArgs {
         let filter = self.filter.filter()?;
         let builder = ModelBuilder::new();
         let builder = if filter.texts.is_some() { builder } else { builder.without_results() };
-        let mut stats = Stats::new(filter, if self.top == 0 { 20 } else { self.top });
+        let mut stats = Stats::new(filter, if self.top == 0 { 20 } else { self.top.min(20) });
         let mut reading = progress::open(&self.files, false)?;
         let mut broken = None;
         for event in Events::with(&mut reading, builder) {

@@ -137,11 +137,12 @@ impl ModelBuilder {
         let params = asked.params.as_deref().and_then(|params| Raw::new(params).ok());
         let effect = effect_of_call(asked.class(), &asked.method, params);
         let object = connection.object(asked.conn, asked.handle, &mut self.objects, tell);
+        let fetch = connection.fetch(asked.handle, &asked.method, asked.params.as_deref());
         let call = Arc::new(Call {
             seq: asked.seq,
             conn: asked.conn,
             at: asked.at,
-            fetch: connection.fetch(asked.handle, &asked.method, asked.params.as_deref()),
+            fetch: fetch.map(|(fetch, _)| fetch),
             object,
             method,
             effect,
@@ -161,14 +162,20 @@ impl ModelBuilder {
             text: String::new(),
             wants_user: false,
         });
-        connection.asked(&call, asked.id.clone(), params.map(Hint::new).unwrap_or_default(), running);
+        connection.asked(
+            &call,
+            asked.id.clone(),
+            params.map(Hint::new).unwrap_or_default(),
+            fetch.map(|(_, question)| question),
+            running,
+        );
         tell(Event::Asked(call));
     }
 
     fn answered(&mut self, answered: &Answered, tell: &mut dyn FnMut(Event)) {
         let asked = &answered.asked;
         let Some(connection) = self.connections.get_mut(&asked.conn) else { return };
-        let Some((call, hint)) = connection.answered(asked.seq) else { return };
+        let Some((call, hint)) = connection.answered(asked.seq, answered.error.is_none()) else { return };
         let plain = answered.result.as_deref().and_then(|result| Raw::new(result).ok());
         let mut opened = Vec::new();
         if let Some(plain) = plain.filter(|_| !answered.opened.is_empty()) {
@@ -220,7 +227,7 @@ impl ModelBuilder {
     /// Tells of a call that has no answer and will have none.
     fn unanswered(&mut self, asked: &Asked, tell: &mut dyn FnMut(Event)) {
         let Some(connection) = self.connections.get_mut(&asked.conn) else { return };
-        let Some((call, _)) = connection.answered(asked.seq) else { return };
+        let Some((call, _)) = connection.answered(asked.seq, false) else { return };
         let (request, params) = (asked.text.clone(), asked.params.clone());
         let body = Body { request, params, answer: None, result: None, error: None };
         tell(Event::Called(Box::new(Called { call, body })));

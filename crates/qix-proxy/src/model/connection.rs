@@ -12,7 +12,7 @@ use qix_protocol::{ChangeSet, Effect, Handle, SessionState, frame::Raw, referenc
 
 use super::{
     Call, Change, Event, Fetch, Object,
-    names::{Hint, Names},
+    names::{self, Hint, Names},
     reload::Running,
 };
 use crate::{calls::Answered, record::Opening};
@@ -44,6 +44,8 @@ pub(super) struct Connection {
 #[derive(Debug)]
 struct Slot {
     object: Arc<Object>,
+    /// The message that opened it, which says that it has changed, too.
+    born: u64,
     /// How often it has changed.
     version: u64,
     /// What made it change last.
@@ -56,6 +58,8 @@ struct Slot {
 struct Pending {
     call: Arc<Call>,
     hint: Hint,
+    /// What is fetched, by its hash.
+    question: Option<u64>,
 }
 
 /// Which connections share a session.
@@ -124,19 +128,24 @@ impl Connection {
         }
         *objects += 1;
         let object = Object::unknown(*objects, conn, handle, &self.names.get(handle));
-        self.insert(handle, Arc::clone(&object));
+        self.insert(handle, 0, Arc::clone(&object));
         tell(Event::Object(Arc::clone(&object)));
         object
     }
 
-    fn insert(&mut self, handle: Handle, object: Arc<Object>) {
+    fn insert(&mut self, handle: Handle, born: u64, object: Arc<Object>) {
         if self.open.len() < MOST_OBJECTS {
-            self.open.insert(handle, Slot { object, version: 0, by: None, asked: HashMap::new() });
+            self.open.insert(handle, Slot { object, born, version: 0, by: None, asked: HashMap::new() });
         }
     }
 
-    /// Returns why a call fetches what it fetches, if it does.
-    pub(super) fn fetch(&mut self, handle: Handle, method: &str, params: Option<&[u8]>) -> Option<Fetch> {
+    /// Returns why a call fetches what it fetches, and the hash of what that is, if it does.
+    pub(super) fn fetch(
+        &mut self,
+        handle: Handle,
+        method: &str,
+        params: Option<&[u8]>,
+    ) -> Option<(Fetch, u64)> {
         let fetches =
             matches!(method, "GetLayout" | "GetAppLayout" | "GetProperties" | "GetEffectiveProperties")
                 || method.starts_with("GetHyperCube")
@@ -144,19 +153,20 @@ impl Connection {
         if !fetches {
             return None;
         }
-        let Some(slot) = self.open.get_mut(&handle) else { return Some(Fetch::First) };
         let question = foldhash::fast::FixedState::default().hash_one((method, params));
+        let Some(slot) = self.open.get_mut(&handle) else { return Some((Fetch::First, question)) };
         let before = slot.asked.get(&question).copied();
         if before.is_some() || slot.asked.len() < MOST_QUESTIONS {
             slot.asked.insert(question, slot.version);
         }
-        Some(match before {
+        let fetch = match before {
             None if slot.asked.len() == 1 || slot.version == 0 => Fetch::First,
             // Another question about the same object: what it changed by is what made the client ask.
             None => Fetch::Changed(slot.by),
             Some(version) if version == slot.version => Fetch::Unchanged,
             Some(_) => Fetch::Changed(slot.by),
-        })
+        };
+        Some((fetch, question))
     }
 
     /// Takes in a call that is to be answered.
@@ -165,6 +175,7 @@ impl Connection {
         call: &Arc<Call>,
         id: Option<Bytes>,
         hint: Hint,
+        question: Option<u64>,
         running: Option<Running>,
     ) {
         if call.effect > Effect::Reads {
@@ -173,16 +184,23 @@ impl Connection {
         if let Some(running) = running {
             self.running.insert(call.seq, (id, running));
         }
-        self.pending.insert(call.seq, Pending { call: Arc::clone(call), hint });
+        self.pending.insert(call.seq, Pending { call: Arc::clone(call), hint, question });
     }
 
-    /// Takes out a call that was answered, or will not be.
-    pub(super) fn answered(&mut self, seq: u64) -> Option<(Arc<Call>, Hint)> {
+    /// Takes out a call that was answered, with data or without, or will not be.
+    pub(super) fn answered(&mut self, seq: u64, has_data: bool) -> Option<(Arc<Call>, Hint)> {
         if self.writes.remove(&seq) {
             self.written = Some(seq);
         }
         self.running.remove(&seq);
-        self.pending.remove(&seq).map(|pending| (pending.call, pending.hint))
+        let Pending { call, hint, question } = self.pending.remove(&seq)?;
+        if let (false, Some(question), Some(slot)) =
+            (has_data, question, self.open.get_mut(&call.object.handle))
+        {
+            // Who asks again has nothing yet that could have stayed as it was.
+            slot.asked.remove(&question);
+        }
+        Some((call, hint))
     }
 
     /// Returns the call in flight that a `GetProgress` is about.
@@ -208,14 +226,19 @@ impl Connection {
         }
         let mut numbers = Vec::new();
         for (handle, lineage) in &answered.opened {
-            if let Some(slot) = self.open.get(handle)
-                && slot.object.lineage.is_some()
-            {
+            let name = self.names.get(*handle);
+            if let Some(slot) = self.open.get_mut(handle) {
                 numbers.push(slot.object.number);
+                if slot.object.lineage.is_none() {
+                    // It was used before anybody saw it opened: this says what it is.
+                    let object = Arc::make_mut(&mut slot.object);
+                    (object.kind, object.id) = (name.kind.clone(), name.id.clone());
+                    object.lineage = Some(lineage.clone());
+                    tell(Event::Object(Arc::clone(&slot.object)));
+                }
                 continue;
             }
             *objects += 1;
-            let name = self.names.get(*handle);
             let object = Arc::new(Object {
                 number: *objects,
                 conn: call.conn,
@@ -229,8 +252,7 @@ impl Connection {
                 is_session_object: lineage.method().starts_with("CreateSession"),
             });
             numbers.push(object.number);
-            self.open.remove(handle);
-            self.insert(*handle, Arc::clone(&object));
+            self.insert(*handle, answered.seq, Arc::clone(&object));
             tell(Event::Object(object));
         }
         numbers
@@ -239,11 +261,12 @@ impl Connection {
     /// Takes in a title that an object's layout or properties tell.
     pub(super) fn titled(&mut self, handle: Handle, title: &str, tell: &mut dyn FnMut(Event)) {
         self.names.titled(handle, title);
-        let name = self.names.get(handle);
+        let title = names::shown(title);
         if let Some(slot) = self.open.get_mut(&handle)
-            && slot.object.title != name.title
+            && !title.is_empty()
+            && slot.object.title != title
         {
-            Arc::make_mut(&mut slot.object).title.clone_from(&name.title);
+            Arc::make_mut(&mut slot.object).title = title;
             tell(Event::Object(Arc::clone(&slot.object)));
         }
     }
@@ -261,7 +284,8 @@ impl Connection {
         for (handles, is_suspended) in [(&changes.changed, false), (&changes.suspended, true)] {
             let mut objects = Vec::new();
             for handle in handles {
-                if let Some(slot) = self.open.get_mut(handle) {
+                // Nobody has anything yet of what is opened by the same message.
+                if let Some(slot) = self.open.get_mut(handle).filter(|slot| slot.born != seq) {
                     (slot.version, slot.by) = (slot.version + 1, by);
                     objects.push(slot.object.number);
                 }

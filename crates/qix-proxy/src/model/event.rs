@@ -93,7 +93,7 @@ pub struct Disconnected {
     pub unanswered: u64,
 }
 
-/// The engine's word that objects have changed.
+/// The engine's word that objects have changed; not those that the same answer opens, which it lists too.
 #[derive(Clone, Debug, Eq, PartialEq)]
 #[non_exhaustive]
 pub struct Change {

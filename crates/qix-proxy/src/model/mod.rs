@@ -27,7 +27,7 @@ mod recording;
 pub(crate) mod reload;
 mod selection;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod words;
 
 pub use builder::ModelBuilder;
@@ -39,4 +39,3 @@ pub use event::{
 pub use events::Events;
 pub use object::Object;
 pub use recording::RecordingModel;
-pub(crate) use selection::selects;

@@ -123,7 +123,8 @@ impl Names {
     }
 }
 
-fn shown(text: &str) -> String {
+/// Returns an id or a title as it is shown.
+pub(super) fn shown(text: &str) -> String {
     printable(text.trim(), LONGEST)
 }
 

@@ -11,6 +11,24 @@ use crate::record::{Entry, ReadError};
 ///
 /// It takes memory for each call and object, some 200 bytes, and none for the messages; who wants these reads them again by
 /// [`Call::seq`], or keeps [`Body`](super::Body)s as they are told.
+///
+/// ```
+/// use qix_proxy::{model::{Fetch, RecordingModel}, record::RecordingReader};
+///
+/// let recording = br#"{"qixrec":[1,2]}
+/// {"seq":1,"t":0,"conn":1,"kind":"open","url":"/app/a","status":101,"request":[],"response":[]}
+/// {"seq":2,"t":10,"conn":1,"kind":"frame","from":"client","json":{"id":1,"handle":-1,"method":"OpenDoc","params":["Sales"]}}
+/// {"seq":3,"t":900,"conn":1,"kind":"frame","from":"engine","json":{"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1,"qGenericId":"Sales"}}}}
+/// {"seq":4,"t":950,"conn":1,"kind":"frame","from":"client","json":{"id":2,"handle":1,"method":"GetAppLayout","params":[]}}
+/// "#;
+/// let model = RecordingModel::read(RecordingReader::new(&recording[..], "session.qixrec")?)?;
+/// let [opening, layout] = &model.calls[..] else { panic!("two calls") };
+/// assert_eq!((opening.object.name(), &*opening.method), ("global".to_owned(), "OpenDoc"));
+/// assert_eq!(opening.latency().unwrap().as_micros(), 890);
+/// assert_eq!((layout.object.name(), layout.fetch), ("app Sales".to_owned(), Some(Fetch::First)));
+/// assert!(layout.answer.is_none() && model.ends[0].unanswered == 1);
+/// # Ok::<(), qix_proxy::record::ReadError>(())
+/// ```
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct RecordingModel {

@@ -32,7 +32,7 @@ const OTHERS: &[&str] = &[
 ];
 
 /// Returns whether a method changes what is selected, or what may be.
-pub(crate) fn selects(method: &str) -> bool {
+fn selects(method: &str) -> bool {
     let clears_other = matches!(method, "ClearSoftPatches" | "ClearUndoBuffer");
     !clears_other
         && (BEGINNINGS.iter().any(|beginning| method.starts_with(beginning)) || OTHERS.contains(&method))

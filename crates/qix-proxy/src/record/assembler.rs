@@ -333,7 +333,7 @@ mod tests {
         let bytes =
             [frame(0x81, b"one", None), frame(0x01, b"two", None), frame(0x80, b"three", None)].concat();
         let mut found = Vec::new();
-        let pieces = [&bytes[..20], &bytes[20..bytes.len() - 1], &bytes[bytes.len() - 1..]];
+        let pieces = [&bytes[..24], &bytes[24..bytes.len() - 1], &bytes[bytes.len() - 1..]];
         for (at, piece) in pieces.into_iter().enumerate() {
             assembler.push(10 + at as u64, piece, &mut Buffers::default(), &mut |message| {
                 let Found::Message { began, .. } = message else { panic!("{message:?}") };

@@ -19,7 +19,7 @@ use crate::{
 
 /// How wide the columns of objects and methods are, unless something is longer.
 const OBJECT: usize = 28;
-const METHOD: usize = 22;
+const METHOD: usize = 24;
 /// Slower calls are marked.
 const SLOW: Duration = Duration::from_secs(1);
 /// How many of the objects that changed are named.
@@ -64,6 +64,9 @@ pub(super) fn call(told: &Told, known: &Known) -> Line {
         Some(Fetch::Unchanged) => notes.push("again, unchanged".to_owned()),
         Some(Fetch::Changed(by)) => notes.push(format!("again, changed{}", by_call(by, known))),
         None => {}
+    }
+    if !call.opened.is_empty() {
+        notes.push(format!("opens {}", objects(&call.opened, known)));
     }
     for change in &told.changes {
         let what = if change.is_suspended { "suspends" } else { "changes" };

@@ -6,6 +6,8 @@
 mod json;
 mod lines;
 mod pretty;
+#[cfg(test)]
+mod tests;
 mod told;
 mod world;
 mod world_text;

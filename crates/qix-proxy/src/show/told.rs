@@ -39,6 +39,8 @@ pub(super) struct Told {
     pub(super) changes: Vec<Change>,
     /// How many objects were closed, as its answer says.
     pub(super) closed: usize,
+    /// What is told behind it.
+    later: Vec<Event>,
 }
 
 /// What is known of earlier calls and objects.
@@ -147,8 +149,8 @@ impl Show {
             match event {
                 Event::Called(called) => {
                     self.flush(&mut last, out)?;
-                    last =
-                        Some(Told { call: called.call, body: called.body, changes: Vec::new(), closed: 0 });
+                    let (call, body) = (called.call, called.body);
+                    last = Some(Told { call, body, changes: Vec::new(), closed: 0, later: Vec::new() });
                 }
                 Event::Changed(change) => match &mut last {
                     Some(told)
@@ -167,13 +169,15 @@ impl Show {
                     self.flush(&mut last, out)?;
                     self.known.forget(&event);
                 }
-                event => {
-                    // What is selected is told between a call and what it changed.
-                    if !matches!(event, Event::Selected(_) | Event::Object(_)) {
-                        self.flush(&mut last, out)?;
+                event => match &mut last {
+                    Some(told) if matches!(event, Event::Selected(_) | Event::Object(_)) => {
+                        told.later.push(event);
                     }
-                    self.other(&event, out)?;
-                }
+                    _ => {
+                        self.flush(&mut last, out)?;
+                        self.other(&event, out)?;
+                    }
+                },
             }
         }
         self.flush(&mut last, out)
@@ -181,16 +185,16 @@ impl Show {
 
     fn flush(&mut self, last: &mut Option<Told>, out: &mut dyn Write) -> io::Result<()> {
         let Some(told) = last.take() else { return Ok(()) };
-        if !self.shows(&told) {
-            return Ok(());
-        }
-        match self.format {
-            Format::Json => json::call(out, &told, self.bodies),
-            Format::Text(look) => {
-                look.write(out, &lines::call(&told, &self.known))?;
-                if self.bodies { lines::body(out, &told) } else { Ok(()) }
+        if self.shows(&told) {
+            match self.format {
+                Format::Json => json::call(out, &told, self.bodies)?,
+                Format::Text(look) => look.write(out, &lines::call(&told, &self.known))?,
+            }
+            if self.bodies && self.format != Format::Json {
+                lines::body(out, &told)?;
             }
         }
+        told.later.iter().try_for_each(|event| self.other(event, out))
     }
 
     fn shows(&self, told: &Told) -> bool {

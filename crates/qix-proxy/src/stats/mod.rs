@@ -6,6 +6,8 @@ mod collect;
 mod json;
 mod table;
 mod tally;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub(crate) use collect::Stats;

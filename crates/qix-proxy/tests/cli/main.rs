@@ -21,6 +21,7 @@ mod replay;
 mod scrub;
 #[cfg(unix)]
 mod service;
+mod show;
 mod support;
 #[cfg(target_os = "linux")]
 mod terminal;

@@ -1,0 +1,98 @@
+//! `qix-proxy show` and `qix-proxy stats`.
+
+use std::{fs, io::Write};
+
+#[cfg(unix)]
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    process::Command,
+};
+
+use crate::support::*;
+
+#[tokio::test]
+async fn recording_is_shown_and_counted_in_a_pipe_without_colours() {
+    let file = bundled();
+    let file = file.to_str().unwrap();
+    let shown = run(&["show", file]).await;
+    assert_eq!((shown.code, shown.stderr.as_str()), (0, ""));
+    assert!(shown.stdout.contains("EngineVersion") && !shown.stdout.contains('\u{1b}'), "{shown:?}");
+    let few = run(&["show", file, "--method", "engine*"]).await;
+    assert_eq!(few.stdout.lines().count(), 1, "{few:?}");
+    let counted = run(&["stats", file, "--top", "2"]).await;
+    assert!(counted.code == 0 && counted.stdout.contains("share"), "{counted:?}");
+    let handles = run(&["show", file, "--at", "1m", "handles"]).await;
+    assert!(handles.code == 0 && handles.stdout.contains("nothing at 1m"), "all is closed then: {handles:?}");
+}
+
+#[tokio::test]
+async fn torn_file_is_shown_as_far_as_it_goes_and_what_cannot_be_read_is_said() {
+    let dir = tempfile::tempdir().unwrap();
+    let (torn, damaged) = (dir.path().join("torn"), dir.path().join("damaged"));
+    let bytes = fs::read(bundled()).unwrap();
+    fs::write(&torn, &bytes[..bytes.len() / 2]).unwrap();
+    fs::write(&damaged, [&bytes[..], b"junk\n"].concat()).unwrap();
+    let shown = run(&["show", torn.to_str().unwrap()]).await;
+    assert!(shown.code == 0 && shown.stdout.contains("EngineVersion"), "{shown:?}");
+    assert!(shown.stderr.contains("was cut and is left out"), "{shown:?}");
+    let shown = run(&["show", damaged.to_str().unwrap()]).await;
+    assert!(shown.code == 4 && shown.stdout.contains("EngineVersion"), "{shown:?}");
+    assert!(shown.stderr.contains("is damaged"), "{shown:?}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_asked_is_refused_with_what_to_do() {
+    let file = bundled();
+    let file = file.to_str().unwrap();
+    for (args, says) in [
+        (&["--grep", "("][..], "no regular expression"),
+        (&["--method", "["], "cannot be a pattern"),
+        (&["--since", "2", "--until", "1"], "must be later"),
+        (&["--at", "1", "layout"], "needs an OBJECT"),
+        (&["--at", "1", "weather"], "takes a time and one of"),
+        (&["--at", "soon", "handles"], "seconds since the start"),
+        (&["--follow", file], "takes one file"),
+    ] {
+        let ended = run(&[&["show", file], args].concat()).await;
+        assert!(ended.code == 2 && ended.stderr.contains(says), "{args:?}: {ended:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_who_reads_ends_it_quietly() {
+    let ended = unread(&["show", bundled().to_str().unwrap(), "--format", "json"]).await;
+    assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{ended:?}");
+}
+
+#[tokio::test]
+async fn file_that_is_being_written_is_followed_until_it_is_sealed() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.qixrec");
+    let bytes = fs::read(bundled()).unwrap();
+    let half = bytes.len() / 2;
+    fs::write(&file, &bytes[..half]).unwrap();
+    let (path, all) = (file.to_str().unwrap().to_owned(), bytes.len());
+    let following = tokio::spawn(async move { run(&["show", &path, "--follow", "--format", "json"]).await });
+    let mut out = fs::OpenOptions::new().append(true).open(&file).unwrap();
+    for piece in bytes[half..all].chunks(999) {
+        out.write_all(piece).unwrap();
+    }
+    let followed = bounded(following).await.unwrap();
+    let whole = run(&["show", file.to_str().unwrap(), "--format", "json"]).await;
+    assert_eq!((followed.code, followed.stdout), (0, whole.stdout));
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn following_ends_when_it_is_interrupted() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("a.qixrec");
+    let bytes = fs::read(bundled()).unwrap();
+    fs::write(&file, &bytes[..bytes.len() / 2]).unwrap();
+    let mut child = command(&["show", file.to_str().unwrap(), "--follow"]).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    assert!(bounded(lines.next_line()).await.unwrap().unwrap().contains("connected to"));
+    let pid = child.id().unwrap().to_string();
+    assert!(bounded(Command::new("kill").args(["-s", "INT", &pid]).status()).await.unwrap().success());
+    assert_eq!(bounded(child.wait()).await.unwrap().code(), Some(0));
+}
