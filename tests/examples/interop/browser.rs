@@ -102,7 +102,7 @@ pub(super) async fn run(visits: &[&Visit], recordings: &Path, results: &Path) ->
 }
 
 /// Where pictures are kept: beside what cargo builds, as `target/interop`.
-fn pictures() -> PathBuf {
+pub(super) fn pictures() -> PathBuf {
     let here = std::env::current_exe().unwrap_or_default();
     here.ancestors().nth(3).unwrap_or(Path::new("target")).join("interop")
 }

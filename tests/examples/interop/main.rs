@@ -10,6 +10,7 @@ mod matrix;
 mod misses;
 mod proxy;
 mod redrive;
+mod report;
 mod sessions;
 mod tables;
 
@@ -48,7 +49,7 @@ struct Args {
 }
 
 /// What is run besides clients, pages and documented tests.
-const PARTS: [&str; 7] = ["matrix", "sessions", "redrive", "misses", "faults", "tables", "eyes"];
+const PARTS: [&str; 8] = ["matrix", "sessions", "redrive", "misses", "faults", "tables", "eyes", "report"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -102,6 +103,7 @@ async fn run(args: Args) -> Outcome {
             "redrive" => redrive::run(recordings, results.path()).await?,
             "misses" => misses::run(recordings).await?,
             "faults" => faults::run(recordings, results.path()).await?,
+            "report" => report::run(recordings).await?,
             "eyes" => eyes::run(recordings).await?,
             _ => tables::run(recordings).await?,
         }
