@@ -118,7 +118,7 @@ mod tests {
     fn calls_pair_in_order_and_only_those_with_other_answers_are_looked_at() {
         let found = Alignment::of(rows(&[(7, 1), (8, 2), (7, 3)]), rows(&[(8, 2), (7, 1), (7, 4)]));
         assert_eq!((found.pairs, &found.candidates[..]), (3, &[(3, 3)][..]));
-        assert_eq!(found.only, [[], []]);
+        assert!(found.only.iter().all(Vec::is_empty));
     }
 
     #[test]

@@ -163,7 +163,7 @@ impl Script {
 
     fn entry(mut self, kind: EntryKind) -> Self {
         let (seq, at) = (self.entries.len() as u64 + 1, Duration::from_millis(self.now));
-        self.entries.push(Entry { seq, at, conn: Some(self.conn), kind });
+        self.entries.push(Entry { seq, at, began: None, conn: Some(self.conn), kind });
         self
     }
 }

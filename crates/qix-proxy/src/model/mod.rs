@@ -39,4 +39,3 @@ pub use event::{
 pub use events::Events;
 pub use object::Object;
 pub use recording::RecordingModel;
-pub(crate) use selection::selects;
