@@ -11,6 +11,7 @@ mod matrix;
 mod misses;
 mod proxy;
 mod redrive;
+mod report;
 mod sessions;
 mod tables;
 
@@ -49,7 +50,8 @@ struct Args {
 }
 
 /// What is run besides clients, pages and documented tests.
-const PARTS: [&str; 8] = ["matrix", "sessions", "redrive", "misses", "faults", "tables", "eyes", "inspect"];
+const PARTS: [&str; 9] =
+    ["matrix", "sessions", "redrive", "misses", "faults", "tables", "eyes", "report", "inspect"];
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -103,6 +105,7 @@ async fn run(args: Args) -> Outcome {
             "redrive" => redrive::run(recordings, results.path()).await?,
             "misses" => misses::run(recordings).await?,
             "faults" => faults::run(recordings, results.path()).await?,
+            "report" => report::run(recordings).await?,
             "eyes" => eyes::run(recordings).await?,
             "inspect" => inspect::run(recordings).await?,
             _ => tables::run(recordings).await?,

@@ -122,9 +122,7 @@ fn generate(file: &Path, calls: u64) -> Outcome {
         script.entry(conn, json!({ "kind": "open", "url": "/app/Sales.qvf", "status": 101, "request": [["host", "engine"]], "response": [] }))?;
         let greeting = json!({ "jsonrpc": "2.0", "method": "OnConnected", "params": { "qSessionState": "SESSION_CREATED" } });
         script.frame(conn, "engine", &greeting)?;
-        let opened = |kind: &str, generic: Value, handle: u64, id: &str| {
-            json!({ "qReturn": { "qType": kind, "qHandle": handle, "qGenericType": generic, "qGenericId": id } })
-        };
+        let opened = |kind: &str, generic: Value, handle: u64, id: &str| json!({ "qReturn": { "qType": kind, "qHandle": handle, "qGenericType": generic, "qGenericId": id } });
         let app = opened("Doc", Value::Null, 1, "Sales.qvf");
         script.call(conn, 0, "OpenDoc", json!(["Sales.qvf"]), app, &[])?;
         let kinds = ["filterpane", "barchart", "table", "kpi", "linechart"];
@@ -148,7 +146,10 @@ fn generate(file: &Path, calls: u64) -> Outcome {
             script.call(conn, 3, "GetLayout", json!([]), layout(3, round), &[])?;
             script.call(conn, 3, "GetLayout", json!([]), layout(3, round), &[])?;
         }
-        script.entry(conn, json!({ "kind": "close", "by": "client", "code": 1000, "reason": "", "clean": true }))?;
+        script.entry(
+            conn,
+            json!({ "kind": "close", "by": "client", "code": 1000, "reason": "", "clean": true }),
+        )?;
     }
     script.seq += 1;
     writeln!(script.out, "{}", json!({ "seq": script.seq, "t": script.now, "kind": "end" }))?;

@@ -45,8 +45,7 @@ impl ReportArgs {
     /// Writes the page.
     pub(crate) fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
         let to = self.out.unwrap_or_else(|| beside(self.files.first().map_or("".as_ref(), PathBuf::as_path)));
-        let mut settings = ReportSettings::default();
-        settings.bodies = self.bodies;
+        let settings = ReportSettings { bodies: self.bodies };
         let mut progress = Progress::new(&self.files, false);
         let report = report(&self.files, &to, &settings, &mut |bytes| progress.at(bytes));
         progress.finish();

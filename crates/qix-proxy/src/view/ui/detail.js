@@ -107,7 +107,7 @@ class DetailPanel {
 
   findings(i) {
     const found = this.app.store.findingsOf.get(this.app.store.seq[i]) ?? [];
-    return found.slice(0, 5).map((finding) => el('p', { class: 'why odd' }, linkButton(finding.rule, () => this.app.open('findings')), ` ${finding.words}`));
+    return found.slice(0, 5).map((finding) => el('p', { class: 'why odd' }, linkButton(finding.rule, () => this.app.open('findings')), ` ${finding.words}${finding.count > 1 ? ` × ${numberWords(finding.count)}` : ''}`));
   }
 
   async load(i) {

@@ -136,7 +136,7 @@ function findingsView(app) {
         about?.remedy ? el('p', {}, el('b', {}, 'Remedy: '), about.remedy) : null,
         el('ul', {}, findings.slice(0, most).map((finding) => el('li', {},
           el('span', { class: 'dim' }, `${momentWords(finding.at)}${finding.conn ? ` #${finding.conn}` : ''} `),
-          finding.words, ' ',
+          finding.words, finding.count > 1 ? el('b', {}, ` × ${numberWords(finding.count)}`) : null, ' ',
           finding.calls.slice(0, 5).map((seq) => [linkButton(`#${seq}`, () => app.selectSeq(seq), callTitle(store, seq)), ' '])))),
         findings.length > most ? linkButton(`${countWords(findings.length - most, 'more finding')}…`, () => {
           shown.set(rule, most * 10);
