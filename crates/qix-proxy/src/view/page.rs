@@ -49,7 +49,7 @@ pub(crate) fn report() -> Halves {
     let mut scripts = String::new();
     let mut hashes = String::new();
     for text in SCRIPTS.iter().map(|(_, text)| *text).chain([REPORT]) {
-        let _ = write!(scripts, "<script>{text}</script>\n");
+        let _ = writeln!(scripts, "<script>{text}</script>");
         let _ = write!(hashes, " '{}'", hash(text));
     }
     let policy = format!(
@@ -68,7 +68,7 @@ pub(crate) fn report() -> Halves {
 pub(crate) fn linked(more: &[&str], suffix: &str) -> String {
     let mut scripts = String::new();
     for name in SCRIPTS.iter().map(|(name, _)| name).chain(more) {
-        let _ = write!(scripts, "<script src=\"{name}{suffix}\"></script>\n");
+        let _ = writeln!(scripts, "<script src=\"{name}{suffix}\"></script>");
     }
     let style = format!("<link rel=\"stylesheet\" href=\"style.css{suffix}\">");
     PAGE.replacen("<!--policy-->", "", 1).replacen("<!--style-->", &style, 1).replacen(
