@@ -7,6 +7,8 @@ pub(super) const RECORD: &str = "\
 Examples:
   qix-proxy record --upstream ws://localhost:4848
       Stand before Qlik Sense Desktop; clients connect to the address that is printed
+  qix-proxy record --upstream ws://localhost:4848 --ui 127.0.0.1:0
+      And see calls in a browser as they are answered
   qix-proxy record --upstream wss://TENANT.REGION.qlikcloud.com --api-key-env QLIK_KEY --out session.qixrec
       Log in with an API key from the environment, and name the file
   qix-proxy record --mode forward --intercept sense.example.com --out session.qixrec

@@ -22,12 +22,14 @@ const JOURNAL: u64 = 512 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
-  qix-proxy inspect session.qixrec                          look at a recording, and follow it while it is written
+  qix-proxy inspect session.qixrec
+      Look at a recording in a browser
+  qix-proxy inspect session.qixrec --follow
+      The same while it is written
   qix-proxy inspect session.qixrec --upstream ws://localhost:4848/app/
-                                                            and make calls at an engine, beside it
-  qix-proxy inspect --upstream ws://localhost:4848/app/     make calls without a recording
-  qix-proxy record --upstream ws://localhost:4848 --ui 127.0.0.1:0
-                                                            record, and see calls as they are answered";
+      And make calls at an engine, beside it
+  qix-proxy inspect --upstream ws://localhost:4848/app/
+      Make calls without a recording";
 
 /// Arguments of `qix-proxy inspect`.
 #[derive(Debug, clap::Args)]
