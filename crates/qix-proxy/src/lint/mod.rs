@@ -1,7 +1,7 @@
 //! Finds in a recording what makes apps slow, fragile or unsafe.
 //!
 //! A [`Linter`] looks at the [`Event`](crate::model::Event)s of a recording, and [`Finding`]s say what its rules have found: which rule,
-//! how often, in which calls and objects, and what it has cost. [`rules`] has all rules with their reasons and remedies, which
+//! how often, in which calls and objects, and what it has cost. [`rules()`] has all rules with their reasons and remedies, which
 //! `docs/lint.md` explains at length. The memory of a linter is that of what is open and unanswered and of its findings, up to limits.
 //!
 //! ```
