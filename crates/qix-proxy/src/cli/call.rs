@@ -333,11 +333,16 @@ impl Talk<'_> {
             Some(format) => format == Format::Pretty,
             None => io::stdout().is_terminal(),
         };
+        let plain = if io::stdout().is_terminal() {
+            for_terminal(asked.result.get())
+        } else {
+            asked.result.get().to_owned()
+        };
         if call.line.is_some() && !pretty {
             let took = asked.took.as_micros();
             let method = json!(call.method);
             let name = call.name.as_ref().map_or_else(String::new, |name| format!("\"as\":{},", json!(name)));
-            writeln!(out, "{{\"method\":{method},{name}\"took\":{took},\"result\":{}}}", asked.result.get())?;
+            writeln!(out, "{{\"method\":{method},{name}\"took\":{took},\"result\":{plain}}}")?;
         } else if pretty {
             let value: &RawValue = &asked.result;
             let text = match serde_json::from_str::<serde_json::Value>(value.get()) {
@@ -346,7 +351,7 @@ impl Talk<'_> {
             };
             writeln!(out, "{}", for_terminal(&text))?;
         } else {
-            writeln!(out, "{}", asked.result.get())?;
+            writeln!(out, "{plain}")?;
         }
         out.flush()
     }

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use qix_transport::printable;
+
 use super::{
     exit::{CliError, Outcome, count},
     redaction::RedactionArgs,
@@ -61,7 +63,8 @@ impl ScrubArgs {
                 let found = check(file, &redaction).map_err(failed)?;
                 warn_torn(file, found.torn);
                 for place in &found.places {
-                    writeln!(out, "{}:{}: entry {}: {}", file.display(), place.line, place.seq, place.what)?;
+                    let what = printable(&place.what, 200);
+                    writeln!(out, "{}:{}: entry {}: {what}", file.display(), place.line, place.seq)?;
                     outcome = Outcome::Mismatch;
                 }
                 let secrets = count_places(found.places.len());

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     chain::chain,
     lint::Linter,
-    model::{Event, Events, ModelBuilder},
+    model::{Event, ModelBuilder},
     record::{ReadError, RecordingParts, Tail},
     view::{batch::Batcher, detail::Detail},
 };
@@ -94,17 +94,23 @@ impl Reading {
         match source {
             Source::Files(files) => {
                 let parts = RecordingParts::open(&files).map_err(|error| chain(&error))?;
-                let mut failed = None;
-                for event in Events::new(parts) {
-                    match event {
-                        Ok(event) => self.take(&event)?,
+                let (mut builder, mut events, mut failed) = (ModelBuilder::new(), Vec::new(), None);
+                for entry in parts {
+                    match entry {
+                        Ok(entry) => {
+                            self.linter.see(&entry);
+                            builder.take(entry, &mut |event| events.push(event));
+                        }
                         Err(error) => failed = Some(chain(&error)),
+                    }
+                    for event in events.drain(..) {
+                        self.take(&event)?;
                     }
                     if self.is_stopped() {
                         return Ok(());
                     }
                 }
-                self.finish()?;
+                self.end(builder)?;
                 failed.map_or(Ok(()), Err)
             }
             Source::Follow(path) => {
@@ -128,7 +134,10 @@ impl Reading {
         while !self.is_stopped() {
             let entry = tail.ready().await;
             match entry {
-                Ok(Some(entry)) => builder.take(entry, &mut |event| events.push(event)),
+                Ok(Some(entry)) => {
+                    self.linter.see(&entry);
+                    builder.take(entry, &mut |event| events.push(event));
+                }
                 Ok(None) if tail.is_ended() => break,
                 Ok(None) => {
                     self.flush()?;
@@ -136,7 +145,8 @@ impl Reading {
                     tokio::time::sleep(BEAT).await;
                 }
                 Err(error) => {
-                    self.flush()?;
+                    // What was found so far is told all the same.
+                    self.end(builder)?;
                     return Err(said(error));
                 }
             }
@@ -144,11 +154,7 @@ impl Reading {
                 self.take(&event)?;
             }
         }
-        builder.finish(&mut |event| events.push(event));
-        for event in events {
-            self.take(&event)?;
-        }
-        self.finish()
+        self.end(builder)
     }
 
     async fn stopping(&self) {
@@ -176,7 +182,12 @@ impl Reading {
         if self.batcher.waiting() >= BATCH { self.flush() } else { Ok(()) }
     }
 
-    fn finish(&mut self) -> Result<(), String> {
+    fn end(&mut self, mut builder: ModelBuilder) -> Result<(), String> {
+        let mut events = Vec::new();
+        builder.finish(&mut |event| events.push(event));
+        for event in events {
+            self.take(&event)?;
+        }
         for finding in std::mem::take(&mut self.linter).finish() {
             self.batcher.find(finding);
         }

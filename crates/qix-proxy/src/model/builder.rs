@@ -194,7 +194,7 @@ impl ModelBuilder {
             fault = fault.or_else(|| Some(Fault::script()));
         }
         let call = Arc::new(Call {
-            object: connection.object(asked.conn, asked.handle, &mut self.objects, tell),
+            object: connection.latest(&call.object),
             answer: Some(Answer {
                 seq: answered.seq,
                 at: answered.at,
@@ -345,10 +345,10 @@ impl ModelBuilder {
             }
             EntryKind::Gap(gap) => {
                 let (frames, others, why) = (gap.frames, gap.others, shown(&self.redaction, &gap.reason));
-                notice(
-                    Weight::Bad,
-                    format!("{frames} messages and {others} other entries are missing before this: {why}"),
-                );
+                let words =
+                    format!("{frames} messages and {others} other entries are missing before this: {why}");
+                // Whatever connection it names: messages of all may be missing.
+                tell(Event::Notice(Notice { conn: None, at, weight: Weight::Bad, words }));
             }
             EntryKind::Unknown(kind) => {
                 self.unknown += 1;

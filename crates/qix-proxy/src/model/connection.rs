@@ -133,6 +133,12 @@ impl Connection {
         object
     }
 
+    /// Returns an object as it is called now; as it was, if it is closed.
+    pub(super) fn latest(&self, object: &Arc<Object>) -> Arc<Object> {
+        let slot = self.open.get(&object.handle).filter(|slot| slot.object.number == object.number);
+        Arc::clone(slot.map_or(object, |slot| &slot.object))
+    }
+
     fn insert(&mut self, handle: Handle, born: u64, object: Arc<Object>) {
         if self.open.len() < MOST_OBJECTS {
             self.open.insert(handle, Slot { object, born, version: 0, by: None, asked: HashMap::new() });

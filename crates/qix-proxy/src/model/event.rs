@@ -66,8 +66,8 @@ pub struct Connection {
     pub at: Duration,
     /// Path and query of the upgrade, secrets removed.
     pub url: String,
-    /// The engine's session, numbered from 1. Connections share one if the engine says that it had the session already, and path and
-    /// user are the same.
+    /// The engine's session, numbered from 1. Connections share one if the engine says that it had the session already, and host
+    /// and path are the same: users are masked in recordings.
     pub session: u64,
     /// Why the upgrade was turned away, if it was: status, and what was said.
     pub refused: Option<String>,

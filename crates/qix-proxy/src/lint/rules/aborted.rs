@@ -56,7 +56,6 @@ impl Check for NotRetried {
         }
         let Event::Called(called) = event else { return };
         let call = &called.call;
-        let Some(answer) = &call.answer else { return };
         let number = call.object.number;
         let code = call.failure.as_ref().and_then(|failure| failure.code);
         if code != Some(ErrorCode::GENERIC_ABORTED.get()) {
@@ -69,6 +68,7 @@ impl Check for NotRetried {
             }
             return;
         }
+        let Some(answer) = &call.answer else { return };
         let Some(aborted) = self.aborted.entry(number) else { return };
         aborted.retain(|aborted| aborted.method != call.method);
         if aborted.len() < MOST {

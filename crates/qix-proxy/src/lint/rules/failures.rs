@@ -1,5 +1,7 @@
 //! `same-failure-again`.
 
+use qix_protocol::ErrorCode;
+
 use crate::{
     lint::{
         Finding, Rule,
@@ -32,6 +34,11 @@ impl Check for Repeated {
         let Event::Called(called) = event else { return };
         let call = &called.call;
         let Some(failure) = &call.failure else { return };
+        // What was aborted has a rule of its own, and a layout with an error in it is an answer.
+        let is_aborted = failure.code == Some(ErrorCode::GENERIC_ABORTED.get());
+        if is_aborted || call.fetch.is_some() && called.body.error.is_none() {
+            return;
+        }
         let code = failure.code.map_or("failure".to_owned(), |code| code.to_string());
         let name = failure.name.map_or(String::new(), |name| format!(" {name}"));
         self.found.add(format!("{}: {code}{name}", call_of(call)), Sight::wasted(call));
@@ -55,5 +62,13 @@ mod tests {
         assert_eq!((found.len(), found[0].count), (1, 3));
         assert!(found[0].words.starts_with("GetObject of app Sales: -32602"), "{found:?}");
         assert!(Script::new().app().repeat(2, fails).found("same-failure-again").is_empty());
+    }
+    #[test]
+    fn aborted_calls_and_errors_within_layouts_are_not_counted_here() {
+        let aborted = |script: Script, _| script.fails(2, "GetLayout", json!([]), 15);
+        let layout = json!({"qLayout": {"qHyperCube": {"qError": {"qErrorCode": 7005}}}});
+        let unmet = |script: Script, _| script.call(2, "GetLayout", json!([]), layout.clone());
+        let script = Script::new().app().object(2, "kpi", "KP01").repeat(4, aborted).repeat(4, unmet);
+        assert!(script.found("same-failure-again").is_empty());
     }
 }

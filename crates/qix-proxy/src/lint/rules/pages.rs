@@ -70,7 +70,10 @@ impl Check for LargePages {
 /// Returns how many cells an answer has.
 fn cells(call: &Call, body: &Body) -> u64 {
     let pages = |pages: Raw<'_>| {
-        elements(pages).filter_map(|page| area(page.member("qArea")?)).map(Area::cells).sum()
+        elements(pages)
+            .filter_map(|page| area(page.member("qArea")?))
+            .map(Area::cells)
+            .fold(0, u64::saturating_add)
     };
     if call.method.starts_with("GetHyperCube") || call.method.starts_with("GetListObject") {
         return out(body, "qDataPages").map_or(0, pages);
@@ -80,7 +83,10 @@ fn cells(call: &Call, body: &Body) -> u64 {
     };
     let parts = ["qHyperCube", "qListObject"].into_iter().filter_map(|part| layout.member(part));
     let kinds = ["qDataPages", "qPivotDataPages", "qStackedDataPages"];
-    parts.map(|part| kinds.iter().filter_map(|kind| part.member(kind)).map(pages).sum::<u64>()).sum()
+    parts
+        .flat_map(|part| kinds.iter().filter_map(move |kind| part.member(kind)))
+        .map(pages)
+        .fold(0, u64::saturating_add)
 }
 
 /// A page, by its place in the data.
@@ -238,5 +244,13 @@ mod tests {
         assert!(rows(100, 0).is_empty(), "the pages are not small");
         let apart = (0..6).fold(table(), |script, page| fetch(script, page * 100, 10));
         assert!(apart.close().found("tiny-pages").is_empty());
+    }
+    #[test]
+    fn areas_of_absurd_size_are_large_and_no_fault() {
+        let area = json!({"qArea": {"qLeft": 0, "qTop": 0, "qWidth": u64::MAX, "qHeight": u64::MAX}});
+        let pages = json!({"qDataPages": [area, area]});
+        let script = Script::new().app().object(2, "table", "T1");
+        let found = script.call(2, "GetHyperCubeData", json!([]), pages).found("large-page");
+        assert_eq!(found.len(), 1);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use qix_transport::printable;
+
 use crate::{
     lint::{
         Finding, Rule,
@@ -38,7 +40,7 @@ pub(super) struct Secrets {
 impl Secrets {
     fn found(&mut self, names: Vec<String>, of: &str, sight: &Sight) {
         for name in names {
-            self.found.add(format!("{name} of {of}"), sight.clone());
+            self.found.add(format!("{} of {of}", printable(&name, 200)), sight.clone());
         }
     }
 }

@@ -32,6 +32,9 @@ const SEARCHED: usize = 1 << 20;
 /// Shorter texts are found everywhere.
 const SHORTEST: usize = 5;
 
+/// Calls that say more are taken to need what was told: to look for each text takes too long.
+const MOST_TEXTS: usize = 100;
+
 pub(super) static RULE: Rule = Rule {
     name: "serial-calls",
     weight: Weight::Odd,
@@ -143,9 +146,13 @@ impl Line {
         let Some(params) = body.params.as_deref().and_then(|params| Raw::new(params).ok()) else {
             return false;
         };
-        let texts = texts(params).into_iter().filter(|text| text.len() >= SHORTEST);
+        let texts = texts(params);
+        if texts.len() > MOST_TEXTS {
+            return true;
+        }
         texts
             .into_iter()
+            .filter(|text| text.len() >= SHORTEST)
             .any(|text| self.answers.iter().any(|answer| memchr::memmem::find(answer, text).is_some()))
     }
 }
@@ -227,5 +234,15 @@ mod tests {
             script.call(handle, "GetLayout", json!([]), json!({"qLayout": {}}))
         });
         assert!(script.close().found("serial-calls").is_empty(), "a layout needs the handle");
+    }
+    #[test]
+    fn call_of_very_many_texts_is_not_searched_for_each_of_them() {
+        let texts: Vec<_> = (0..20_000).map(|number| format!("text {number}")).collect();
+        let long = "x".repeat(900_000);
+        let script = Script::new().app().repeat(4, |script: Script, _| {
+            script.call(1, "Evaluate", json!(["1"]), json!({"qReturn": long}))
+        });
+        let script = script.call(1, "EvaluateEx", json!(texts), json!({"qReturn": "1"}));
+        assert!(script.found("serial-calls").is_empty());
     }
 }

@@ -1,6 +1,9 @@
 //! `too-many-sessions`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use crate::{
     lint::{
@@ -29,8 +32,8 @@ pub(super) static RULE: Rule = Rule {
 pub(super) struct TooMany {
     /// The session of each open connection that was used.
     sessions: HashMap<u64, u64>,
-    /// The connections whose session is not sure yet, with it.
-    new: HashMap<u64, u64>,
+    /// The session that each open connection would have alone, and when it was opened.
+    new: HashMap<u64, (u64, Duration)>,
     /// How many connections a session has.
     open: BTreeMap<u64, u64>,
     found: Groups,
@@ -38,14 +41,25 @@ pub(super) struct TooMany {
 
 impl TooMany {
     fn count(&mut self, conn: u64, session: u64, sight: Sight) {
-        self.new.remove(&conn);
-        if self.sessions.insert(conn, session).is_some() {
-            return;
+        match self.sessions.insert(conn, session) {
+            Some(before) if before == session => return,
+            // It was counted with a session of its own before it was greeted.
+            Some(before) => self.leave(before),
+            None => {}
         }
         let connections = self.open.entry(session).or_default();
         *connections += 1;
         if *connections == 1 && self.open.len() as u64 > MOST {
             self.found.add("sessions".to_owned(), sight);
+        }
+    }
+
+    fn leave(&mut self, session: u64) {
+        if let Some(connections) = self.open.get_mut(&session) {
+            *connections -= 1;
+            if *connections == 0 {
+                self.open.remove(&session);
+            }
         }
     }
 }
@@ -54,14 +68,17 @@ impl Check for TooMany {
     fn take(&mut self, event: &Event) {
         match event {
             Event::Connected(connection) if connection.refused.is_none() => {
-                self.new.insert(connection.conn, connection.session);
+                self.new.insert(connection.conn, (connection.session, connection.at));
             }
             // Only now is it known whether the session is one that others have.
             Event::Greeted { conn, session, .. } => {
-                self.count(*conn, *session, Sight { conn: Some(*conn), ..Sight::default() });
+                let at = self.new.get(conn).map_or(Duration::ZERO, |(_, at)| *at);
+                self.count(*conn, *session, Sight { at, conn: Some(*conn), ..Sight::default() });
             }
             Event::Asked(call) => {
-                if let Some(session) = self.new.get(&call.conn).copied() {
+                if !self.sessions.contains_key(&call.conn)
+                    && let Some((session, _)) = self.new.get(&call.conn).copied()
+                {
                     self.count(call.conn, session, Sight { object: None, ..Sight::of(call) });
                 }
             }
@@ -71,13 +88,8 @@ impl Check for TooMany {
             }
             Event::Disconnected(end) => {
                 self.new.remove(&end.conn);
-                if let Some(session) = self.sessions.remove(&end.conn)
-                    && let Some(connections) = self.open.get_mut(&session)
-                {
-                    *connections -= 1;
-                    if *connections == 0 {
-                        self.open.remove(&session);
-                    }
+                if let Some(session) = self.sessions.remove(&end.conn) {
+                    self.leave(session);
                 }
             }
             _ => {}
@@ -108,6 +120,7 @@ mod tests {
     fn sixth_session_and_those_after_it_are_too_many() {
         let found = connections("SESSION_CREATED", false).found("too-many-sessions");
         assert_eq!((found.len(), found[0].count), (1, 2));
+        assert!(found[0].at > std::time::Duration::ZERO);
         assert!(
             connections("SESSION_ATTACHED", false).found("too-many-sessions").is_empty(),
             "they share one"
