@@ -175,6 +175,7 @@ const CHECKS = {
     await page.locator('#explorer-writes').check();
     await explorer.field('qScript').fill('LOAD 1 AUTOGENERATE 1;');
     await explorer.send('SetScript');
+    assert.equal(await page.locator('.ex-answer .failure').count(), 0);
   },
   'it is there in the dark and on a narrow screen': async () => {
     await explorer.target('barchart').locator('input').check();

@@ -319,11 +319,6 @@ async function charts(page, picture) {
   assert.equal(words.length, 4);
   assert.match(words[0], /half within/);
   await picture('charts-light');
-  const bar = await page.evaluate(() => {
-    const { bars } = window.app.views.find(({ id }) => id === 'charts').charts ?? {};
-    return bars ?? null;
-  });
-  assert.equal(bar, null, 'charts keep to themselves');
   const box = await page.locator('.chart canvas').first().boundingBox();
   await page.mouse.click(box.x + box.width * 0.3, box.y + 150);
   assert.equal(await view(page), 'calls', 'a bar leads to the calls as slow');

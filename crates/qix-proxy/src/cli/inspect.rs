@@ -74,7 +74,7 @@ pub(super) struct PageArgs {
     /// Let the API explorer make calls that change what outlives the session or what others see; they must be switched on in the
     /// page, too
     #[arg(long)]
-    allow_writes: bool,
+    pub(super) allow_writes: bool,
 
     /// How much of what is said in calls is kept for the page, compressed, in temporary files; the oldest goes first
     #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "1GiB")]

@@ -285,7 +285,14 @@ impl RecordArgs {
 
     /// Returns where the page's explorer makes its calls: in a session of its own, past the recorder.
     fn exploring(&self) -> Result<Option<Exploring>, CliError> {
-        let Some(url) = &self.upstream else { return Ok(None) };
+        let Some(url) = &self.upstream else {
+            if self.page.allow_writes {
+                return Err(CliError::usage(
+                    "--allow-writes is for the API explorer, which needs --upstream",
+                ));
+            }
+            return Ok(None);
+        };
         let place = Place::new("--upstream", url, &self.login, &self.session, &self.trust, &self.way)?;
         let identity = format!("explorer-{:08x}", fastrand::u32(..));
         self.page.exploring(place, format!("/app/engineData/identity/{identity}")).map(Some)

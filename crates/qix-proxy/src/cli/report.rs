@@ -20,7 +20,7 @@ Examples:
   qix-proxy report session.qixrec
       Write session.html: open it in any browser, or send it to somebody
   qix-proxy report session.qixrec -o slow.html --bodies 200MB
-      Embed all that was said, however large the page becomes
+      Embed what was said, up to 200 MB of it and 1 MiB of each text
   qix-proxy report session*.qixrec
       One page of a recording that has several files";
 

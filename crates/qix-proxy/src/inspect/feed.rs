@@ -18,7 +18,7 @@ use super::{
 use crate::{
     chain::chain,
     lint::Linter,
-    model::{Event, ModelBuilder},
+    model::{Event, ModelBuilder, Notice, Weight},
     record::{ReadError, RecordingParts, Tail},
     view::{batch::Batcher, detail::Detail},
 };
@@ -93,11 +93,13 @@ impl Reading {
     fn all(&mut self, source: Source) -> Result<(), String> {
         match source {
             Source::Files(files) => {
-                let parts = RecordingParts::open(&files).map_err(|error| chain(&error))?;
+                let mut parts = RecordingParts::open(&files).map_err(|error| chain(&error))?;
+                let mut until = Duration::ZERO;
                 let (mut builder, mut events, mut failed) = (ModelBuilder::new(), Vec::new(), None);
-                for entry in parts {
+                for entry in parts.by_ref() {
                     match entry {
                         Ok(entry) => {
+                            until = entry.at;
                             self.linter.see(&entry);
                             builder.take(entry, &mut |event| events.push(event));
                         }
@@ -109,6 +111,15 @@ impl Reading {
                     if self.is_stopped() {
                         return Ok(());
                     }
+                }
+                for (_, torn) in parts.torn() {
+                    let (line, bytes) = (torn.line, torn.bytes);
+                    let words = format!(
+                        "line {line} was cut after {bytes} bytes, as a crash leaves it; it is left out"
+                    );
+                    tracing::warn!("{words}");
+                    let notice = Notice { conn: None, at: until, weight: Weight::Odd, words };
+                    self.take(&Event::Notice(notice))?;
                 }
                 self.end(builder)?;
                 failed.map_or(Ok(()), Err)

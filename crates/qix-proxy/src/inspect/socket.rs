@@ -101,7 +101,7 @@ pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin + Send>(stream: S, s
             }
             // A page that is behind has not seen what the phase is about.
             let phase = match news.borrow().clone() {
-                News { batches, phase } if page.is_paused || page.next >= batches => phase,
+                News { batches, phase } if page.next >= batches => phase,
                 _ if page.phase.is_none() => Phase::Reading,
                 _ => continue,
             };
@@ -171,7 +171,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Page<S> {
         let text = match found {
             Ok(Found::Text(text)) => String::from_utf8_lossy(&text).into_owned(),
             Ok(Found::Gone) => {
-                json!({"error": "what was said in this call is no longer kept: later calls needed the room"})
+                json!({"error": "what was said in this call is no longer kept: later calls needed the room, or the temporary files could not be written, as was printed then"})
                     .to_string()
             }
             Err(error) => json!({"error": format!("the temporary file cannot be read: {error}")}).to_string(),

@@ -32,7 +32,7 @@ impl Default for ReportSettings {
 pub struct Report {
     /// How many calls.
     pub calls: u64,
-    /// How many of them failed.
+    /// How many of them failed or have no answer.
     pub failed: u64,
     /// How much rules have found.
     pub findings: u64,

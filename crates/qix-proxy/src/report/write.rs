@@ -68,7 +68,9 @@ pub fn report(
             batcher.take(&event);
             if let Event::Called(called) = &event {
                 report.calls += 1;
-                report.failed += u64::from(called.call.failure.is_some());
+                let call = &called.call;
+                let is_bad = call.answer.as_ref().is_none_or(|answer| answer.fault.is_some());
+                report.failed += u64::from(call.failure.is_some() || is_bad);
                 if settings.bodies > 0 {
                     spool.add(&called.body).map_err(failed)?;
                 }
@@ -105,9 +107,10 @@ pub fn report(
         report.left_out.push("what was said in calls, as --bodies 0 wants it".to_owned());
     }
     if incomplete.cut > 0 {
-        report
-            .left_out
-            .push(format!("the ends of long texts of {}; --bodies SIZE embeds more", calls(incomplete.cut)));
+        report.left_out.push(format!(
+            "the ends of long texts of {}; --bodies SIZE embeds more, up to 1 MiB of each",
+            calls(incomplete.cut)
+        ));
     }
     if incomplete.left_out > 0 {
         report

@@ -58,6 +58,7 @@ class Explorer {
     }
     this.connect.disabled = false;
     this.targets.clear();
+    this.target = null;
     this.isConnected = !told.error;
     this.said.className = `ex-said ${told.error ? 'failure' : 'dim'}`;
     this.said.textContent = told.error ? told.error.words : 'connected, in a session of its own';
@@ -110,7 +111,7 @@ class Explorer {
     const effect = this.api.effect(method);
     const isBarred = this.lasting && !this.writes.checked;
     this.fault = el('p', { class: 'failure ex-fault', role: 'alert' });
-    const send = el('button', { type: 'submit', class: 'ex-send', id: 'explorer-send', disabled: !this.target || isBarred }, 'Send');
+    const send = el('button', { type: 'submit', class: 'ex-send', id: 'explorer-send', disabled: this.target?.class !== method.class || isBarred }, 'Send');
     const returns = method.outs.map(({ name, type }) => `${name}: ${typeWords(type)}`).join(', ');
     this.work.replaceChildren(el('form', { class: 'ex-form', id: 'explorer-form', onsubmit: (event) => {
       event.preventDefault();
@@ -153,7 +154,7 @@ class Explorer {
 
   send() {
     const call = this.call();
-    if (call && this.target && !(this.lasting && !this.writes.checked)) this.ask(call);
+    if (call && this.target?.class === this.method.class && !(this.lasting && !this.writes.checked)) this.ask(call);
   }
 
   async ask(call) {
@@ -167,7 +168,7 @@ class Explorer {
     }
     const out = method.outs.find(({ type }) => type === 'ObjectInterface')?.name ?? 'qReturn';
     const opened = told.opened ? this.add(told.opened, { ...call, out, lasting: this.api.effect(method) >= 2 }) : null;
-    this.history.unshift({ ...call, told, at: new Date() });
+    this.history.unshift({ ...call, told: { error: told.error, took: told.took }, at: new Date() });
     this.history.length = Math.min(this.history.length, MOST_HISTORY);
     this.showHistory();
     this.show(call, told, opened);
@@ -207,7 +208,7 @@ class Explorer {
         el('span', { class: told.error ? 'failure' : 'dim' }, told.error ? `✗ ${told.error.words}` : timeWords(told.took)),
         el('button', { type: 'button', class: 'tool', title: isOpen ? 'Send it again' : 'Its object is no longer open', 'aria-label': `Send ${method.name} again`, disabled: !isOpen, onclick: () => {
           this.recall(entry);
-          this.send();
+          if (!(this.lasting && !this.writes.checked)) this.ask({ target, method, text });
         } }, '↻'));
     }));
   }

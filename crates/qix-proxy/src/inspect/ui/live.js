@@ -97,7 +97,7 @@ const PHASES = {
   connecting: ['connecting', 'The page connects to qix-proxy'],
   reading: ['reading', 'The recording is being read'],
   following: ['live', 'Calls appear as they are recorded'],
-  ended: ['ended', 'The recording has ended, and all of it is here'],
+  ended: ['ended', 'The recording was read to its end'],
   failed: ['stopped', 'Nothing more can be read'],
   lost: ['not connected', 'The connection to qix-proxy is lost'],
 };
@@ -122,6 +122,7 @@ function liveBar(app, source) {
     pause.setAttribute('aria-pressed', String(isPaused));
     reload.hidden = phase !== 'lost';
     if (phase === 'failed') app.meta({ ...source.meta, notes: [`Nothing more is shown: ${source.words}`] });
+    if (app.updates && app.view?.id === 'findings') app.view.update();
   };
   source.onPhase = show;
   document.addEventListener('keydown', (event) => {

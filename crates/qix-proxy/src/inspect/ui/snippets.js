@@ -36,7 +36,7 @@ function asRust(call, { url }) {
     'let session = Session::connect(&connect).await?;',
     'let global = session.global();',
   ];
-  const made = ({ target, method, text }) => `${name(target)}.call::<Value>("${method.name}", &json!(${text})).await?`;
+  const made = ({ target, method, text }) => `${name(target)}.call::<Value>("${method.name}", &json!(${rustJson(text)})).await?`;
   for (const way of ways) {
     lines.push(`let answer = ${made(way)};`);
     lines.push(`let ${name(way.opens)} = Object::new(session.clone(), serde_json::from_value(answer["${way.out}"].clone())?)?;`);
@@ -48,6 +48,11 @@ function asRust(call, { url }) {
 function rustText(text) {
   // JSON escapes what Rust escapes, but for the form of Unicode escapes.
   return JSON.stringify(text).replace(/\\u([0-9a-f]{4})/g, '\\u{$1}').replace(/\\[bf]/g, (escape) => ({ '\\b': '\\u{8}', '\\f': '\\u{c}' })[escape]);
+}
+
+/** JSON with its texts as Rust writes them. */
+function rustJson(text) {
+  return text.replace(/"(?:[^"\\]|\\.)*"/g, (literal) => rustText(JSON.parse(literal)));
 }
 
 function asEnigma(call, { url }) {

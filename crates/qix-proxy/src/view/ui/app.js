@@ -156,7 +156,8 @@ class App {
 
   setFilter(changes) {
     this.filter.set(changes);
-    if ('text' in changes) byId('search').value = changes.text;
+    // What is being typed keeps its blanks.
+    if ('text' in changes && byId('search').value.trim() !== changes.text) byId('search').value = changes.text;
     if ('errors' in changes) byId('only-errors').checked = changes.errors;
     if ('slower' in changes) this.showSlower(changes.slower);
     const chips = this.filter.chips().map(([words, without]) => el('button', { type: 'button', class: 'chip', title: 'Take this filter away', onclick: () => this.setFilter(without) }, words, ' ✕'));

@@ -160,7 +160,8 @@ class DetailPanel {
 }
 
 function cutNote(bytes, text) {
-  return bytes ? el('p', { class: 'why odd' }, `Cut: the first ${sizeWords(text.length)} of ${sizeWords(bytes)}; --bodies embeds more.`) : null;
+  const more = window.app.source.kind === 'report' ? '; --bodies embeds more, up to 1 MiB of each text' : '';
+  return bytes ? el('p', { class: 'why odd' }, `Cut: the first ${sizeWords(new TextEncoder().encode(text).length)} of ${sizeWords(bytes)}${more}.`) : null;
 }
 
 function tree(text, cut, label, part) {

@@ -1,6 +1,9 @@
 'use strict';
 // Which calls are shown: one filter for the list, the search in the timeline and the tables.
 
+/** Stands in a filter for calls without an answer. */
+const NO_ANSWER = -2;
+
 class Filter {
   constructor(store) {
     this.store = store;
@@ -20,7 +23,7 @@ class Filter {
   }
 
   get isOn() {
-    return Boolean(this.text || this.method || this.row || this.conn || this.errors || this.slower || this.error >= 0);
+    return Boolean(this.text || this.method || this.row || this.conn || this.errors || this.slower || this.error !== -1);
   }
 
   /** The calls that match, in the order of the store, and for each call whether it does. */
@@ -72,7 +75,7 @@ class Filter {
       && (!method || store.method[i] === methodNumber)
       && (!row || inRow(store.object[i]))
       && (!errors || store.error[i] >= 0 || store.wait[i] < 0)
-      && (error < 0 || store.error[i] === error)
+      && (error === -1 || (error === NO_ANSWER ? store.error[i] < 0 && store.wait[i] < 0 : store.error[i] === error))
       && (!slower || store.latency(i) >= slower)
       && (!words.length || says(i));
   }
@@ -84,7 +87,7 @@ class Filter {
     if (this.row) chips.push([this.rowName || 'object', { row: '', rowName: '' }]);
     if (this.conn) chips.push([`connection #${this.conn}`, { conn: 0 }]);
     if (this.errors) chips.push(['failed', { errors: false }]);
-    if (this.error >= 0) chips.push([this.store.texts[this.error], { error: -1 }]);
+    if (this.error !== -1) chips.push([this.error === NO_ANSWER ? 'no answer' : this.store.texts[this.error], { error: -1 }]);
     if (this.slower) chips.push([`slower than ${timeWords(this.slower)}`, { slower: 0 }]);
     return chips;
   }

@@ -98,13 +98,14 @@ class Overview {
       if (moves) timeline.look(t0 + now - start, t1 + now - start);
       else timeline.look(Math.min(start, now), Math.max(start, now));
     };
-    const release = () => {
-      this.canvas.removeEventListener('pointermove', drag);
+    const over = new AbortController();
+    const release = ({ type }) => {
+      over.abort();
       const half = (t1 - t0) / 2;
-      if (!moved) timeline.look(start - half, start + half);
+      if (!moved && type === 'pointerup') timeline.look(start - half, start + half);
     };
-    this.canvas.addEventListener('pointermove', drag);
-    this.canvas.addEventListener('pointerup', release, { once: true });
-    this.canvas.addEventListener('pointercancel', release, { once: true });
+    for (const [name, does] of [['pointermove', drag], ['pointerup', release], ['pointercancel', release]]) {
+      this.canvas.addEventListener(name, does, { signal: over.signal });
+    }
   }
 }

@@ -107,7 +107,9 @@ class Rows {
   }
 
   foldAll(isFolded) {
-    for (const conn of this.groups?.keys() ?? []) this.fold(conn, isFolded);
+    this.now();
+    this.folded = new Set(isFolded ? this.groups.keys() : []);
+    this.arrange();
   }
 }
 

@@ -124,7 +124,9 @@ function findingsView(app) {
     const rules = new Map();
     for (const finding of store.findings) pushTo(rules, finding.rule, finding);
     if (!rules.size) {
-      node.replaceChildren(el('p', { class: 'empty' }, 'No rule has found anything.'));
+      const isOver = app.source.kind !== 'inspect' || app.source.phase === 'ended';
+      const words = isOver ? 'No rule has found anything.' : 'Rules tell what they have found when all of the recording was read; qix-proxy lint FILE does so, too.';
+      node.replaceChildren(el('p', { class: 'empty' }, words));
       return;
     }
     node.replaceChildren(...[...rules].map(([rule, findings]) => {

@@ -47,7 +47,7 @@ class Store {
     for (let i = first; i < this.size; i += 1) {
       this.indexOfSeq.set(this.seq[i], i);
       if (this.by[i] >= 0) pushTo(this.fetchesBy, this.by[i], i);
-      if (this.error[i] >= 0) this.failed += 1;
+      if (this.error[i] >= 0 || this.wait[i] < 0) this.failed += 1;
       this.reached(this.endOf(i));
     }
     for (const object of batch.objects ?? []) this.object_(object);

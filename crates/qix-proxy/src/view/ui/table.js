@@ -41,7 +41,9 @@ class Table {
     const picked = this.item(this.current);
     this.items = items;
     this.reorder();
-    this.current = picked === undefined ? -1 : this.placeOf(picked);
+    // Sums are made anew each time: their key says which is which.
+    const same = picked?.key === undefined ? picked : items.find((item) => item.key === picked.key);
+    this.current = same === undefined ? -1 : this.placeOf(same);
     this.draw(true);
   }
 

@@ -146,7 +146,7 @@ function errorsView(app) {
     const groups = new Map();
     for (const i of app.filter.hits()) if (store.error[i] >= 0 || store.wait[i] < 0) pushTo(groups, store.error[i], i);
     return [...groups].map(([error, calls]) => ({
-      error, calls, words: error < 0 ? 'no answer' : store.texts[error], count: calls.length,
+      key: error, error, calls, words: error < 0 ? 'no answer' : store.texts[error], count: calls.length,
       first: store.at[calls[0]], last: store.at[calls[calls.length - 1]],
       methods: [...new Set(calls.map((i) => store.methodName(i)))].join(', '),
       objects: new Set(calls.map((i) => store.rowOf(store.object[i]))).size,
@@ -155,7 +155,7 @@ function errorsView(app) {
   const table = new Table({
     label: 'Errors', sort: 1, empty: 'Nothing failed.',
     open: (row) => {
-      app.setFilter(row.error < 0 ? { errors: true } : { error: row.error });
+      app.setFilter({ error: row.error < 0 ? NO_ANSWER : row.error });
       app.open('calls');
     },
     columns: [

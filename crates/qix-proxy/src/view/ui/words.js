@@ -49,7 +49,7 @@ function countWords(number, what) {
 function el(tag, props = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(props)) {
-    if (value === undefined || value === null || value === false) continue;
+    if (value === undefined || value === null || (value === false && name !== 'spellcheck')) continue;
     if (name.startsWith('on')) node.addEventListener(name.slice(2), value);
     else if (name === 'class') node.className = value;
     else if (name === 'role' || name.includes('-') || name === 'for') node.setAttribute(name, value);
