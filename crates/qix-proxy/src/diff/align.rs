@@ -75,34 +75,40 @@ fn take<'r>(rows: &mut &'r [Row], key: u64) -> &'r [Row] {
 
 /// Returns the places of a longest common subsequence of answers.
 fn common(ours: &[Row], theirs: &[Row]) -> Vec<(usize, usize)> {
-    let (rows, columns) = (ours.len(), theirs.len());
-    if rows.saturating_mul(columns) > MOST_PAIRS {
-        return Vec::new();
-    }
     let equal = |at: usize, other: usize| ours[at].print == theirs[other].print && ours[at].print != UNKNOWN;
-    // How long the longest is of what follows.
-    let mut longest = vec![0u32; (rows + 1) * (columns + 1)];
-    let place = |at: usize, other: usize| at * (columns + 1) + other;
-    for at in (0..rows).rev() {
-        for other in (0..columns).rev() {
-            longest[place(at, other)] = if equal(at, other) {
-                longest[place(at + 1, other + 1)] + 1
+    // Most are equal at both ends, and need no table.
+    let shorter = ours.len().min(theirs.len());
+    let ahead = (0..shorter).take_while(|at| equal(*at, *at)).count();
+    let behind =
+        (1..=shorter - ahead).take_while(|back| equal(ours.len() - back, theirs.len() - back)).count();
+    let (rows, columns) = (ours.len() - ahead - behind, theirs.len() - ahead - behind);
+    let mut found: Vec<_> = (0..ahead).map(|at| (at, at)).collect();
+    if rows.saturating_mul(columns) <= MOST_PAIRS {
+        // How long the longest is of what follows.
+        let mut longest = vec![0u32; (rows + 1) * (columns + 1)];
+        let place = |at: usize, other: usize| at * (columns + 1) + other;
+        for at in (0..rows).rev() {
+            for other in (0..columns).rev() {
+                longest[place(at, other)] = if equal(ahead + at, ahead + other) {
+                    longest[place(at + 1, other + 1)] + 1
+                } else {
+                    longest[place(at + 1, other)].max(longest[place(at, other + 1)])
+                };
+            }
+        }
+        let (mut at, mut other) = (0, 0);
+        while at < rows && other < columns {
+            if equal(ahead + at, ahead + other) {
+                found.push((ahead + at, ahead + other));
+                (at, other) = (at + 1, other + 1);
+            } else if longest[place(at + 1, other)] >= longest[place(at, other + 1)] {
+                at += 1;
             } else {
-                longest[place(at + 1, other)].max(longest[place(at, other + 1)])
-            };
+                other += 1;
+            }
         }
     }
-    let (mut at, mut other, mut found) = (0, 0, Vec::new());
-    while at < rows && other < columns {
-        if equal(at, other) {
-            found.push((at, other));
-            (at, other) = (at + 1, other + 1);
-        } else if longest[place(at + 1, other)] >= longest[place(at, other + 1)] {
-            at += 1;
-        } else {
-            other += 1;
-        }
-    }
+    found.extend((1..=behind).rev().map(|back| (ours.len() - back, theirs.len() - back)));
     found
 }
 
@@ -133,5 +139,12 @@ mod tests {
         let found = Alignment::of(rows(&[(1, UNKNOWN), (2, 5)]), rows(&[(1, UNKNOWN), (3, 5)]));
         assert_eq!(found.candidates, [(1, 1)]);
         assert_eq!(found.only, [vec![2], vec![2]]);
+    }
+    #[test]
+    fn one_more_call_in_front_of_very_many_shifts_none_of_them() {
+        let ours: Vec<_> = (0..1100).map(|at| (7, 1 + at / 10)).collect();
+        let theirs: Vec<_> = std::iter::once((7, 999)).chain(ours.iter().copied()).collect();
+        let found = Alignment::of(rows(&ours), rows(&theirs));
+        assert!(found.candidates.is_empty() && found.pairs == 1100, "{} {:?}", found.pairs, found.candidates);
     }
 }

@@ -65,7 +65,12 @@ impl Keys {
         let path = opening.url.split('?').next().unwrap_or_default();
         let mut path = SessionPath::parse(path).bare;
         for (one, other) in &self.apps {
-            path = path.replace(&format!("/app/{one}"), &format!("/app/{other}"));
+            if let Some((before, rest)) = path.split_once(&format!("/app/{one}"))
+                && (rest.is_empty() || rest.starts_with('/'))
+            {
+                path = format!("{before}/app/{other}{rest}");
+                break;
+            }
         }
         let path = number(&path);
         let count = self.paths.entry(path).or_default();

@@ -128,7 +128,7 @@ impl ModelBuilder {
             Some(method) => Arc::clone(method),
             None => {
                 let method: Arc<str> = printable(&asked.method, LONGEST_METHOD).into();
-                if self.methods.len() < MOST_METHODS {
+                if self.methods.len() < MOST_METHODS && asked.method.len() <= 4 * LONGEST_METHOD {
                     self.methods.insert(asked.method.clone(), Arc::clone(&method));
                 }
                 method

@@ -47,14 +47,19 @@ pub(super) struct Told {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     objects: HashMap<u64, Arc<Object>>,
-    causes: HashMap<u64, Arc<str>>,
+    causes: HashMap<u64, (u64, Arc<str>)>,
     order: VecDeque<u64>,
 }
 
 impl Known {
     /// Returns the method of a call that may have changed something.
     pub(super) fn cause(&self, seq: u64) -> Option<&str> {
-        self.causes.get(&seq).map(|method| &**method)
+        self.causes.get(&seq).map(|(_, method)| &**method)
+    }
+
+    /// Returns the connection of a call that may have changed something.
+    fn connection(&self, seq: u64) -> Option<u64> {
+        self.causes.get(&seq).map(|(conn, _)| *conn)
     }
 
     /// Returns what an object is called.
@@ -65,7 +70,7 @@ impl Known {
     fn take(&mut self, event: &Event) {
         match event {
             Event::Asked(call) if call.effect > Effect::Reads => {
-                self.causes.insert(call.seq, Arc::clone(&call.method));
+                self.causes.insert(call.seq, (call.conn, Arc::clone(&call.method)));
                 self.order.push_back(call.seq);
                 if self.order.len() > MOST_CAUSES
                     && let Some(oldest) = self.order.pop_front()
@@ -219,7 +224,8 @@ impl Show {
             }
             Event::Disconnected(end) => {
                 self.selected.remove(&end.conn);
-                covers(end.conn, end.at) && (open || end.unanswered > 0 || !(end.clean || end.is_open))
+                let usual = end.is_open || end.clean && matches!(end.code, None | Some(1000 | 1001 | 1005));
+                covers(end.conn, end.at) && (open || end.unanswered > 0 || !usual)
             }
             Event::Changed(change) => open && covers(change.conn, change.at),
             Event::Selected(selection) => match &selection.state {
@@ -239,7 +245,7 @@ impl Show {
                 if self.progress.len() > MOST_CAUSES {
                     self.progress.clear();
                 }
-                let covered = self.filter.time.as_ref().is_none_or(|time| time.contains(&progress.at));
+                let covered = covers(self.known.connection(progress.seq).unwrap_or_default(), progress.at);
                 covered && (!progress.errors.is_empty() || open && is_news)
             }
             Event::Exchanged(exchange) => {
@@ -247,7 +253,12 @@ impl Show {
                 self.filter.texts.is_none() && self.filter.shows(&facts_of_exchange(exchange, &method))
             }
             Event::Notice(notice) => {
-                covers(notice.conn.unwrap_or_default(), notice.at) && (open || notice.weight > Weight::Normal)
+                let covered = match notice.conn {
+                    Some(conn) => covers(conn, notice.at),
+                    // What is about no connection, such as a gap, may be about this one.
+                    None => self.filter.time.as_ref().is_none_or(|time| time.contains(&notice.at)),
+                };
+                covered && (open || notice.weight > Weight::Normal)
             }
             _ => false,
         };

@@ -90,7 +90,7 @@ impl World {
             },
             Event::Closed { objects, .. } => objects.iter().for_each(|number| drop(self.open.remove(number))),
             Event::Called(called) => self.called(*called),
-            Event::Changed(change) => {
+            Event::Changed(change) if !change.is_suspended => {
                 for number in &change.objects {
                     if let Some(standing) = self.open.get_mut(number) {
                         standing.changed = Some((change.at, change.by));
