@@ -44,7 +44,7 @@ async fn record(engine: &FakeEngine) -> Recording {
 async fn compared(otherwise: Otherwise) -> DiffReport {
     let before = record(&engine().await).await;
     let after = record(&engine_with(|config| config.otherwise = otherwise).await).await;
-    diff(&before.path, &after.path, &DiffSettings::default()).unwrap()
+    diff(&before.path, &after.path, &DiffSettings::default(), &|_| ()).unwrap()
 }
 
 #[tokio::test]

@@ -3,27 +3,15 @@
 // An enigma.js client makes calls through the recorder, and the page of `record --ui` shows them; then its explorer makes some itself.
 
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { chromium } from 'playwright-core';
 import { Context } from './enigma-context.mjs';
+import { executable } from './visit.mjs';
 
 const LIMIT = 30_000;
 const [url, recorder, pictures] = process.argv.slice(2);
 if (!recorder) {
   console.error('usage: node inspect.mjs PAGE_URL ws://RECORDER [PICTURES]');
   process.exit(2);
-}
-
-function executable() {
-  if (process.env.CHROMIUM) return process.env.CHROMIUM;
-  for (const name of ['chromium', 'chromium-browser', 'google-chrome']) {
-    try {
-      return execFileSync('which', [name], { encoding: 'utf8' }).trim();
-    } catch {
-      // The next one may be there.
-    }
-  }
-  throw new Error('no browser: install chromium, or name one in CHROMIUM');
 }
 
 const browser = await chromium.launch({

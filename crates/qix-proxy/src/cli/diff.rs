@@ -1,9 +1,14 @@
 //! `qix-proxy diff`: what two recordings differ in.
 
-use std::{io::Write, path::PathBuf};
+use std::{
+    io::Write,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+};
 
 use super::{
     exit::{CliError, Outcome},
+    progress::Progress,
     redrive::{app, tolerance},
     terminal::Terminal,
 };
@@ -67,10 +72,19 @@ impl DiffArgs {
         if let Some(tolerance) = self.tolerance {
             settings = settings.tolerance(tolerance);
         }
-        let report = diff(&self.before, &self.after, &settings).map_err(|error| match &error {
+        // Each is read twice, unless the first time has shown that they are equal.
+        let (one, other) = (&self.before, &self.after);
+        let progress = Mutex::new((Progress::new(&[one, other, one, other], false), 0));
+        let advanced = |bytes: u64| {
+            let (progress, read) = &mut *progress.lock().unwrap_or_else(PoisonError::into_inner);
+            *read += bytes;
+            progress.at(*read);
+        };
+        let report = diff(one, other, &settings, &advanced).map_err(|error| match &error {
             DiffError::Spool(_) => CliError::network(chain(&error)),
             _ => CliError::recording(chain(&error)),
         })?;
+        drop(progress);
         let text = match self.format {
             Format::Text => report.text(Terminal::stdout().colour),
             Format::Json => format!("{:#}\n", report.json()),

@@ -2,7 +2,10 @@
 
 use std::{io::Write, path::PathBuf};
 
-use super::exit::{CliError, Outcome, count};
+use super::{
+    exit::{CliError, Outcome, count},
+    progress::Working,
+};
 use crate::{
     chain::chain,
     export::{ExportAs, ExportError, ExportSettings, export},
@@ -74,7 +77,9 @@ impl ExportArgs {
         settings.results = self.results;
         let first = self.files.first().cloned().unwrap_or_default();
         let to = self.out.clone().unwrap_or_else(|| first.with_extension(self.kind.extension()));
+        let working = Working::new("exporting", &first);
         let report = export(&self.files, &to, &settings).map_err(failed)?;
+        drop(working);
         for left in &report.left_out {
             tracing::warn!("left out: {left}");
         }

@@ -4,6 +4,7 @@ use std::{io::Write, path::PathBuf};
 
 use super::{
     exit::{CliError, Outcome, count},
+    progress::Working,
     redaction::RedactionArgs,
 };
 use crate::{
@@ -70,7 +71,9 @@ impl ImportArgs {
             Kind::Traffic => Foreign::Traffic,
         });
         let to = self.out.clone().unwrap_or_else(|| self.file.with_extension("qixrec"));
+        let working = Working::new("importing", &self.file);
         let report = import(&self.file, &to, &settings).map_err(failed)?;
+        drop(working);
         let ImportReport { kind, written, left_out, notes } = report;
         let shown = if self.all { left_out.len() } else { NAMED };
         for left in left_out.iter().take(shown) {

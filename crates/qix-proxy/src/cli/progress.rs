@@ -1,14 +1,17 @@
-//! How far a file is read, on standard error, once that takes longer than a second.
+//! How far a command is, on standard error, once that takes longer than a second.
 
 use std::{
     io::{self, IsTerminal},
     path::{Path, PathBuf},
+    sync::mpsc,
+    thread::{self, JoinHandle},
     time::{Duration, Instant},
 };
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use qix_transport::printable;
 
-use super::exit::CliError;
+use super::{exit::CliError, terminal::is_utf8};
 use crate::{
     chain::chain,
     record::{Entry, ReadError, RecordingParts},
@@ -36,6 +39,12 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
 }
 
+/// A line that says what is being done and for how long, where nobody knows how much is left.
+#[derive(Debug, Default)]
+pub(super) struct Working {
+    over: Option<(mpsc::Sender<()>, JoinHandle<()>)>,
+}
+
 /// Opens all files of a recording. `scrolls` says that the command writes lines while it reads.
 pub(super) fn open(files: &[PathBuf], scrolls: bool) -> Result<Reading, CliError> {
     let parts = RecordingParts::open(files).map_err(failed)?;
@@ -45,6 +54,17 @@ pub(super) fn open(files: &[PathBuf], scrolls: bool) -> Result<Reading, CliError
 /// Says what is wrong with a recording.
 pub(super) fn failed(error: ReadError) -> CliError {
     CliError::recording(chain(&error))
+}
+
+/// Makes a bar of characters that the terminal has.
+fn drawn(template: &str, total: Option<u64>) -> ProgressBar {
+    let style = ProgressStyle::with_template(template).expect("the template is one");
+    let style = if is_utf8() {
+        style.progress_chars("█░░")
+    } else {
+        style.progress_chars("##-").tick_chars(r"|/-\ ")
+    };
+    ProgressBar::with_draw_target(total, ProgressDrawTarget::stderr_with_hz(10)).with_style(style)
 }
 
 impl Reading {
@@ -91,11 +111,8 @@ impl Progress {
         }
         let (begun, total) = (self.begun, self.total);
         let bar = self.bar.get_or_insert_with(|| {
-            let style =
-                ProgressStyle::with_template("{bar:30} {percent:>3} %  {bytes} of {total_bytes}  {eta} left");
-            let bar = ProgressBar::with_draw_target(Some(total), ProgressDrawTarget::stderr_with_hz(10));
-            bar.with_style(style.expect("the template is one").progress_chars("█░░"))
-                .with_elapsed(begun.elapsed())
+            let template = "{bar:30} {percent:>3} %  {bytes} of {total_bytes}  {eta} left";
+            drawn(template, Some(total)).with_elapsed(begun.elapsed())
         });
         bar.set_position(bytes);
     }
@@ -111,5 +128,36 @@ impl Progress {
 impl Drop for Progress {
     fn drop(&mut self) {
         self.finish();
+    }
+}
+
+impl Working {
+    /// Starts, with a name such as `scrubbing session.qixrec`. It ends when it is dropped.
+    pub(super) fn new(what: &str, file: &Path) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::default();
+        }
+        let what = format!("{what} {}", printable(&file.display().to_string(), 60));
+        let (over, is_over) = mpsc::channel();
+        let shows = move || {
+            if is_over.recv_timeout(PATIENCE) != Err(mpsc::RecvTimeoutError::Timeout) {
+                return;
+            }
+            let bar = drawn("{spinner} {msg}  {elapsed}", None).with_message(what).with_elapsed(PATIENCE);
+            bar.enable_steady_tick(Duration::from_millis(100));
+            // The other end says nothing; it goes away.
+            let _ = is_over.recv();
+            bar.finish_and_clear();
+        };
+        Self { over: Some((over, thread::spawn(shows))) }
+    }
+}
+
+impl Drop for Working {
+    fn drop(&mut self) {
+        if let Some((over, thread)) = self.over.take() {
+            drop(over);
+            let _ = thread.join();
+        }
     }
 }

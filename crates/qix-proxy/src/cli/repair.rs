@@ -5,7 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::exit::{CliError, Outcome, count};
+use super::{
+    exit::{CliError, Outcome, count},
+    progress::Working,
+};
 use crate::{
     chain::chain,
     record::{self, RepairError},
@@ -32,6 +35,7 @@ impl RepairArgs {
     /// Repairs the file, unless it is whole.
     pub(crate) fn exec(self, out: &mut dyn Write) -> Result<Outcome, CliError> {
         let file = self.file.display();
+        let working = Working::new("checking and repairing", &self.file);
         let found = record::check(&self.file).map_err(|error| CliError::recording(chain(&error)))?;
         let exchanges = match found.exchanges {
             0 => String::new(),
@@ -43,6 +47,7 @@ impl RepairArgs {
             count(found.frames, "frame")
         );
         if found.is_whole() {
+            drop(working);
             writeln!(out, "{file} is whole, with {what}: nothing to repair")?;
             return Ok(Outcome::Clean);
         }
@@ -54,6 +59,7 @@ impl RepairArgs {
             record::repair(&self.file, &to).map_err(refused)?;
             to
         };
+        drop(working);
         writeln!(out, "repaired {file}: {}", found.in_words())?;
         writeln!(out, "{} is whole, with {what}", to.display())?;
         Ok(Outcome::Clean)

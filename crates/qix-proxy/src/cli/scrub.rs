@@ -9,6 +9,7 @@ use qix_transport::printable;
 
 use super::{
     exit::{CliError, Outcome, count},
+    progress::Working,
     redaction::RedactionArgs,
 };
 use crate::{
@@ -60,7 +61,9 @@ impl ScrubArgs {
         if self.check {
             let mut outcome = Outcome::Clean;
             for file in &self.files {
+                let working = Working::new("checking", file);
                 let found = check(file, &redaction).map_err(failed)?;
+                drop(working);
                 warn_torn(file, found.torn);
                 for place in &found.places {
                     let what = printable(&place.what, 200);
@@ -75,6 +78,7 @@ impl ScrubArgs {
         let mut anonymizer = self.anonymise.then(|| Anonymizer::new(self.anonymise_titles));
         if let Some(anonymizer) = &mut anonymizer {
             for file in &self.files {
+                let _working = Working::new("collecting the values of", file);
                 anonymizer.collect_from(file).map_err(failed)?;
             }
             if let Some(map) = &self.anonymise_map {
@@ -83,7 +87,9 @@ impl ScrubArgs {
         }
         for file in &self.files {
             let copy = self.out.clone().unwrap_or_else(|| scrubbed(file));
+            let working = Working::new("scrubbing", file);
             let done = scrub(file, &copy, &redaction, anonymizer.as_mut()).map_err(failed)?;
+            drop(working);
             warn_torn(file, done.torn);
             writeln!(out, "{}: replaced {}", copy.display(), count_places(done.places.len()))?;
         }

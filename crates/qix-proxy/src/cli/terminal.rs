@@ -129,7 +129,7 @@ fn push_ascii(text: &mut String, c: char) {
 }
 
 /// Returns whether the user's locale says UTF-8. One that says nothing is the one called `C`, which does not.
-fn is_utf8() -> bool {
+pub(super) fn is_utf8() -> bool {
     // A console of Windows takes Unicode whatever its code page is; macOS says nothing and means UTF-8.
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].map(env::var_os);
     cfg!(windows) || says_utf8(&set.each_ref().map(Option::as_deref), cfg!(target_os = "macos"))

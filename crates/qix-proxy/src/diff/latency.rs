@@ -27,9 +27,9 @@ pub struct LatencyChange {
     pub chance: f64,
 }
 
-/// How long answers took on both sides, by method.
+/// How long the answers of one side took, by method.
 #[derive(Debug, Default)]
-pub(super) struct Latencies(HashMap<String, [Times; 2]>);
+pub(super) struct Latencies(HashMap<String, Times>);
 
 /// A sample that is as good at the end as at the beginning: of what has come, each call is in it with the same likelihood.
 #[derive(Debug)]
@@ -47,14 +47,14 @@ impl Default for Times {
 }
 
 impl Latencies {
-    pub(super) fn add(&mut self, side: usize, method: &str, took: Duration) {
+    pub(super) fn add(&mut self, method: &str, took: Duration) {
         if !self.0.contains_key(method) {
             if self.0.len() >= MOST_METHODS {
                 return;
             }
             self.0.insert(method.to_owned(), Default::default());
         }
-        let Some(times) = self.0.get_mut(method).and_then(|sides| sides.get_mut(side)) else { return };
+        let Some(times) = self.0.get_mut(method) else { return };
         times.count += 1;
         let micros = u32::try_from(took.as_micros()).unwrap_or(u32::MAX);
         if times.kept.len() < MOST {
@@ -66,10 +66,12 @@ impl Latencies {
         }
     }
 
-    /// Returns the methods that have changed, those that changed most in all first.
-    pub(super) fn changes(&self) -> Vec<LatencyChange> {
+    /// Returns the methods that have changed in `after`, those that changed most in all first.
+    pub(super) fn changes(&self, after: &Self) -> Vec<LatencyChange> {
+        let both =
+            self.0.iter().filter_map(|(method, before)| Some((method, [before, after.0.get(method)?])));
         let tested: Vec<_> =
-            self.0.iter().filter(|(_, sides)| sides.iter().all(|times| times.kept.len() >= FEWEST)).collect();
+            both.filter(|(_, sides)| sides.iter().all(|times| times.kept.len() >= FEWEST)).collect();
         // With many methods, chance has many tries.
         let most = CHANCE / tested.len().max(1) as f64;
         let mut changes: Vec<_> = tested
@@ -146,13 +148,12 @@ mod tests {
     use super::*;
 
     fn changes(before: &[u32], after: &[u32]) -> Vec<LatencyChange> {
-        let mut latencies = Latencies::default();
-        for (side, times) in [before, after].into_iter().enumerate() {
-            times.iter().for_each(|ms| {
-                latencies.add(side, "GetLayout", Duration::from_millis((*ms).into()));
-            });
-        }
-        latencies.changes()
+        let [before, after] = [before, after].map(|times| {
+            let mut latencies = Latencies::default();
+            times.iter().for_each(|ms| latencies.add("GetLayout", Duration::from_millis((*ms).into())));
+            latencies
+        });
+        before.changes(&after)
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Reads two recordings twice, and holds their answers beside each other.
 
-use std::{collections::HashMap, io, path::Path};
+use std::{collections::HashMap, io, panic::resume_unwind, path::Path, sync::mpsc, thread};
 
 use qix_protocol::{EngineError, ErrorCode, Tree};
 
@@ -14,10 +14,13 @@ use super::{
 };
 use crate::{
     compare::{Comparison, Found, Ids},
-    record::ReadError,
+    record::{ReadError, TornTail},
     redrive::{DifferenceKind, Handles},
     replay::shortened,
 };
+
+/// How many calls of the first recording are read before those of the second need them.
+const AHEAD: usize = 4;
 
 /// Why two recordings cannot be compared.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +34,10 @@ pub enum DiffError {
     Spool(#[source] io::Error),
 }
 
-/// Compares two recordings.
+/// Compares two recordings, each of which is read in a thread of its own.
+///
+/// `progress` is told now and then, from either thread, how many more bytes were read. Each file is read once, and once more if there may
+/// be differences.
 ///
 /// # Errors
 ///
@@ -40,95 +46,128 @@ pub fn diff(
     before: impl AsRef<Path>,
     after: impl AsRef<Path>,
     settings: &DiffSettings,
+    progress: &(dyn Fn(u64) + Sync),
 ) -> Result<DiffReport, DiffError> {
     let files = [before.as_ref(), after.as_ref()];
     let mut report =
         DiffReport { files: files.map(|file| file.display().to_string()), ..DiffReport::default() };
-    let mut latencies = Latencies::default();
     let open = |side: usize, wanted| {
         let apps = if side == 0 { &settings.apps[..] } else { &[] };
-        Side::open(files[side], apps, wanted)
+        Side::open(files[side], apps, wanted, progress)
     };
     // What cannot be read at all is said before hours of work.
-    let sides = [open(0, Vec::new())?, open(1, Vec::new())?];
-    let mut rows = [Vec::new(), Vec::new()];
-    for (at, mut side) in sides.into_iter().enumerate() {
-        for seen in side.by_ref() {
-            let seen = seen?;
-            rows[at].push(Row { key: seen.key, seq: seen.seq, print: seen.print });
-            if let (Outcome::Result(_), Some(latency)) = (&seen.outcome, seen.latency) {
-                latencies.add(at, &seen.method, latency);
-            }
+    let (before, after) = (open(0, Vec::new())?, open(1, Vec::new())?);
+    let (before, after) = thread::scope(|scope| {
+        let before = scope.spawn(|| First::of(before));
+        let after = First::of(after);
+        (before.join().unwrap_or_else(|panic| resume_unwind(panic)), after)
+    });
+    let (before, after) = (before?, after?);
+    for (file, torn) in files.into_iter().zip([before.torn, after.torn]) {
+        let Some(TornTail { line, bytes, .. }) = torn else { continue };
+        let note = format!("line {line} of {} was cut after {bytes} bytes, and is left out", file.display());
+        if !report.notes.contains(&note) {
+            report.notes.push(note);
         }
-        if let Some(torn) = side.torn() {
-            let file = files[at].display();
-            let (line, bytes) = (torn.line, torn.bytes);
-            let note = format!("line {line} of {file} was cut after {bytes} bytes, and is left out");
-            if !report.notes.contains(&note) {
-                report.notes.push(note);
-            }
-        }
-        report.calls[at] = rows[at].len() as u64;
     }
-    let [one, other] = rows;
-    let alignment = Alignment::of(one, other);
-    report.compared = alignment.pairs;
-    report.equal = alignment.pairs - alignment.candidates.len() as u64;
-    report.latencies = latencies.changes();
-    if !alignment.candidates.is_empty() || alignment.only.iter().any(|only| !only.is_empty()) {
-        let mut wanted = [Vec::new(), alignment.candidates.iter().map(|(after, _)| *after).collect()];
-        wanted[0].extend(alignment.candidates.iter().map(|(_, before)| *before));
-        wanted[0].sort_unstable();
-        let [before, after] = wanted;
-        let sides = [open(0, before.clone())?, open(1, after)?];
-        Second { settings, alignment, wanted: before, report: &mut report, ids: Ids::default() }
-            .run(sides)?;
+    report.calls = [before.rows.len() as u64, after.rows.len() as u64];
+    report.latencies = before.latencies.changes(&after.latencies);
+    let Alignment { pairs, candidates, only } = Alignment::of(before.rows, after.rows);
+    report.compared = pairs;
+    report.equal = pairs - candidates.len() as u64;
+    if !candidates.is_empty() || only.iter().any(|only| !only.is_empty()) {
+        let wanted_after = candidates.iter().map(|(after, _)| *after).collect();
+        let mut wanted: Vec<_> = candidates.iter().map(|(_, before)| *before).collect();
+        wanted.sort_unstable();
+        let sides = [open(0, wanted.clone())?, open(1, wanted_after)?];
+        let partners = candidates.into_iter().collect();
+        Second { settings, report: &mut report, ids: Ids::default() }
+            .run(sides, &partners, &wanted, &only)?;
     }
     report.finish();
     Ok(report)
 }
 
+/// What the first pass finds in a recording.
+#[derive(Debug, Default)]
+struct First {
+    rows: Vec<Row>,
+    latencies: Latencies,
+    torn: Option<TornTail>,
+}
+
+impl First {
+    fn of(mut side: Side<'_>) -> Result<Self, ReadError> {
+        let mut first = Self::default();
+        for seen in side.by_ref() {
+            let seen = seen?;
+            first.rows.push(Row { key: seen.key, seq: seen.seq, print: seen.print });
+            if let (Outcome::Result(_), Some(latency)) = (&seen.outcome, seen.latency) {
+                first.latencies.add(&seen.method, latency);
+            }
+        }
+        first.torn = side.torn();
+        Ok(first)
+    }
+}
+
 /// The second pass.
 struct Second<'d> {
     settings: &'d DiffSettings,
-    alignment: Alignment,
-    /// The calls of the first recording that are compared.
-    wanted: Vec<u64>,
     report: &'d mut DiffReport,
     ids: Ids,
 }
 
 impl Second<'_> {
-    fn run(&mut self, [mut before, mut after]: [Side; 2]) -> Result<(), DiffError> {
+    /// Compares the calls of the second recording with their `partners` in the first, which are `wanted`, and tells of those that only
+    /// one has.
+    fn run(
+        mut self,
+        [before, after]: [Side<'_>; 2],
+        partners: &HashMap<u64, u64>,
+        wanted: &[u64],
+        [only_before, only_after]: &[Vec<u64>; 2],
+    ) -> Result<(), DiffError> {
+        let is_in = |calls: &[u64], seen: &Seen| calls.binary_search(&seen.seq).is_ok();
         let mut held = Held::default();
-        let partners: HashMap<u64, u64> = self.alignment.candidates.drain(..).collect();
-        for seen in after.by_ref() {
-            let seen = seen?;
-            if self.alignment.only[1].binary_search(&seen.seq).is_ok() {
-                self.report.only(1, &seen);
+        thread::scope(|scope| {
+            let (to, first) = mpsc::sync_channel(AHEAD);
+            scope.spawn(move || {
+                let is_needed = |seen: &Seen| is_in(wanted, seen) || is_in(only_before, seen);
+                let needed = before.filter(|seen| seen.as_ref().map_or(true, is_needed));
+                // What comes after the last one is not read, nor is anything once the other side has failed.
+                for seen in needed.take(wanted.len() + only_before.len()) {
+                    if to.send(seen).is_err() {
+                        break;
+                    }
+                }
+            });
+            let mut first = first.into_iter();
+            let hold = |report: &mut DiffReport, held: &mut Held, seen: Seen| {
+                if is_in(only_before, &seen) {
+                    report.only(0, &seen);
+                    return Ok(());
+                }
+                held.put(seen).map_err(DiffError::Spool)
+            };
+            let is_needed = |seen: &Seen| partners.contains_key(&seen.seq) || is_in(only_after, seen);
+            let needed = after.filter(|seen| seen.as_ref().map_or(true, is_needed));
+            for seen in needed.take(partners.len() + only_after.len()) {
+                let seen = seen?;
+                let Some(partner) = partners.get(&seen.seq) else {
+                    self.report.only(1, &seen);
+                    continue;
+                };
+                while !held.has(*partner) {
+                    let Some(next) = first.next() else { break };
+                    hold(self.report, &mut held, next?)?;
+                }
+                if let Some(first) = held.take(*partner).map_err(DiffError::Spool)? {
+                    self.compare(&first, &seen);
+                }
             }
-            let Some(partner) = partners.get(&seen.seq) else { continue };
-            while !held.has(*partner) {
-                let Some(next) = before.next() else { break };
-                self.hold(next?, &mut held)?;
-            }
-            if let Some(first) = held.take(*partner).map_err(DiffError::Spool)? {
-                self.compare(&first, &seen);
-            }
-        }
-        for next in before.by_ref() {
-            self.hold(next?, &mut held)?;
-        }
-        Ok(())
-    }
-
-    fn hold(&mut self, seen: Seen, held: &mut Held) -> Result<(), DiffError> {
-        if self.alignment.only[0].binary_search(&seen.seq).is_ok() {
-            self.report.only(0, &seen);
-        } else if self.wanted.binary_search(&seen.seq).is_ok() {
-            held.put(seen).map_err(DiffError::Spool)?;
-        }
-        Ok(())
+            first.try_for_each(|next| hold(self.report, &mut held, next?))
+        })
     }
 
     fn compare(&mut self, before: &Seen, after: &Seen) {

@@ -34,6 +34,9 @@ use crate::{
 /// Of how many objects the columns are known, and of how many patched values what they were.
 const MOST: usize = 1 << 16;
 
+/// After how many steps it is told how far it is.
+const STEPS: u32 = 512;
+
 /// What is compared in any case, whatever it looks like.
 pub(super) const UNKNOWN: u64 = 0;
 
@@ -67,10 +70,15 @@ pub(super) enum Outcome {
     Unanswered,
 }
 
+/// Is told now and then how many more bytes were read, of either side.
+pub(super) type Progress<'p> = &'p (dyn Fn(u64) + Sync);
+
 /// Goes through the calls of a recording in the order in which they ended.
-#[derive(Debug)]
-pub(super) struct Side {
+pub(super) struct Side<'p> {
     calls: Calls<RecordingParts>,
+    progress: Progress<'p>,
+    /// How many bytes were told of, and how many steps were taken since.
+    told: (u64, u32),
     keys: Keys,
     names: HashMap<u64, Names>,
     labels: HashMap<(u64, Handle), Arc<Labels>>,
@@ -81,11 +89,18 @@ pub(super) struct Side {
     wanted: Vec<u64>,
 }
 
-impl Side {
+impl<'p> Side<'p> {
     /// Opens a recording; results are told of the `wanted` requests, which are in ascending order.
-    pub(super) fn open(path: &Path, apps: &[(String, String)], wanted: Vec<u64>) -> Result<Self, ReadError> {
+    pub(super) fn open(
+        path: &Path,
+        apps: &[(String, String)],
+        wanted: Vec<u64>,
+        progress: Progress<'p>,
+    ) -> Result<Self, ReadError> {
         Ok(Self {
             calls: Calls::new(RecordingParts::open([path])?).patched_results_of(wanted.clone()),
+            progress,
+            told: (0, 0),
             keys: Keys::new(apps),
             names: HashMap::new(),
             labels: HashMap::new(),
@@ -101,7 +116,17 @@ impl Side {
         self.calls.entries().torn().first().map(|(_, torn)| *torn)
     }
 
+    fn tell(&mut self) {
+        let position = self.calls.entries().position();
+        (self.progress)(position.saturating_sub(self.told.0));
+        self.told = (position, 0);
+    }
+
     fn step(&mut self, step: Step) {
+        self.told.1 += 1;
+        if self.told.1 >= STEPS {
+            self.tell();
+        }
         for asked in self.calls.given_up().to_vec() {
             self.unanswered(&asked);
         }
@@ -217,7 +242,7 @@ impl Side {
     }
 }
 
-impl Iterator for Side {
+impl Iterator for Side<'_> {
     type Item = Result<Seen, ReadError>;
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -225,9 +250,13 @@ impl Iterator for Side {
             if let Some(seen) = self.over.pop_front() {
                 return Some(Ok(seen));
             }
-            match self.calls.next()? {
-                Ok(step) => self.step(step),
-                Err(error) => return Some(Err(error)),
+            match self.calls.next() {
+                Some(Ok(step)) => self.step(step),
+                Some(Err(error)) => return Some(Err(error)),
+                None => {
+                    self.tell();
+                    return None;
+                }
             }
         }
     }

@@ -39,7 +39,7 @@ impl Desk {
 }
 
 fn compared(before: &Path, after: &Path) -> DiffReport {
-    diff(before, after, &DiffSettings::default()).unwrap()
+    diff(before, after, &DiffSettings::default(), &|_| ()).unwrap()
 }
 
 /// What two runs of one program may call otherwise, and what they may not.
@@ -192,7 +192,7 @@ fn tolerance_ignore_rules_and_copies_of_an_app_are_no_difference() {
     let near = Run { sums: [10.5, 20.001], ..Run::new() };
     let after = desk.recording("other", &near.lines());
     assert!(!compared(&before, &after).is_equal());
-    assert!(diff(&before, &after, &DiffSettings::default().tolerance(1e-3)).unwrap().is_equal());
+    assert!(diff(&before, &after, &DiffSettings::default().tolerance(1e-3), &|_| ()).unwrap().is_equal());
     let rules = [
         "/qLayout/qHyperCube/qDataPages/*/qMatrix/*/*/qNum",
         "/qLayout/qHyperCube/qMeasureInfo/*/qMax",
@@ -200,13 +200,14 @@ fn tolerance_ignore_rules_and_copies_of_an_app_are_no_difference() {
         "GetHyperCubeData:/qDataPages/*/qMatrix/*/*/qNum",
     ];
     let settings = rules.iter().fold(DiffSettings::default(), |all, rule| all.ignore(rule.parse().unwrap()));
-    let report = diff(&before, &after, &settings).unwrap();
+    let report = diff(&before, &after, &settings, &|_| ()).unwrap();
     assert!(report.is_equal(), "{}", report.text(false));
     let text = std::fs::read_to_string(&before).unwrap().replace("Sales.qvf", "Copy.qvf");
     let copy = desk.0.path().join("copy");
     std::fs::write(&copy, text).unwrap();
     assert!(!compared(&before, &copy).is_equal());
-    let report = diff(&before, &copy, &DiffSettings::default().app("Sales.qvf", "Copy.qvf")).unwrap();
+    let report =
+        diff(&before, &copy, &DiffSettings::default().app("Sales.qvf", "Copy.qvf"), &|_| ()).unwrap();
     assert!(report.is_equal(), "{}", report.text(false));
 }
 
@@ -244,7 +245,7 @@ fn results_that_wait_in_a_file_are_those_that_were_put_there() {
     use super::{held::Held, side::Outcome};
     let desk = Desk::new();
     let path = desk.recording("one", &Run::new().lines());
-    let seen = super::side::Side::open(&path, &[], Vec::new()).unwrap().next().unwrap().unwrap();
+    let seen = super::side::Side::open(&path, &[], Vec::new(), &|_| ()).unwrap().next().unwrap().unwrap();
     let mut held = Held::default();
     let result = |at: u64| bytes::Bytes::from(vec![at as u8; 30 << 20]);
     for seq in 1..=4 {

@@ -18,7 +18,7 @@ use tokio::{
 };
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::lint;
+use crate::view::page;
 
 use super::{Details, Exploring, Gate, Journal, files, gate::response, socket};
 
@@ -68,18 +68,12 @@ impl Shown {
         json!({
             "is": "meta",
             "meta": {
-                "name": self.name, "started": started, "tool": tool, "upstream": upstream, "live": self.is_live, "rules": explained(),
+                "name": self.name, "started": started, "tool": tool, "upstream": upstream, "live": self.is_live,
+                "rules": page::explained(),
             },
             "explorer": self.exploring.as_ref().map(|exploring| exploring.meta()),
         })
     }
-}
-
-/// What the rules of findings say, by name.
-fn explained() -> Value {
-    lint::rules()
-        .map(|rule| (rule.name.to_owned(), json!({"reason": rule.why, "remedy": rule.remedy})))
-        .collect()
 }
 
 /// Why nothing can be served.

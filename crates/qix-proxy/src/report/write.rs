@@ -12,7 +12,7 @@ use serde_json::json;
 use super::{Report, ReportError, ReportSettings, spool::Spool};
 use crate::{
     export::NewFile,
-    lint::{Linter, rules},
+    lint::Linter,
     model::{Event, ModelBuilder},
     record::{RecordingParts, WriteError},
     view::{
@@ -132,18 +132,13 @@ pub fn report(
         "batches": batches,
         "firsts": firsts,
         "notes": notes,
-        "rules": explained(),
+        "rules": page::explained(),
     });
     // No text of others may end the element that it is in.
     let meta = meta.to_string().replace('<', "\\u003c");
     write!(file, "<script type=\"application/json\" id=\"meta\">{meta}</script>{after}").map_err(failed)?;
     report.bytes = file.keep()?;
     Ok(report)
-}
-
-/// Says of each rule why it is there and what to do, by its name.
-fn explained() -> serde_json::Map<String, serde_json::Value> {
-    rules().map(|rule| (rule.name.to_owned(), json!({ "reason": rule.why, "remedy": rule.remedy }))).collect()
 }
 
 fn name_of(path: &Path) -> String {

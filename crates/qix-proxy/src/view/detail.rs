@@ -1,7 +1,7 @@
 //! What was said in a call, as the page in a browser takes it.
 
 use bytes::Bytes;
-use memchr::memmem;
+use qix_protocol::frame::Raw;
 use serde::Serialize;
 
 use crate::model::Body;
@@ -38,8 +38,7 @@ impl Detail {
     pub(crate) fn new(body: &Body, longest: usize) -> Self {
         let (request, request_cut) = taken(Some(&body.request), longest);
         let (answer, answer_cut) = taken(body.answer.as_ref(), longest);
-        let said = |answer: &Bytes, result: &Bytes| memmem::find(answer, result).is_some();
-        let is_said = body.answer.as_ref().zip(body.result.as_ref()).is_some_and(|(a, r)| said(a, r));
+        let is_said = body.answer.as_ref().zip(body.result.as_ref()).is_some_and(|(a, r)| has(a, r));
         let (result, result_cut) = taken(body.result.as_ref().filter(|_| !is_said), longest);
         let cut = Cut { request: request_cut, answer: answer_cut, result: result_cut };
         Self { request, answer, result, cut }
@@ -49,6 +48,12 @@ impl Detail {
     pub(crate) fn is_cut(&self) -> bool {
         !self.cut.is_nothing()
     }
+}
+
+/// Returns whether an answer has a result word for word: most results are part of the text, the others were patched or redacted.
+fn has(answer: &Bytes, result: &Bytes) -> bool {
+    let said = || Raw::new(answer).ok()?.member("result").map(|said| said.as_bytes() == result);
+    answer.as_ptr_range().contains(&result.as_ptr()) || said() == Some(true)
 }
 
 /// Returns the beginning of a text, and how long the text is if that is not all.

@@ -4,6 +4,9 @@ use std::fmt::Write as _;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::digest::{SHA256, digest};
+use serde_json::{Value, json};
+
+use crate::lint;
 
 /// The page without styles and scripts; comments say where they go.
 const PAGE: &str = include_str!("ui/page.html");
@@ -76,6 +79,13 @@ pub(crate) fn linked(more: &[&str], suffix: &str) -> String {
         &scripts,
         1,
     )
+}
+
+/// Says of each rule why it is there and what to do, by its name.
+pub(crate) fn explained() -> Value {
+    lint::rules()
+        .map(|rule| (rule.name.to_owned(), json!({ "reason": rule.why, "remedy": rule.remedy })))
+        .collect()
 }
 
 /// How every page ends.
