@@ -254,6 +254,11 @@ async function detail(page) {
   await page.keyboard.press('ArrowLeft');
   await page.keyboard.press('ArrowLeft');
   assert.equal(await page.evaluate(() => document.activeElement.getAttribute('role')), 'treeitem');
+  const exact = await page.evaluate(() => {
+    const value = treeParse('{"n":[12345678901234567890,1.50,7]}');
+    return [JSON.stringify(value), ...[...jsonTree(value, '').querySelectorAll('.tree-number')].map((node) => node.textContent)];
+  });
+  assert.deepEqual(exact, ['{"n":[12345678901234567890,1.50,7]}', '12345678901234567890', '1.50', '7'], 'numbers stay as they are written');
   await page.getByRole('button', { name: 'copy all' }).click();
   await page.waitForFunction(() => document.getElementById('status').textContent === 'copied');
   await page.getByRole('tab', { name: 'Request' }).click();

@@ -80,7 +80,7 @@ pub(super) struct PageArgs {
     #[arg(long, value_name = "SIZE", value_parser = units::size, default_value = "1GiB")]
     keep_bodies: u64,
 
-    /// Open the page in the browser
+    /// Open the page in the browser; users of this machine can read its address, with the token, in the list of processes for a moment
     #[arg(long)]
     open: bool,
 }

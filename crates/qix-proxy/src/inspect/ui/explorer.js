@@ -230,7 +230,7 @@ function unfolded(tree) {
 
 function parsed(text) {
   try {
-    return JSON.parse(text);
+    return treeParse(text);
   } catch {
     return null;
   }

@@ -168,7 +168,7 @@ function tree(text, cut, label, part) {
   if (!text) return [el('p', { class: 'dim' }, `There is no ${label}.`)];
   let value;
   try {
-    value = part(JSON.parse(text));
+    value = part(treeParse(text));
   } catch {
     return [cutNote(cut, text), el('pre', { tabIndex: 0, 'aria-label': label }, text)].filter(Boolean);
   }

@@ -3,7 +3,7 @@
 
 const KEYS = [
   ['Everywhere', [
-    ['/', 'search'], ['n  N', 'next hit, hit before'], ['1 – 9', 'open a tab'], ['e', 'only failed calls'], ['t', 'light or dark'], ['?', 'this help'], ['Esc', 'close, deselect, clear'],
+    ['/', 'search'], ['n  N', 'next hit, hit before'], ['1 – 9', 'open a tab'], ['e', 'only failed calls'], ['t', 'light or dark'], ['p', 'pause and resume, while live'], ['?', 'this help'], ['Esc', 'close, deselect, clear'],
   ]],
   ['Timeline', [
     ['← →', 'call before, next call of the object'], ['↑ ↓', 'nearest call of the object above, below'], ['Enter', 'open the call'], ['+  −  0', 'zoom in, out, show all'],

@@ -5,6 +5,18 @@ const TREE_STEP = 200;
 // Small values are shown unfolded at once.
 const TREE_OPEN = 12;
 
+/** Parses JSON; numbers that a double does not hold, or that are written in another way, stay as they are written. */
+function treeParse(text) {
+  if (!JSON.rawJSON) return JSON.parse(text);
+  const exact = (key, value, context) => (typeof value === 'number' && String(value) !== context.source ? JSON.rawJSON(context.source) : value);
+  return JSON.parse(text, exact);
+}
+
+/** Whether a value is a number that is kept as it is written. */
+function isWritten(value) {
+  return JSON.isRawJSON?.(value) ?? false;
+}
+
 /** Makes a tree of a value. */
 function jsonTree(value, label) {
   const tree = el('ul', { class: 'tree', role: 'tree', 'aria-label': label });
@@ -16,7 +28,7 @@ function jsonTree(value, label) {
 }
 
 function treeItem(name, value, depth) {
-  const isFolder = value !== null && typeof value === 'object' && Object.keys(value).length > 0;
+  const isFolder = value !== null && typeof value === 'object' && !isWritten(value) && Object.keys(value).length > 0;
   const line = el('div', { class: 'tree-line', tabIndex: -1, role: 'treeitem' });
   const item = el('li', { role: 'none' }, line);
   line.append(el('span', { class: 'tree-mark', 'aria-hidden': 'true' }, isFolder ? '▸' : ''));
@@ -82,6 +94,7 @@ function treeSummary(value) {
 }
 
 function treeLeaf(value) {
+  if (isWritten(value)) return el('span', { class: 'tree-number' }, value.rawJSON);
   const kind = value === null ? 'null' : typeof value;
   const text = kind === 'string' ? JSON.stringify(value) : kind === 'object' ? (Array.isArray(value) ? '[]' : '{}') : String(value);
   const node = el('span', { class: `tree-${kind}` }, text.length > 2000 ? `${text.slice(0, 2000)}…` : text);
