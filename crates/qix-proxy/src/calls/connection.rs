@@ -204,7 +204,7 @@ impl Connection {
             if self.objects.len() < MOST_OBJECTS || self.objects.contains_key(&handle) {
                 self.objects.insert(handle, Arc::new(reference));
             }
-            answered.opened.extend(self.lineages.get(handle).map(|lineage| (handle, lineage.clone())));
+            answered.opened.push((handle, self.lineages.get(handle).cloned()));
         }
     }
 }

@@ -49,7 +49,8 @@ pub struct Asked {
 impl Asked {
     /// Returns the class of the object that was asked; empty if it is not known.
     pub fn class(&self) -> &str {
-        self.lineage.as_ref().map_or("", |lineage| lineage.class())
+        let said = || self.object.as_ref()?.object_type.as_deref();
+        self.lineage.as_ref().map(Lineage::class).or_else(said).unwrap_or_default()
     }
 }
 
@@ -71,8 +72,8 @@ pub struct Answered {
     pub error: Option<EngineError>,
     /// The out members, patches applied; `None` with an error, without a result, or with a [`fault`](Self::fault).
     pub result: Option<Bytes>,
-    /// The objects that it opened, in order.
-    pub opened: Vec<(Handle, Lineage)>,
+    /// The objects that it opened, in order, and how they came to be; `None` if the recording does not have what they were opened from.
+    pub opened: Vec<(Handle, Option<Lineage>)>,
     /// What it says about handles.
     pub changes: ChangeSet,
     /// Why its patches cannot be applied, if they cannot.

@@ -237,7 +237,7 @@ mod tests {
         let answered: Vec<_> = answered.collect();
         let methods: Vec<_> = answered.iter().map(|answered| &*answered.asked.method).collect();
         assert_eq!(methods, ["OpenDoc", "Nothing", "GetAppLayout", "GetAppLayout"]);
-        assert_eq!(answered[0].opened[0].1.to_string(), "OpenDoc(\"a\")");
+        assert_eq!(answered[0].opened[0].1.as_ref().unwrap().to_string(), "OpenDoc(\"a\")");
         assert_eq!((answered[1].asked.class(), answered[1].error.is_some()), ("Doc", true));
         assert_eq!(answered[2].latency(), Duration::from_millis(3));
         assert_eq!(answered[3].result.as_deref(), Some(&br#"{"qLayout":{"a":2}}"#[..]));

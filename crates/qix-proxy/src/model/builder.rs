@@ -112,7 +112,7 @@ impl ModelBuilder {
             return;
         }
         let session = self.sessions.opened();
-        self.connections.insert(conn, Connection::new(session, opening));
+        self.connections.insert(conn, Connection::new(session, opening, &self.redaction));
         tell(Event::Connected(super::Connection {
             conn,
             at,

@@ -8,14 +8,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use qix_protocol::{ChangeSet, Effect, Handle, SessionState, frame::Raw, references};
+use qix_protocol::{ChangeSet, Effect, Handle, Lineage, SessionState, frame::Raw, references};
 
 use super::{
     Call, Change, Event, Fetch, Object,
     names::{self, Hint, Names},
     reload::Running,
 };
-use crate::{calls::Answered, record::Opening};
+use crate::{
+    calls::Answered,
+    record::{Opening, Redaction},
+};
 
 /// The most objects of one connection that are followed.
 const MOST_OBJECTS: usize = 100_000;
@@ -100,13 +103,13 @@ impl Sessions {
 }
 
 impl Connection {
-    pub(super) fn new(session: u64, opening: &Opening) -> Self {
+    pub(super) fn new(session: u64, opening: &Opening, redaction: &Redaction) -> Self {
         let host = opening.request.iter().find(|(name, _)| name == "host").map_or("", |(_, value)| value);
         let path = opening.url.split('?').next().unwrap_or_default();
         Self {
             session,
             place: format!("{host}{path}"),
-            names: Names::default(),
+            names: Names::redacted(redaction.clone()),
             open: HashMap::new(),
             pending: HashMap::new(),
             running: BTreeMap::new(),
@@ -235,11 +238,13 @@ impl Connection {
             let name = self.names.get(*handle);
             if let Some(slot) = self.open.get_mut(handle) {
                 numbers.push(slot.object.number);
-                if slot.object.lineage.is_none() {
+                let is_news =
+                    lineage.is_some() || (&slot.object.kind, &slot.object.id) != (&name.kind, &name.id);
+                if slot.object.lineage.is_none() && is_news {
                     // It was used before anybody saw it opened: this says what it is.
                     let object = Arc::make_mut(&mut slot.object);
                     (object.kind, object.id) = (name.kind.clone(), name.id.clone());
-                    object.lineage = Some(lineage.clone());
+                    object.lineage.clone_from(lineage);
                     tell(Event::Object(Arc::clone(&slot.object)));
                 }
                 continue;
@@ -249,13 +254,16 @@ impl Connection {
                 number: *objects,
                 conn: call.conn,
                 handle: *handle,
-                lineage: Some(lineage.clone()),
+                lineage: lineage.clone(),
                 kind: name.kind.clone(),
                 id: name.id.clone(),
                 title: name.title.clone(),
                 opened: answered.at,
                 by: Some(call.seq),
-                is_session_object: lineage.method().starts_with("CreateSession"),
+                is_session_object: lineage
+                    .as_ref()
+                    .map_or(&*call.method, Lineage::method)
+                    .starts_with("CreateSession"),
             });
             numbers.push(object.number);
             self.insert(*handle, answered.seq, Arc::clone(&object));

@@ -119,6 +119,39 @@ fn handle_that_nobody_saw_opened_becomes_what_a_later_answer_says() {
 }
 
 #[test]
+fn what_is_opened_from_an_object_that_nobody_saw_opened_has_type_and_id_and_no_lineage() {
+    let open = r#"1> {"id":1,"handle":1,"method":"GetObject","params":["CH01"]}"#;
+    let opened = r#"1< {"id":1,"result":{"qReturn":{"qType":"GenericObject","qHandle":12,"qGenericType":"barchart","qGenericId":"CH01"}}}"#;
+    let get = r#"1> {"id":2,"handle":12,"method":"GetLayout","params":[]}"#;
+    let got = r#"1< {"id":2,"result":{"qLayout":{"title":"Sales"}}}"#;
+    let continued = "1+,\"continued\":true";
+    // Opened before it is used, and used before it is opened, twice.
+    for lines in
+        [&[continued, open, opened, get, got][..], &[continued, get, got, open, opened, open, opened]]
+    {
+        let bytes = recording(lines);
+        let events: Vec<_> =
+            Events::new(RecordingReader::new(&bytes[..], "x").unwrap()).map(Result::unwrap).collect();
+        let told = events.iter().filter_map(|event| match event {
+            Event::Object(object) if object.handle.get() == 12 => Some(object),
+            _ => None,
+        });
+        let told: Vec<_> = told.collect();
+        let object = told.last().unwrap();
+        assert_eq!(
+            (object.name(), &*object.id, &object.lineage),
+            ("barchart Sales".to_owned(), "CH01", &None)
+        );
+        assert!(told.len() <= 3, "{told:?}");
+        let opens = |event: &Event| match event {
+            Event::Called(called) if &*called.call.method == "GetObject" => Some(called.call.opened.clone()),
+            _ => None,
+        };
+        assert!(events.iter().filter_map(opens).all(|opens| opens == [object.number]));
+    }
+}
+
+#[test]
 fn change_is_laid_to_the_answer_or_the_unanswered_write_or_the_latest_write() {
     let model = model(&and(&[
         // 8, 9: the answer itself says so.
