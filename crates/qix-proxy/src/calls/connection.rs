@@ -30,7 +30,7 @@ const MOST_UNANSWERED: (usize, usize) = (1 << 14, 64 << 20);
 /// Of how many objects is kept what they are called.
 const MOST_OBJECTS: usize = 1 << 18;
 
-/// How much the values that patches are about may take, in bytes: a recording may have many connections at a time.
+/// How much the values that patches are about may take on one connection, in bytes.
 const BASELINES: usize = Baselines::DEFAULT_LIMIT / 2;
 
 #[derive(Debug)]
@@ -44,6 +44,10 @@ pub(super) struct Connection {
     by_id: HashMap<Bytes, VecDeque<u64>>,
     /// How many bytes they have.
     bytes: usize,
+    /// The number of the last entry behind which messages are missing: requests up to it may have been answered unseen.
+    missed: u64,
+    /// The number of the latest entry.
+    latest: u64,
 }
 
 impl Connection {
@@ -55,6 +59,8 @@ impl Connection {
             unanswered: BTreeMap::new(),
             by_id: HashMap::new(),
             bytes: 0,
+            missed: 0,
+            latest: 0,
         }
     }
 
@@ -66,6 +72,7 @@ impl Connection {
         text: &Bytes,
         given_up: &mut Vec<Arc<Asked>>,
     ) -> Option<Arc<Asked>> {
+        self.latest = entry.seq;
         let request = Request::parse(text).ok()?;
         let occurrence = self.lineages.requested(request.handle, &request.method, request.params);
         let asked = Arc::new(Asked {
@@ -83,7 +90,15 @@ impl Connection {
             occurrence,
         });
         self.bytes += text.len();
-        let same = self.by_id.entry(asked.id.clone().unwrap_or_default()).or_default();
+        let id = asked.id.clone().unwrap_or_default();
+        while let Some(oldest) = self.by_id.get(&id).and_then(|same| same.front().copied())
+            && oldest <= self.missed
+            && let Some(asked) = self.remove(oldest)
+        {
+            // A client that uses the id again has the answer, which the recording misses.
+            given_up.push(asked);
+        }
+        let same = self.by_id.entry(id).or_default();
         same.push_back(asked.seq);
         let oldest =
             if asked.id.is_none() && same.len() > MOST_WITHOUT_ID { same.front().copied() } else { None };
@@ -105,28 +120,36 @@ impl Connection {
         text: &Bytes,
         wants: impl Fn(u64) -> bool,
     ) -> Option<Answered> {
+        self.latest = entry.seq;
         let Frame { kind, changes } = Frame::parse(text).ok()?;
         let answered = match kind {
-            Kind::Response(response) => self.take(&response).map(|asked| {
-                let mut answered = Answered {
-                    asked,
-                    seq: entry.seq,
-                    at: entry.at,
-                    began: entry.began,
-                    bytes: text.len() as u64,
-                    error: response.error.clone(),
-                    result: None,
-                    opened: Vec::new(),
-                    changes: changes.clone(),
-                    fault: None,
-                    text: text.clone(),
-                };
-                if answered.error.is_none() {
-                    let results = wants(answered.asked.seq);
-                    self.read(&mut answered, &response, text, results);
+            Kind::Response(response) => {
+                let asked = self.take(&response);
+                if asked.is_none() && response.delta {
+                    // It is not known which values it has changed.
+                    self.baselines.clear();
                 }
-                answered
-            }),
+                asked.map(|asked| {
+                    let mut answered = Answered {
+                        asked,
+                        seq: entry.seq,
+                        at: entry.at,
+                        began: entry.began,
+                        bytes: text.len() as u64,
+                        error: response.error.clone(),
+                        result: None,
+                        opened: Vec::new(),
+                        changes: changes.clone(),
+                        fault: None,
+                        text: text.clone(),
+                    };
+                    if answered.error.is_none() {
+                        let results = wants(answered.asked.seq);
+                        self.read(&mut answered, &response, text, results);
+                    }
+                    answered
+                })
+            }
             _ => None,
         };
         for handle in changes.closed {
@@ -144,9 +167,25 @@ impl Connection {
         std::mem::take(&mut self.unanswered).into_values().collect()
     }
 
+    /// Returns how much memory the values that patches are about take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        self.baselines.footprint()
+    }
+
+    /// Returns the number of the latest entry.
+    pub(super) fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    /// Forgets the values that patches are about.
+    pub(super) fn forget(&mut self) {
+        self.baselines.clear();
+    }
+
     /// Forgets what depends on messages that are missing.
     pub(super) fn gap(&mut self) {
         self.baselines.clear();
+        self.missed = self.latest;
     }
 
     /// Takes out the oldest request that the response can belong to. Ids may repeat or be missing; a request without one may be
@@ -163,7 +202,11 @@ impl Connection {
         let asked = self.unanswered.remove(&seq)?;
         self.bytes -= asked.text.len();
         if let hash_map::Entry::Occupied(mut same) = self.by_id.entry(asked.id.clone().unwrap_or_default()) {
-            same.get_mut().retain(|other| *other != seq);
+            // Always the oldest goes, which is the first unless the numbers of entries go back.
+            match same.get().front() == Some(&seq) {
+                true => drop(same.get_mut().pop_front()),
+                false => same.get_mut().retain(|other| *other != seq),
+            }
             if same.get().is_empty() {
                 same.remove();
             }
