@@ -12,12 +12,14 @@ use qix_protocol::{
     frame::{
         Raw,
         client::Request,
+        elements,
         engine::{Frame, Kind, Response},
+        members,
     },
     references,
 };
 
-use super::{Answered, Asked};
+use super::{Answered, Asked, errors::has_error};
 use crate::record::Entry;
 
 /// How many requests without id wait for an answer: most engines give them none.
@@ -219,7 +221,11 @@ impl Connection {
         let Some(result) = response.result else { return };
         let plain = if response.delta {
             match self.baselines.apply(asked.handle, &asked.method, result) {
-                Ok(plain) if !results && !plain.members().any(|(_, out)| is_telling(&asked.method, out)) => {
+                Ok(plain)
+                    if !results
+                        && !plain.members().any(|(_, out)| is_telling(&asked.method, out))
+                        && !has_new_title(&asked.method, result) =>
+                {
                     return;
                 }
                 Ok(plain) => Bytes::from(plain.to_string()),
@@ -252,13 +258,22 @@ impl Connection {
     }
 }
 
-/// Returns whether views want to know an out member even where results are not wanted: what opens objects, says what is selected or
-/// how far a reload is, or has an error in it.
+/// Returns whether views want to know an out member even where results are not wanted: what opens objects, refuses, says what is
+/// selected or how far a reload is, or has an error in it.
 fn is_telling(method: &str, out: &Tree) -> bool {
-    let has_error = |out: &Tree| out.member("qError").is_some();
     matches!(method, "GetProgress" | "DoReload" | "DoReloadEx")
         || out.member("qHandle").is_some()
         || out.member("qSelectionObject").is_some()
+        || out.as_bool() == Some(false)
+        || out.member("qApplySuccess").is_some()
         || has_error(out)
-        || ["qHyperCube", "qListObject"].iter().any(|part| out.member(part).is_some_and(has_error))
+}
+
+/// Returns whether the patches of a layout or of properties are about a title. All of a value has its title where it is.
+fn has_new_title(method: &str, patches: Raw<'_>) -> bool {
+    let is_title = |path: &[u8]| path.ends_with(b"/title\"") || path.ends_with(b"/qTitle\"");
+    matches!(method, "GetLayout" | "GetAppLayout" | "GetProperties" | "GetEffectiveProperties")
+        && members(patches)
+            .flat_map(|(_, patches)| elements(patches))
+            .any(|patch| patch.member("path").is_some_and(|path| is_title(path.as_bytes())))
 }

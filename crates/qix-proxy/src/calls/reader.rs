@@ -36,8 +36,8 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
         Self { entries, steps: Steps::new(), ends: None }
     }
 
-    /// Leaves [`Answered::result`](super::Answered::result) out of answers with patches, unless they open objects, say what is selected
-    /// or how far a reload is, or have an error in them: to write what was patched costs more than all else.
+    /// Leaves [`Answered::result`](super::Answered::result) out of answers with patches, unless they open objects, refuse, say what is
+    /// selected or how far a reload is, change a title, or have an error in them: to write what was patched costs more than all else.
     #[must_use]
     pub fn without_patched_results(mut self) -> Self {
         self.steps.without_patched_results();

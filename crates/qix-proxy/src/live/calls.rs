@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     filter::Facts,
-    model::has_failed,
+    model::{has_failed, whole},
     record::{Redaction, Seen, Side},
 };
 
@@ -386,20 +386,11 @@ impl Connection {
             _ => return None,
         };
         let value = result.member(out)?;
-        // Patches of parts tell no title but of the first answer, which replaces the whole.
-        let value = if delta {
-            elements(value)
-                .find(|patch| patch.member("path").is_some_and(|path| path.as_bytes() == b"\"/\""))?
-                .member("value")?
-        } else {
-            value
-        };
+        let value = if delta { whole(value)? } else { value };
         if let Some(title) = names::title(value) {
             self.names.titled(call.to, &redaction.text(&title));
         }
-        let error =
-            ["qHyperCube", "qListObject"].iter().find_map(|part| value.member(part)?.member("qError"));
-        error.or_else(|| value.member("qError")).and_then(|error| Fault::of_layout(redaction, error))
+        Fault::in_layout(redaction, value)
     }
 
     fn progress(

@@ -71,7 +71,7 @@ impl ModelBuilder {
     }
 
     /// Leaves [`Body::result`] out of answers with patches, unless events are made of it: to write what was patched costs more than all
-    /// else. Titles are then learned only where an answer has them whole.
+    /// else.
     #[must_use]
     pub fn without_results(mut self) -> Self {
         self.steps.without_patched_results();
@@ -189,7 +189,7 @@ impl ModelBuilder {
         if let Some(title) = layout.and_then(names::title) {
             connection.titled(asked.handle, &self.redaction.text(&title), tell);
         }
-        fault = fault.or_else(|| Fault::of_layout(&self.redaction, error_in(layout?)?));
+        fault = fault.or_else(|| Fault::in_layout(&self.redaction, layout?));
         if plain.is_some_and(|plain| has_failed(&asked.method, plain)) {
             fault = fault.or_else(|| Some(Fault::script()));
         }
@@ -214,7 +214,7 @@ impl ModelBuilder {
             error: answered.error.clone(),
         };
         tell(Event::Called(Box::new(Called { call: Arc::clone(&call), body })));
-        if let Some(selection) = selection::of(&call, asked, layout, &self.redaction) {
+        if let Some(selection) = selection::of(&call, asked, plain, layout, &self.redaction) {
             tell(Event::Selected(selection));
         }
         let caused = (call.effect > qix_protocol::Effect::Reads).then_some(call.seq);
@@ -399,16 +399,13 @@ pub(crate) fn layout<'r>(method: &str, plain: Option<Raw<'r>>, frame: Raw<'r>) -
     if let Some(plain) = plain {
         return plain.member(out);
     }
-    // Patches of parts tell no title but of the first answer, which replaces the whole.
-    let patches = frame.member("result")?.member(out)?;
-    elements(patches)
-        .find(|patch| patch.member("path").is_some_and(|path| path.as_bytes() == b"\"/\""))?
-        .member("value")
+    whole(frame.member("result")?.member(out)?)
 }
 
-fn error_in(layout: Raw<'_>) -> Option<Raw<'_>> {
-    let parts = ["qHyperCube", "qListObject"];
-    parts.iter().find_map(|part| layout.member(part)?.member("qError")).or_else(|| layout.member("qError"))
+/// Returns the value that patches put in the place of the whole: those of a first answer do, and parts alone tell no title.
+pub(crate) fn whole(patches: Raw<'_>) -> Option<Raw<'_>> {
+    let is_whole = |path: Raw<'_>| matches!(path.as_bytes(), b"\"/\"" | b"\"\"");
+    elements(patches).find(|patch| patch.member("path").is_some_and(is_whole))?.member("value")
 }
 
 /// Whether the result says that the script failed, which is no error on the wire.

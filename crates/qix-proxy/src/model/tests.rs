@@ -45,6 +45,18 @@ fn model(script: &[&str]) -> RecordingModel {
     RecordingModel::read(RecordingReader::new(&recording(script)[..], "x").unwrap()).unwrap()
 }
 
+/// With the results of answers with patches, and without them.
+fn models(script: &[&str]) -> [RecordingModel; 2] {
+    let bytes = recording(script);
+    [ModelBuilder::new(), ModelBuilder::new().without_results()].map(|builder| {
+        let mut model = RecordingModel::default();
+        for event in Events::with(RecordingReader::new(&bytes[..], "x").unwrap(), builder) {
+            model.add(&event.unwrap());
+        }
+        model
+    })
+}
+
 /// Opens an app, an object `a` with handle 2 and an object `b` with handle 3: entries 1 to 7.
 pub(crate) const OPENED: [&str; 7] = [
     "1+",
@@ -252,12 +264,7 @@ fn selections_are_told_by_calls_and_by_layouts_also_patched_ones_without_results
         r#"1> {"id":6,"handle":3,"method":"GetLayout","params":[],"delta":true}"#,
         r#"1< {"id":6,"result":{"qLayout":[{"op":"replace","path":"/qSelectionObject/qSelections/0/qSelected","value":"South"}]},"delta":true}"#,
     ]);
-    let bytes = recording(&lines);
-    for builder in [ModelBuilder::new(), ModelBuilder::new().without_results()] {
-        let mut model = RecordingModel::default();
-        for event in Events::with(RecordingReader::new(&bytes[..], "x").unwrap(), builder) {
-            model.add(&event.unwrap());
-        }
+    for model in models(&lines) {
         let told: Vec<_> = model
             .selections
             .iter()
@@ -295,26 +302,56 @@ fn reload_is_told_with_its_progress_and_a_script_that_failed_is_a_failure() {
 
 #[test]
 fn errors_are_told_by_code_and_name_those_in_layouts_too_patched_or_not() {
-    let model = model(&and(&[
+    let models = models(&and(&[
         r#"1> {"id":4,"handle":2,"method":"Nothing"}"#,
         r#"1< {"id":4,"error":{"code":-32601,"message":"Method not found"}}"#,
         r#"1> {"id":5,"handle":3,"method":"GetLayout","params":[],"delta":true}"#,
         r#"1< {"id":5,"result":{"qLayout":[{"op":"add","path":"/","value":{"qHyperCube":{}}}]},"delta":true}"#,
         r#"1> {"id":6,"handle":3,"method":"GetLayout","params":[],"delta":true}"#,
         r#"1< {"id":6,"result":{"qLayout":[{"op":"add","path":"/qHyperCube/qError","value":{"qErrorCode":7005}}]},"delta":true}"#,
+        r#"1> {"id":7,"handle":3,"method":"GetLayout","params":[],"delta":true}"#,
+        r#"1< {"id":7,"result":{"qLayout":[{"op":"replace","path":"/qHyperCube","value":{"qError":{"qErrorCode":0},"qMeasureInfo":[{"qError":{"qErrorCode":7005}}]}}]},"delta":true}"#,
     ]));
-    let failures: Vec<_> = model.calls[3..]
-        .iter()
-        .map(|call| call.failure.as_ref().map(|failure| (failure.code, failure.name)))
-        .collect();
-    assert_eq!(
-        failures,
-        [
-            Some((Some(-32601), Some("JSON_RPC_METHOD_NOT_FOUND"))),
-            None,
-            Some((Some(7005), Some("CALC_EVAL_CONDITION_FAILED")))
-        ]
-    );
+    for model in models {
+        let failures: Vec<_> = model.calls[3..]
+            .iter()
+            .map(|call| call.failure.as_ref().map(|failure| (failure.code, failure.name)))
+            .collect();
+        let failed = Some((Some(7005), Some("CALC_EVAL_CONDITION_FAILED")));
+        let not_found = Some((Some(-32601), Some("JSON_RPC_METHOD_NOT_FOUND")));
+        assert_eq!(failures, [not_found, None, failed, failed]);
+    }
+}
+
+#[test]
+fn selection_that_the_engine_refuses_is_none() {
+    let models = models(&and(&[
+        r#"1> {"id":4,"handle":2,"method":"SelectListObjectValues","params":["/q",[1],false]}"#,
+        r#"1< {"id":4,"result":{"qSuccess":false}}"#,
+        r#"1> {"id":5,"handle":2,"method":"SelectListObjectValues","params":["/q",[1],false],"delta":true}"#,
+        r#"1< {"id":5,"result":{"qSuccess":[{"op":"add","path":"/","value":false}]},"delta":true}"#,
+        r#"1> {"id":6,"handle":2,"method":"SelectListObjectValues","params":["/q",[1],false],"delta":true}"#,
+        r#"1< {"id":6,"result":{"qSuccess":[]},"delta":true}"#,
+        r#"1> {"id":7,"handle":2,"method":"SelectListObjectValues","params":["/q",[1],false],"delta":true}"#,
+        r#"1< {"id":7,"result":{"qSuccess":[{"op":"replace","path":"/","value":true}]},"delta":true}"#,
+    ]));
+    for model in models {
+        assert_eq!(model.selections.iter().map(|selection| selection.seq).collect::<Vec<_>>(), [14]);
+    }
+}
+
+#[test]
+fn title_that_a_patch_changes_is_learned_with_results_and_without() {
+    let models = models(&and(&[
+        r#"1> {"id":4,"handle":2,"method":"GetLayout","params":[],"delta":true}"#,
+        r#"1< {"id":4,"result":{"qLayout":[{"op":"add","path":"","value":{"qMeta":{"title":"Sales"}}}]},"delta":true}"#,
+        r#"1> {"id":5,"handle":2,"method":"GetLayout","params":[],"delta":true}"#,
+        r#"1< {"id":5,"result":{"qLayout":[{"op":"replace","path":"/qMeta/title","value":"Costs"}]},"delta":true}"#,
+    ]));
+    for model in models {
+        let names: Vec<_> = model.calls[3..].iter().map(|call| call.object.name()).collect();
+        assert_eq!(names, ["sheet Sales", "sheet Costs"]);
+    }
 }
 
 #[test]
