@@ -205,9 +205,10 @@ impl Connection {
         self.bytes -= asked.text.len();
         if let hash_map::Entry::Occupied(mut same) = self.by_id.entry(asked.id.clone().unwrap_or_default()) {
             // Always the oldest goes, which is the first unless the numbers of entries go back.
-            match same.get().front() == Some(&seq) {
-                true => drop(same.get_mut().pop_front()),
-                false => same.get_mut().retain(|other| *other != seq),
+            if same.get().front() == Some(&seq) {
+                same.get_mut().pop_front();
+            } else {
+                same.get_mut().retain(|other| *other != seq);
             }
             if same.get().is_empty() {
                 same.remove();

@@ -216,8 +216,44 @@ fn fetches_say_whether_anything_had_changed_and_failed_ones_do_not_count() {
     let fetches: Vec<_> = model.calls.iter().filter_map(|call| call.fetch).collect();
     assert_eq!(
         fetches,
-        [Fetch::First, Fetch::First, Fetch::Unchanged, Fetch::Changed(Some(14)), Fetch::Changed(Some(14))]
+        [Fetch::First, Fetch::First, Fetch::Unchanged, Fetch::Changed(Some(14)), Fetch::First]
     );
+}
+
+#[test]
+fn new_question_is_asked_because_of_a_change_until_the_new_state_was_answered() {
+    let (select, selected) = (
+        r#"1> {"id":4,"handle":3,"method":"SelectListObjectValues","params":["/q",[1],false]}"#,
+        r#"1< {"id":4,"result":{"qSuccess":true},"change":[2]}"#,
+    );
+    let (get, got) = (
+        r#"1> {"id":9,"handle":2,"method":"GetLayout","params":[]}"#,
+        r#"1< {"id":9,"result":{"qLayout":{}}}"#,
+    );
+    let aborted = r#"1< {"id":9,"error":{"code":15,"message":"aborted"}}"#;
+    let page = |id: u32| {
+        format!(r#"1> {{"id":{id},"handle":2,"method":"GetHyperCubeData","params":["/q",[{id}]]}}"#)
+    };
+    let [one, two] = [page(5), page(6)];
+    let model =
+        model(&[&OPENED[..], &[get, got, select, selected, get, aborted, get, &one, got, &two]].concat());
+    let fetches: Vec<_> = model.calls.iter().filter_map(|call| Some((call.fetch?, call.seq))).collect();
+    let changed = Fetch::Changed(Some(10));
+    assert_eq!(fetches, [(Fetch::First, 8), (changed, 12), (changed, 14), (changed, 15), (Fetch::First, 17)]);
+}
+
+#[test]
+fn page_that_is_fetched_again_is_known_among_many() {
+    let page = |page: u32| {
+        [
+            format!(r#"1> {{"id":{page},"handle":2,"method":"GetHyperCubeData","params":["/q",[{page}]]}}"#),
+            format!(r#"1< {{"id":{page},"result":{{"qDataPages":[]}}}}"#),
+        ]
+    };
+    let pages: Vec<_> = (100..400).chain(100..400).flat_map(page).collect();
+    let lines = [&OPENED[..], &pages.iter().map(|line| &**line).collect::<Vec<_>>()].concat();
+    let fetches: Vec<_> = model(&lines).calls.iter().filter_map(|call| call.fetch).collect();
+    assert_eq!(fetches, [[Fetch::First; 300], [Fetch::Unchanged; 300]].concat());
 }
 
 #[test]
@@ -240,9 +276,12 @@ fn object_that_is_listed_as_changed_by_the_answer_that_opens_it_has_not_changed_
 fn connections_that_attach_share_the_session_and_others_do_not() {
     let created = r#"{"method":"OnConnected","params":{"qSessionState":"SESSION_CREATED"}}"#;
     let attached = r#"{"method":"OnConnected","params":{"qSessionState":"SESSION_ATTACHED"}}"#;
+    let refused = r#"{"method":"OnConnected","params":{"qSessionState":"SESSION_ERROR_NO_LICENSE"}}"#;
     let lines = [
         "1+".to_owned(),
         format!("1< {created}"),
+        "4+".to_owned(),
+        format!("4< {refused}"),
         "2+".to_owned(),
         format!("2< {attached}"),
         "3+".to_owned(),
@@ -251,7 +290,8 @@ fn connections_that_attach_share_the_session_and_others_do_not() {
     let lines: Vec<_> = lines.iter().map(|line| &**line).collect();
     let model = model(&lines);
     let sessions: Vec<_> = model.connections.iter().map(|connection| connection.session).collect();
-    assert!(sessions[0] == sessions[1] && sessions[1] != sessions[2], "{sessions:?}");
+    let [one, refused, again, new] = sessions[..] else { panic!("{sessions:?}") };
+    assert!(one == again && again != new && refused != one, "{sessions:?}");
 }
 
 #[test]
