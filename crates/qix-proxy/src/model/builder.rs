@@ -243,7 +243,9 @@ impl ModelBuilder {
         tell: &mut dyn FnMut(Event),
     ) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
-        let notice = |weight, words| Event::Notice(Notice { conn: Some(conn), at, weight, words });
+        let is_omitted_answer = from == Side::Engine && matches!(text, FrameText::Omitted(_));
+        let notice =
+            |weight, words| Event::Notice(Notice { conn: Some(conn), at, weight, words, is_omitted_answer });
         let bytes = match text {
             FrameText::Text(bytes) => bytes,
             FrameText::Binary(bytes) => {
@@ -307,7 +309,9 @@ impl ModelBuilder {
     }
 
     fn other(&mut self, Entry { seq, at, conn, kind, .. }: Entry, tell: &mut dyn FnMut(Event)) {
-        let mut notice = |weight, words| tell(Event::Notice(Notice { conn, at, weight, words }));
+        let mut notice = |weight, words| {
+            tell(Event::Notice(Notice { conn, at, weight, words, is_omitted_answer: false }));
+        };
         match kind {
             EntryKind::Refused(opening) => {
                 let status = StatusCode::from_u16(opening.status).map(|status| status.to_string());
@@ -348,7 +352,8 @@ impl ModelBuilder {
                 let words =
                     format!("{frames} messages and {others} other entries are missing before this: {why}");
                 // Whatever connection it names: messages of all may be missing.
-                tell(Event::Notice(Notice { conn: None, at, weight: Weight::Bad, words }));
+                let weight = Weight::Bad;
+                tell(Event::Notice(Notice { conn: None, at, weight, words, is_omitted_answer: false }));
             }
             EntryKind::Unknown(kind) => {
                 self.unknown += 1;
