@@ -449,7 +449,7 @@ mod tests {
             r#"> {"id":2,"method":"B"}"#,
             r#"< {"id":1,"result":{}}"#,
         ]);
-        assert!(matches!(steps.iter().nth(4), Some(Step::Answered(call)) if call.asked.method == "A"));
+        assert!(matches!(steps.get(4), Some(Step::Answered(call)) if call.asked.method == "A"));
     }
 
     #[test]

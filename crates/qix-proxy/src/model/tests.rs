@@ -466,7 +466,7 @@ fn what_was_found_before_damage_is_told_before_the_error() {
 }
 
 #[test]
-fn memory_is_bounded_by_what_is_open_and_unanswered() {
+fn calls_that_wait_too_long_are_told_without_an_answer_while_the_recording_is_read() {
     let mut builder = ModelBuilder::new();
     let entries = recording(&["1+"]);
     let mut calls = 0;
