@@ -8,8 +8,8 @@ use regex::bytes::Regex;
 /// Conditions on what is shown, all of which hold for it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Filter {
-    methods: Option<GlobSet>,
-    objects: Option<GlobSet>,
+    methods: Option<Globs>,
+    objects: Option<Globs>,
     /// Only what took at least this long.
     pub(crate) slower: Option<Duration>,
     /// Only what has an answer, or a request, of at least this many bytes.
@@ -67,17 +67,24 @@ impl Filter {
 
     /// Returns whether to show what has happened on a connection (0 for none) at a time.
     pub(crate) fn covers(&self, conn: u64, at: Duration) -> bool {
-        (self.connections.is_empty() || self.connections.contains(&conn))
-            && self.time.as_ref().is_none_or(|time| time.contains(&at))
+        self.is_of(conn) && self.time.as_ref().is_none_or(|time| time.contains(&at))
     }
 
-    /// Returns whether a call or an exchange is to be shown, its texts apart. Polls for progress are only if a pattern names their
-    /// method: the progress itself is shown.
+    /// Returns whether what is of a connection (0 for none) is shown, whenever it has happened.
+    pub(crate) fn is_of(&self, conn: u64) -> bool {
+        self.connections.is_empty() || self.connections.contains(&conn)
+    }
+
+    /// As [`shows`](Self::shows), but polls for progress are shown only if a pattern names their method or they fail: the progress
+    /// itself is told.
+    pub(crate) fn tells(&self, facts: &Facts<'_>) -> bool {
+        let is_told = self.methods.is_some() || facts.method != "GetProgress" || facts.failed;
+        is_told && self.shows(facts)
+    }
+
+    /// Returns whether a call or an exchange is to be shown, its texts apart.
     pub(crate) fn shows(&self, facts: &Facts<'_>) -> bool {
-        let method = match &self.methods {
-            Some(methods) => methods.is_match(facts.method),
-            None => facts.method != "GetProgress" || facts.failed,
-        };
+        let method = self.methods.as_ref().is_none_or(|methods| methods.is_match(facts.method));
         let object = self.objects.as_ref().is_none_or(|objects| {
             objects.is_match(facts.object) || facts.names.iter().any(|text| objects.is_match(text))
         });
@@ -103,16 +110,28 @@ impl Filter {
     }
 }
 
-fn globs(patterns: &[String]) -> Result<Option<GlobSet>, globset::Error> {
+/// Patterns of names, in which upper and lower case are the same.
+#[derive(Clone, Debug)]
+struct Globs(GlobSet);
+
+impl Globs {
+    fn is_match(&self, text: &str) -> bool {
+        // The patterns know the two cases of ASCII alone.
+        if text.is_ascii() { self.0.is_match(text) } else { self.0.is_match(text.to_lowercase()) }
+    }
+}
+
+fn globs(patterns: &[String]) -> Result<Option<Globs>, globset::Error> {
     if patterns.is_empty() {
         return Ok(None);
     }
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
         // Names are no paths: `*` matches a slash too.
-        set.add(GlobBuilder::new(pattern).case_insensitive(true).literal_separator(false).build()?);
+        let pattern = pattern.to_lowercase();
+        set.add(GlobBuilder::new(&pattern).case_insensitive(true).literal_separator(false).build()?);
     }
-    set.build().map(Some)
+    set.build().map(|set| Some(Globs(set)))
 }
 
 #[cfg(test)]
@@ -172,11 +191,22 @@ mod tests {
     }
 
     #[test]
-    fn polls_for_progress_are_shown_only_if_they_are_named_or_fail() {
+    fn case_does_not_count_in_other_letters_either() {
+        let sheet = Facts { object: "sheet ÜBERBLICK", names: ["sheet", "x", "ÜBERBLICK"], ..FAST };
+        for pattern in ["überb*", "ÜBERB*", "Sheet üb*", "*BLICK"] {
+            assert!(filter(&[], &[pattern], None, false).shows(&sheet), "{pattern}");
+        }
+        assert!(!filter(&[], &["uberb*"], None, false).shows(&sheet));
+    }
+
+    #[test]
+    fn polls_for_progress_are_told_only_if_they_are_named_or_fail_and_are_calls_as_any_else() {
         let poll = Facts { method: "GetProgress", ..FAST };
-        assert!(!filter(&[], &[], None, false).shows(&poll));
-        assert!(filter(&[], &[], None, false).shows(&Facts { failed: true, ..poll }));
-        assert!(filter(&["GetProgress"], &[], None, false).shows(&poll));
+        assert!(!filter(&[], &[], None, false).tells(&poll));
+        assert!(filter(&[], &[], None, false).tells(&Facts { failed: true, ..poll }));
+        assert!(filter(&["GetProgress"], &[], None, false).tells(&poll));
+        assert!(filter(&[], &[], None, false).shows(&poll));
+        assert!(!filter(&[], &["app"], None, false).shows(&poll));
     }
 
     #[test]

@@ -74,6 +74,11 @@ impl Baselines {
         self.of_handle.is_empty()
     }
 
+    /// Returns about how many bytes of memory the values take, counted as if they shared nothing.
+    pub fn footprint(&self) -> usize {
+        self.bytes
+    }
+
     /// Applies a delta result and returns the plain result it stands for: an object of the out members.
     ///
     /// The returned tree shares its values with the baselines. Keeping it makes the next answer copy what that one changes;

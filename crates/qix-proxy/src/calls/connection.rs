@@ -12,12 +12,14 @@ use qix_protocol::{
     frame::{
         Raw,
         client::Request,
+        elements,
         engine::{Frame, Kind, Response},
+        members,
     },
     references,
 };
 
-use super::{Answered, Asked};
+use super::{Answered, Asked, errors::has_error};
 use crate::record::Entry;
 
 /// How many requests without id wait for an answer: most engines give them none.
@@ -30,7 +32,7 @@ const MOST_UNANSWERED: (usize, usize) = (1 << 14, 64 << 20);
 /// Of how many objects is kept what they are called.
 const MOST_OBJECTS: usize = 1 << 18;
 
-/// How much the values that patches are about may take, in bytes: a recording may have many connections at a time.
+/// How much the values that patches are about may take on one connection, in bytes.
 const BASELINES: usize = Baselines::DEFAULT_LIMIT / 2;
 
 #[derive(Debug)]
@@ -44,6 +46,10 @@ pub(super) struct Connection {
     by_id: HashMap<Bytes, VecDeque<u64>>,
     /// How many bytes they have.
     bytes: usize,
+    /// The number of the last entry behind which messages are missing: requests up to it may have been answered unseen.
+    missed: u64,
+    /// The number of the latest entry.
+    latest: u64,
 }
 
 impl Connection {
@@ -55,6 +61,8 @@ impl Connection {
             unanswered: BTreeMap::new(),
             by_id: HashMap::new(),
             bytes: 0,
+            missed: 0,
+            latest: 0,
         }
     }
 
@@ -66,6 +74,7 @@ impl Connection {
         text: &Bytes,
         given_up: &mut Vec<Arc<Asked>>,
     ) -> Option<Arc<Asked>> {
+        self.latest = entry.seq;
         let request = Request::parse(text).ok()?;
         let occurrence = self.lineages.requested(request.handle, &request.method, request.params);
         let asked = Arc::new(Asked {
@@ -83,7 +92,15 @@ impl Connection {
             occurrence,
         });
         self.bytes += text.len();
-        let same = self.by_id.entry(asked.id.clone().unwrap_or_default()).or_default();
+        let id = asked.id.clone().unwrap_or_default();
+        while let Some(oldest) = self.by_id.get(&id).and_then(|same| same.front().copied())
+            && oldest <= self.missed
+            && let Some(asked) = self.remove(oldest)
+        {
+            // A client that uses the id again has the answer, which the recording misses.
+            given_up.push(asked);
+        }
+        let same = self.by_id.entry(id).or_default();
         same.push_back(asked.seq);
         let oldest =
             if asked.id.is_none() && same.len() > MOST_WITHOUT_ID { same.front().copied() } else { None };
@@ -105,28 +122,36 @@ impl Connection {
         text: &Bytes,
         wants: impl Fn(u64) -> bool,
     ) -> Option<Answered> {
+        self.latest = entry.seq;
         let Frame { kind, changes } = Frame::parse(text).ok()?;
         let answered = match kind {
-            Kind::Response(response) => self.take(&response).map(|asked| {
-                let mut answered = Answered {
-                    asked,
-                    seq: entry.seq,
-                    at: entry.at,
-                    began: entry.began,
-                    bytes: text.len() as u64,
-                    error: response.error.clone(),
-                    result: None,
-                    opened: Vec::new(),
-                    changes: changes.clone(),
-                    fault: None,
-                    text: text.clone(),
-                };
-                if answered.error.is_none() {
-                    let results = wants(answered.asked.seq);
-                    self.read(&mut answered, &response, text, results);
+            Kind::Response(response) => {
+                let asked = self.take(&response);
+                if asked.is_none() && response.delta {
+                    // It is not known which values it has changed.
+                    self.baselines.clear();
                 }
-                answered
-            }),
+                asked.map(|asked| {
+                    let mut answered = Answered {
+                        asked,
+                        seq: entry.seq,
+                        at: entry.at,
+                        began: entry.began,
+                        bytes: text.len() as u64,
+                        error: response.error.clone(),
+                        result: None,
+                        opened: Vec::new(),
+                        changes: changes.clone(),
+                        fault: None,
+                        text: text.clone(),
+                    };
+                    if answered.error.is_none() {
+                        let results = wants(answered.asked.seq);
+                        self.read(&mut answered, &response, text, results);
+                    }
+                    answered
+                })
+            }
             _ => None,
         };
         for handle in changes.closed {
@@ -144,9 +169,25 @@ impl Connection {
         std::mem::take(&mut self.unanswered).into_values().collect()
     }
 
+    /// Returns how much memory the values that patches are about take, in bytes.
+    pub(super) fn footprint(&self) -> usize {
+        self.baselines.footprint()
+    }
+
+    /// Returns the number of the latest entry.
+    pub(super) fn latest(&self) -> u64 {
+        self.latest
+    }
+
+    /// Forgets the values that patches are about.
+    pub(super) fn forget(&mut self) {
+        self.baselines.clear();
+    }
+
     /// Forgets what depends on messages that are missing.
     pub(super) fn gap(&mut self) {
         self.baselines.clear();
+        self.missed = self.latest;
     }
 
     /// Takes out the oldest request that the response can belong to. Ids may repeat or be missing; a request without one may be
@@ -163,7 +204,12 @@ impl Connection {
         let asked = self.unanswered.remove(&seq)?;
         self.bytes -= asked.text.len();
         if let hash_map::Entry::Occupied(mut same) = self.by_id.entry(asked.id.clone().unwrap_or_default()) {
-            same.get_mut().retain(|other| *other != seq);
+            // Always the oldest goes, which is the first unless the numbers of entries go back.
+            if same.get().front() == Some(&seq) {
+                same.get_mut().pop_front();
+            } else {
+                same.get_mut().retain(|other| *other != seq);
+            }
             if same.get().is_empty() {
                 same.remove();
             }
@@ -176,7 +222,11 @@ impl Connection {
         let Some(result) = response.result else { return };
         let plain = if response.delta {
             match self.baselines.apply(asked.handle, &asked.method, result) {
-                Ok(plain) if !results && !plain.members().any(|(_, out)| is_telling(&asked.method, out)) => {
+                Ok(plain)
+                    if !results
+                        && !plain.members().any(|(_, out)| is_telling(&asked.method, out))
+                        && !has_new_title(&asked.method, result) =>
+                {
                     return;
                 }
                 Ok(plain) => Bytes::from(plain.to_string()),
@@ -204,18 +254,27 @@ impl Connection {
             if self.objects.len() < MOST_OBJECTS || self.objects.contains_key(&handle) {
                 self.objects.insert(handle, Arc::new(reference));
             }
-            answered.opened.extend(self.lineages.get(handle).map(|lineage| (handle, lineage.clone())));
+            answered.opened.push((handle, self.lineages.get(handle).cloned()));
         }
     }
 }
 
-/// Returns whether views want to know an out member even where results are not wanted: what opens objects, says what is selected or
-/// how far a reload is, or has an error in it.
+/// Returns whether views want to know an out member even where results are not wanted: what opens objects, refuses, says what is
+/// selected or how far a reload is, or has an error in it.
 fn is_telling(method: &str, out: &Tree) -> bool {
-    let has_error = |out: &Tree| out.member("qError").is_some();
     matches!(method, "GetProgress" | "DoReload" | "DoReloadEx")
         || out.member("qHandle").is_some()
         || out.member("qSelectionObject").is_some()
+        || out.as_bool() == Some(false)
+        || out.member("qApplySuccess").is_some()
         || has_error(out)
-        || ["qHyperCube", "qListObject"].iter().any(|part| out.member(part).is_some_and(has_error))
+}
+
+/// Returns whether the patches of a layout or of properties are about a title. All of a value has its title where it is.
+fn has_new_title(method: &str, patches: Raw<'_>) -> bool {
+    let is_title = |path: &[u8]| path.ends_with(b"/title\"") || path.ends_with(b"/qTitle\"");
+    matches!(method, "GetLayout" | "GetAppLayout" | "GetProperties" | "GetEffectiveProperties")
+        && members(patches)
+            .flat_map(|(_, patches)| elements(patches))
+            .any(|patch| patch.member("path").is_some_and(|path| is_title(path.as_bytes())))
 }

@@ -4,6 +4,7 @@
 //! values that patches are about, all of them up to limits.
 
 mod connection;
+mod errors;
 mod reader;
 
 use std::{sync::Arc, time::Duration};
@@ -11,6 +12,7 @@ use std::{sync::Arc, time::Duration};
 use bytes::Bytes;
 use qix_protocol::{ChangeSet, EngineError, Handle, Lineage, ObjectReference};
 
+pub(crate) use errors::each_error;
 pub use reader::Calls;
 pub(crate) use reader::Steps;
 
@@ -49,7 +51,8 @@ pub struct Asked {
 impl Asked {
     /// Returns the class of the object that was asked; empty if it is not known.
     pub fn class(&self) -> &str {
-        self.lineage.as_ref().map_or("", |lineage| lineage.class())
+        let said = || self.object.as_ref()?.object_type.as_deref();
+        self.lineage.as_ref().map(Lineage::class).or_else(said).unwrap_or_default()
     }
 }
 
@@ -69,10 +72,11 @@ pub struct Answered {
     pub bytes: u64,
     /// Why the engine refused, if it did.
     pub error: Option<EngineError>,
-    /// The out members, patches applied; `None` with an error, without a result, or with a [`fault`](Self::fault).
+    /// The out members, patches applied; `None` with an error, without a result, with a [`fault`](Self::fault), or if
+    /// [patched results were not wanted](Calls::without_patched_results).
     pub result: Option<Bytes>,
-    /// The objects that it opened, in order.
-    pub opened: Vec<(Handle, Lineage)>,
+    /// The objects that it opened, in order, and how they came to be; `None` if the recording does not have what they were opened from.
+    pub opened: Vec<(Handle, Option<Lineage>)>,
     /// What it says about handles.
     pub changes: ChangeSet,
     /// Why its patches cannot be applied, if they cannot.

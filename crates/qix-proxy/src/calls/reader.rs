@@ -36,8 +36,8 @@ impl<E: Iterator<Item = Result<Entry, ReadError>>> Calls<E> {
         Self { entries, steps: Steps::new(), ends: None }
     }
 
-    /// Leaves [`Answered::result`](super::Answered::result) out of answers with patches, unless they open objects, say what is selected
-    /// or how far a reload is, or have an error in them: to write what was patched costs more than all else.
+    /// Leaves [`Answered::result`](super::Answered::result) out of answers with patches, unless they open objects, refuse, say what is
+    /// selected or how far a reload is, change a title, or have an error in them: to write what was patched costs more than all else.
     #[must_use]
     pub fn without_patched_results(mut self) -> Self {
         self.steps.without_patched_results();
@@ -103,6 +103,9 @@ impl Results {
     }
 }
 
+/// How much the values that patches are about may take on all connections together, in bytes: a recording may have many at a time.
+const BASELINES: usize = 1 << 30;
+
 /// Makes a step of each entry that it is given.
 #[derive(Debug)]
 pub(crate) struct Steps {
@@ -111,11 +114,21 @@ pub(crate) struct Steps {
     results: Results,
     /// The latest time.
     at: Duration,
+    /// How much memory the values that patches are about take, and may take.
+    held: usize,
+    limit: usize,
 }
 
 impl Steps {
     pub(crate) fn new() -> Self {
-        Self { connections: BTreeMap::new(), given_up: Vec::new(), results: Results::All, at: Duration::ZERO }
+        Self {
+            connections: BTreeMap::new(),
+            given_up: Vec::new(),
+            results: Results::All,
+            at: Duration::ZERO,
+            held: 0,
+            limit: BASELINES,
+        }
     }
 
     /// As [`Calls::without_patched_results`].
@@ -130,36 +143,67 @@ impl Steps {
 
     /// Takes in an entry.
     pub(crate) fn take(&mut self, entry: Entry) -> Step {
+        let conn = entry.conn;
+        let held = |steps: &Self| {
+            conn.and_then(|conn| steps.connections.get(&conn)).map_or(0, Connection::footprint)
+        };
+        let before = held(self);
+        let step = self.step(entry);
+        self.held = self.held.saturating_sub(before).saturating_add(held(self));
+        if self.held > self.limit {
+            self.forget();
+        }
+        step
+    }
+
+    /// Forgets the values of the connections that were used longest ago, until half of what may be kept is left.
+    fn forget(&mut self) {
+        let mut connections: Vec<_> =
+            self.connections.values_mut().filter(|connection| connection.footprint() > 0).collect();
+        connections.sort_unstable_by_key(|connection| std::cmp::Reverse(connection.latest()));
+        self.held = 0;
+        for connection in connections {
+            let held = self.held.saturating_add(connection.footprint());
+            match held <= self.limit / 2 || self.held == 0 {
+                true => self.held = held,
+                false => connection.forget(),
+            }
+        }
+    }
+
+    fn step(&mut self, entry: Entry) -> Step {
         self.given_up.clear();
         self.at = self.at.max(entry.at);
         let Entry { seq, at, conn, .. } = entry;
-        let Some(conn) = conn else {
-            if let EntryKind::Gap(_) = entry.kind {
-                self.connections.values_mut().for_each(Connection::gap);
-            }
-            return Step::Other(entry);
-        };
+        if let EntryKind::Gap(_) = entry.kind {
+            // Whatever connection it names: messages of all may be missing.
+            self.connections.values_mut().for_each(Connection::gap);
+            self.held = 0;
+        }
+        let Some(conn) = conn else { return Step::Other(entry) };
         match &entry.kind {
             EntryKind::Open(opening) => {
                 self.connections.entry(conn).or_insert_with(Connection::new);
                 Step::Opened { conn, at, opening: opening.clone() }
             }
             EntryKind::Frame { from, text } => {
-                if let (Some(connection), FrameText::Text(bytes) | FrameText::Binary(bytes)) =
-                    (self.connections.get_mut(&conn), text)
-                {
-                    let step = match from {
-                        Side::Client => {
-                            connection.asked(&entry, conn, bytes, &mut self.given_up).map(Step::Asked)
-                        }
-                        Side::Engine => {
-                            let wants = |seq| self.results.are_wanted(seq);
-                            connection.said(&entry, bytes, wants).map(Box::new).map(Step::Answered)
-                        }
-                    };
-                    if let Some(step) = step {
-                        return step;
+                let connection = self.connections.get_mut(&conn);
+                let step = connection.and_then(|connection| match (from, text) {
+                    (Side::Client, FrameText::Text(bytes) | FrameText::Binary(bytes)) => {
+                        connection.asked(&entry, conn, bytes, &mut self.given_up).map(Step::Asked)
                     }
+                    (Side::Engine, FrameText::Text(bytes) | FrameText::Binary(bytes)) => {
+                        let wants = |seq| self.results.are_wanted(seq);
+                        connection.said(&entry, bytes, wants).map(Box::new).map(Step::Answered)
+                    }
+                    (Side::Engine, FrameText::Omitted(_)) => {
+                        connection.gap();
+                        None
+                    }
+                    (Side::Client, FrameText::Omitted(_)) => None,
+                });
+                if let Some(step) = step {
+                    return step;
                 }
                 Step::Said { seq, conn, at, from: *from, text: text.clone() }
             }
@@ -192,9 +236,10 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::record::{Closing, Opening};
+    use crate::record::{Closing, Gap, Opening};
 
-    /// Makes steps of lines such as `> {…}`, said by the client of one connection, and `< {…}`, by its engine.
+    /// Makes steps of lines such as `> {…}`, said by the client of one connection, and `< {…}`, by its engine; `o ` is an answer that
+    /// was not kept, and `g ` a gap.
     fn steps(script: &[&str]) -> Vec<Step> {
         Calls::new(entries(script)).map(Result::unwrap).collect()
     }
@@ -206,6 +251,8 @@ mod tests {
                 b'+' => EntryKind::Open(Opening::default()),
                 b'>' => EntryKind::Frame { from: Side::Client, text },
                 b'<' => EntryKind::Frame { from: Side::Engine, text },
+                b'o' => EntryKind::Frame { from: Side::Engine, text: FrameText::Omitted(1 << 30) },
+                b'g' => EntryKind::Gap(Gap::default()),
                 _ => EntryKind::Close(Closing::default()),
             };
             let at = at as u64;
@@ -237,7 +284,7 @@ mod tests {
         let answered: Vec<_> = answered.collect();
         let methods: Vec<_> = answered.iter().map(|answered| &*answered.asked.method).collect();
         assert_eq!(methods, ["OpenDoc", "Nothing", "GetAppLayout", "GetAppLayout"]);
-        assert_eq!(answered[0].opened[0].1.to_string(), "OpenDoc(\"a\")");
+        assert_eq!(answered[0].opened[0].1.as_ref().unwrap().to_string(), "OpenDoc(\"a\")");
         assert_eq!((answered[1].asked.class(), answered[1].error.is_some()), ("Doc", true));
         assert_eq!(answered[2].latency(), Duration::from_millis(3));
         assert_eq!(answered[3].result.as_deref(), Some(&br#"{"qLayout":{"a":2}}"#[..]));
@@ -308,6 +355,101 @@ mod tests {
             _ => None,
         };
         assert_eq!(steps.iter().filter_map(answered).collect::<Vec<_>>(), ["A", "B", "C"]);
+    }
+
+    #[test]
+    fn patches_behind_an_answer_that_is_missing_are_not_applied_to_what_was_before_it() {
+        let start = [
+            "+ ",
+            r#"> {"id":1,"handle":1,"method":"GetLayout","params":[],"delta":true}"#,
+            r#"< {"id":1,"result":{"qLayout":[{"op":"add","path":"/","value":{"a":1,"b":1}}]},"delta":true}"#,
+        ];
+        let end = [
+            r#"> {"id":3,"handle":1,"method":"GetLayout","params":[],"delta":true}"#,
+            r#"< {"id":3,"result":{"qLayout":[{"op":"replace","path":"/a","value":3}]},"delta":true}"#,
+        ];
+        for (missing, applies) in [
+            (r#"< {"change":[1]}"#, true),
+            ("o ", false),
+            ("g ", false),
+            (
+                r#"< {"id":2,"result":{"qLayout":[{"op":"replace","path":"/b","value":2}]},"delta":true}"#,
+                false,
+            ),
+        ] {
+            let steps = steps(&[&start[..], &[missing], &end].concat());
+            let Some(Step::Answered(last)) = steps.iter().rfind(|step| matches!(step, Step::Answered(_)))
+            else {
+                panic!()
+            };
+            assert_eq!((last.result.is_some(), last.fault.is_none()), (applies, applies), "{missing}");
+        }
+    }
+
+    #[test]
+    fn values_of_connections_used_long_ago_are_forgotten_when_all_take_too_much() {
+        let layout = "x".repeat(1000);
+        let first = format!(
+            r#"{{"id":1,"result":{{"qLayout":[{{"op":"add","path":"/","value":{{"a":1,"b":"{layout}"}}}}]}},"delta":true}}"#
+        );
+        let next = r#"{"id":1,"result":{"qLayout":[{"op":"replace","path":"/a","value":2}]},"delta":true}"#;
+        let mut steps = Steps { limit: 20_000, ..Steps::new() };
+        let mut seq = 0;
+        let mut take = |conn, kind| {
+            seq += 1;
+            steps.take(Entry { seq, at: Duration::ZERO, conn: Some(conn), began: None, kind })
+        };
+        let mut ask = |conn, answer: &str| {
+            let text = |text: &str| FrameText::Text(Bytes::copy_from_slice(text.as_bytes()));
+            let request = text(r#"{"id":1,"handle":1,"method":"GetLayout","params":[],"delta":true}"#);
+            take(conn, EntryKind::Open(Opening::default()));
+            take(conn, EntryKind::Frame { from: Side::Client, text: request });
+            match take(conn, EntryKind::Frame { from: Side::Engine, text: text(answer) }) {
+                Step::Answered(answered) => answered.fault.is_none(),
+                _ => panic!(),
+            }
+        };
+        for conn in 0..100 {
+            assert!(ask(conn, &first));
+        }
+        assert!(ask(99, next) && !ask(0, next));
+        // One that is used is kept while others come and go.
+        for conn in 100..200 {
+            assert!(ask(conn, &first) && ask(99, next), "{conn}");
+        }
+    }
+
+    #[test]
+    fn request_whose_answer_may_be_missing_is_given_up_when_its_id_comes_again() {
+        for (missing, found) in [("o ", ["B", "C"]), ("g ", ["B", "C"]), ("< {}", ["A", "B"])] {
+            let script = [
+                "+ ",
+                r#"> {"id":1,"method":"A"}"#,
+                missing,
+                r#"> {"id":1,"method":"B"}"#,
+                r#"< {"id":1,"result":{}}"#,
+                r#"> {"id":1,"method":"C"}"#,
+                r#"< {"id":1,"result":{}}"#,
+            ];
+            let (mut calls, mut given_up, mut answered) = (Calls::new(entries(&script)), 0, Vec::new());
+            while let Some(step) = calls.next() {
+                given_up += calls.given_up().len();
+                if let Step::Answered(call) = step.unwrap() {
+                    answered.push(call.asked.method.clone());
+                }
+            }
+            let lost = usize::from(missing != "< {}");
+            assert_eq!((answered, given_up), (found.map(str::to_owned).to_vec(), lost), "{missing}");
+        }
+        // Ids that do not come again find their answers as ever.
+        let steps = steps(&[
+            "+ ",
+            r#"> {"id":1,"method":"A"}"#,
+            "g ",
+            r#"> {"id":2,"method":"B"}"#,
+            r#"< {"id":1,"result":{}}"#,
+        ]);
+        assert!(matches!(steps.get(4), Some(Step::Answered(call)) if call.asked.method == "A"));
     }
 
     #[test]

@@ -13,8 +13,8 @@ pub(super) struct FilterArgs {
     #[arg(long, value_name = "PATTERN")]
     method: Vec<String>,
 
-    /// Only calls on objects whose name, title, id or type is like this, such as 'Sheet*', and plain HTTP whose path is; can be
-    /// repeated
+    /// Only calls on objects whose name, title, id or type is like this, such as 'Sheet*', as far as it was known when they were
+    /// answered, and plain HTTP whose path is; can be repeated
     #[arg(long, value_name = "PATTERN")]
     object: Vec<String>,
 

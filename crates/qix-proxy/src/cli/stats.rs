@@ -27,6 +27,9 @@ const EXAMPLES: &str = "Examples:
 
 docs/show.md says what the columns and the members of the JSON mean.";
 
+/// How many of the slowest calls are kept at most.
+const MOST_SLOWEST: usize = 10_000;
+
 /// Arguments of `qix-proxy stats`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -39,7 +42,7 @@ pub(crate) struct StatsArgs {
     #[arg(long, value_name = "COLUMN", default_value = "total")]
     sort: Sort,
 
-    /// How many methods, objects and slowest calls to show as text; 0 for all methods and objects
+    /// How many methods and objects to show as text (0 for all), and how many of the slowest calls as text and JSON (0 for 20)
     #[arg(long, value_name = "NUMBER", default_value_t = 20)]
     top: usize,
 
@@ -67,7 +70,7 @@ impl StatsArgs {
         let filter = self.filter.filter()?;
         let builder = ModelBuilder::new();
         let builder = if filter.texts.is_some() { builder } else { builder.without_results() };
-        let mut stats = Stats::new(filter, if self.top == 0 { 20 } else { self.top.min(20) });
+        let mut stats = Stats::new(filter, if self.top == 0 { 20 } else { self.top.min(MOST_SLOWEST) });
         let mut reading = progress::open(&self.files, false)?;
         let mut broken = None;
         for event in Events::with(&mut reading, builder) {

@@ -121,6 +121,7 @@ impl Keys {
         let Some(connection) = self.connections.get_mut(&answered.asked.conn) else { return };
         let Some((opens, params)) = connection.asked.remove(&answered.asked.seq) else { return };
         for (at, (handle, lineage)) in answered.opened.iter().enumerate() {
+            let Some(lineage) = lineage else { continue };
             let known = connection.objects.get(handle);
             // What is open already is the same object.
             if known.is_none_or(|(known, _)| known != lineage) && connection.objects.len() < MOST_OBJECTS {

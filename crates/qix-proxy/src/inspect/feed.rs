@@ -118,7 +118,13 @@ impl Reading {
                         "line {line} was cut after {bytes} bytes, as a crash leaves it; it is left out"
                     );
                     tracing::warn!("{words}");
-                    let notice = Notice { conn: None, at: until, weight: Weight::Odd, words };
+                    let notice = Notice {
+                        conn: None,
+                        at: until,
+                        weight: Weight::Odd,
+                        words,
+                        is_omitted_answer: false,
+                    };
                     self.take(&Event::Notice(notice))?;
                 }
                 self.end(builder)?;

@@ -4,7 +4,7 @@ use std::hash::BuildHasher;
 
 use qix_protocol::frame::{Raw, elements, members};
 
-use crate::model::Body;
+use crate::model::{Body, whole};
 
 /// Returns an out member of an answer, if the answer has it whole: not patched, or replaced as a whole by its patch.
 pub(super) fn out<'b>(body: &'b Body, name: &str) -> Option<Raw<'b>> {
@@ -12,9 +12,7 @@ pub(super) fn out<'b>(body: &'b Body, name: &str) -> Option<Raw<'b>> {
         return Raw::new(result).ok()?.member(name);
     }
     let patches = Raw::new(body.answer.as_deref()?).ok()?.member("result")?.member(name)?;
-    elements(patches)
-        .find(|patch| patch.member("path").is_some_and(|path| path.as_bytes() == b"\"/\""))?
-        .member("value")
+    whole(patches)
 }
 
 /// What an answer has of its result.
@@ -38,10 +36,7 @@ pub(super) fn answered(body: &Body) -> Option<Answered<'_>> {
     if patches.as_bytes() == b"[]" {
         return Some(Answered::AsBefore);
     }
-    let whole = elements(patches)
-        .find(|patch| patch.member("path").is_some_and(|path| path.as_bytes() == b"\"/\""))
-        .and_then(|patch| patch.member("value"));
-    Some(whole.map_or(Answered::Part, Answered::Whole))
+    Some(whole(patches).map_or(Answered::Part, Answered::Whole))
 }
 
 /// Returns a parameter by its place or its name.

@@ -30,7 +30,7 @@ use super::{
 };
 use crate::{
     filter::Facts,
-    model::has_failed,
+    model::{has_failed, whole},
     record::{Redaction, Seen, Side},
 };
 
@@ -127,10 +127,10 @@ struct Pending {
     running: Option<Box<Running>>,
 }
 
-impl Default for Connection {
-    fn default() -> Self {
+impl Connection {
+    fn new(redaction: &Redaction) -> Self {
         Self {
-            names: Names::default(),
+            names: Names::redacted(redaction.clone()),
             baselines: Baselines::new(BASELINES),
             pending: VecDeque::new(),
             running: 0,
@@ -159,7 +159,7 @@ impl Tracker {
         let notice = |weight, text| Event::Notice(Notice { conn, t, weight, text });
         match *seen {
             Seen::Opened { url } => {
-                self.connections.entry(conn).or_default();
+                self.connections.entry(conn).or_insert_with(|| Connection::new(&self.redaction));
                 let path = url.split('?').next().unwrap_or_default();
                 tell(notice(Weight::Normal, format!("connected to {}", printable(path, 100))));
             }
@@ -170,7 +170,8 @@ impl Tracker {
                 tell(notice(Weight::Bad, format!("upgrade of {path} refused with {status}{why}")));
             }
             Seen::Text { from, text } => {
-                let connection = self.connections.entry(conn).or_default();
+                let connection =
+                    self.connections.entry(conn).or_insert_with(|| Connection::new(&self.redaction));
                 let before = connection.pending.len();
                 match from {
                     Side::Client => connection.asked(conn, t, text),
@@ -385,20 +386,11 @@ impl Connection {
             _ => return None,
         };
         let value = result.member(out)?;
-        // Patches of parts tell no title but of the first answer, which replaces the whole.
-        let value = if delta {
-            elements(value)
-                .find(|patch| patch.member("path").is_some_and(|path| path.as_bytes() == b"\"/\""))?
-                .member("value")?
-        } else {
-            value
-        };
+        let value = if delta { whole(value)? } else { value };
         if let Some(title) = names::title(value) {
             self.names.titled(call.to, &redaction.text(&title));
         }
-        let error =
-            ["qHyperCube", "qListObject"].iter().find_map(|part| value.member(part)?.member("qError"));
-        error.or_else(|| value.member("qError")).and_then(|error| Fault::of_layout(redaction, error))
+        Fault::in_layout(redaction, value)
     }
 
     fn progress(

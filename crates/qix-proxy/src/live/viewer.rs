@@ -176,7 +176,7 @@ impl View {
                 if let Some(counts) = &self.watching.counts {
                     counts.call(&call);
                 }
-                if filter.shows(&call.facts(&call.object.to_string())) {
+                if filter.tells(&call.facts(&call.object.to_string())) {
                     if self.logs {
                         log(&call);
                     }

@@ -71,7 +71,7 @@ impl ModelBuilder {
     }
 
     /// Leaves [`Body::result`] out of answers with patches, unless events are made of it: to write what was patched costs more than all
-    /// else. Titles are then learned only where an answer has them whole.
+    /// else.
     #[must_use]
     pub fn without_results(mut self) -> Self {
         self.steps.without_patched_results();
@@ -112,7 +112,7 @@ impl ModelBuilder {
             return;
         }
         let session = self.sessions.opened();
-        self.connections.insert(conn, Connection::new(session, opening));
+        self.connections.insert(conn, Connection::new(session, opening, &self.redaction));
         tell(Event::Connected(super::Connection {
             conn,
             at,
@@ -189,7 +189,7 @@ impl ModelBuilder {
         if let Some(title) = layout.and_then(names::title) {
             connection.titled(asked.handle, &self.redaction.text(&title), tell);
         }
-        fault = fault.or_else(|| Fault::of_layout(&self.redaction, error_in(layout?)?));
+        fault = fault.or_else(|| Fault::in_layout(&self.redaction, layout?));
         if plain.is_some_and(|plain| has_failed(&asked.method, plain)) {
             fault = fault.or_else(|| Some(Fault::script()));
         }
@@ -214,7 +214,7 @@ impl ModelBuilder {
             error: answered.error.clone(),
         };
         tell(Event::Called(Box::new(Called { call: Arc::clone(&call), body })));
-        if let Some(selection) = selection::of(&call, asked, layout, &self.redaction) {
+        if let Some(selection) = selection::of(&call, asked, plain, layout, &self.redaction) {
             tell(Event::Selected(selection));
         }
         let caused = (call.effect > qix_protocol::Effect::Reads).then_some(call.seq);
@@ -243,7 +243,9 @@ impl ModelBuilder {
         tell: &mut dyn FnMut(Event),
     ) {
         let Some(connection) = self.connections.get_mut(&conn) else { return };
-        let notice = |weight, words| Event::Notice(Notice { conn: Some(conn), at, weight, words });
+        let is_omitted_answer = from == Side::Engine && matches!(text, FrameText::Omitted(_));
+        let notice =
+            |weight, words| Event::Notice(Notice { conn: Some(conn), at, weight, words, is_omitted_answer });
         let bytes = match text {
             FrameText::Text(bytes) => bytes,
             FrameText::Binary(bytes) => {
@@ -307,7 +309,9 @@ impl ModelBuilder {
     }
 
     fn other(&mut self, Entry { seq, at, conn, kind, .. }: Entry, tell: &mut dyn FnMut(Event)) {
-        let mut notice = |weight, words| tell(Event::Notice(Notice { conn, at, weight, words }));
+        let mut notice = |weight, words| {
+            tell(Event::Notice(Notice { conn, at, weight, words, is_omitted_answer: false }));
+        };
         match kind {
             EntryKind::Refused(opening) => {
                 let status = StatusCode::from_u16(opening.status).map(|status| status.to_string());
@@ -348,7 +352,8 @@ impl ModelBuilder {
                 let words =
                     format!("{frames} messages and {others} other entries are missing before this: {why}");
                 // Whatever connection it names: messages of all may be missing.
-                tell(Event::Notice(Notice { conn: None, at, weight: Weight::Bad, words }));
+                let weight = Weight::Bad;
+                tell(Event::Notice(Notice { conn: None, at, weight, words, is_omitted_answer: false }));
             }
             EntryKind::Unknown(kind) => {
                 self.unknown += 1;
@@ -399,16 +404,13 @@ pub(crate) fn layout<'r>(method: &str, plain: Option<Raw<'r>>, frame: Raw<'r>) -
     if let Some(plain) = plain {
         return plain.member(out);
     }
-    // Patches of parts tell no title but of the first answer, which replaces the whole.
-    let patches = frame.member("result")?.member(out)?;
-    elements(patches)
-        .find(|patch| patch.member("path").is_some_and(|path| path.as_bytes() == b"\"/\""))?
-        .member("value")
+    whole(frame.member("result")?.member(out)?)
 }
 
-fn error_in(layout: Raw<'_>) -> Option<Raw<'_>> {
-    let parts = ["qHyperCube", "qListObject"];
-    parts.iter().find_map(|part| layout.member(part)?.member("qError")).or_else(|| layout.member("qError"))
+/// Returns the value that patches put in the place of the whole: those of a first answer do, and parts alone tell no title.
+pub(crate) fn whole(patches: Raw<'_>) -> Option<Raw<'_>> {
+    let is_whole = |path: Raw<'_>| matches!(path.as_bytes(), b"\"/\"" | b"\"\"");
+    elements(patches).find(|patch| patch.member("path").is_some_and(is_whole))?.member("value")
 }
 
 /// Whether the result says that the script failed, which is no error on the wire.

@@ -59,9 +59,10 @@ pub struct Answer {
 /// answer says so, or the latest of its connection that was not answered yet, or else the latest at all.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Fetch {
-    /// Nobody had asked before.
+    /// Nobody had asked so before, and nothing has changed since the object's last answer.
     First,
-    /// It had changed since it was asked last; by which call, if that is known.
+    /// It had changed since it was asked so last, or since its last answer if nobody had asked so before; by which call, if that is
+    /// known.
     Changed(Option<u64>),
     /// Nothing had changed since the last answer.
     Unchanged,

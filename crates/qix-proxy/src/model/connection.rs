@@ -8,19 +8,22 @@ use std::{
 };
 
 use bytes::Bytes;
-use qix_protocol::{ChangeSet, Effect, Handle, SessionState, frame::Raw, references};
+use qix_protocol::{ChangeSet, Effect, Handle, Lineage, SessionState, frame::Raw, references};
 
 use super::{
     Call, Change, Event, Fetch, Object,
     names::{self, Hint, Names},
     reload::Running,
 };
-use crate::{calls::Answered, record::Opening};
+use crate::{
+    calls::Answered,
+    record::{Opening, Redaction},
+};
 
 /// The most objects of one connection that are followed.
 const MOST_OBJECTS: usize = 100_000;
-/// Of how many different questions to an object is known when they were asked last.
-const MOST_QUESTIONS: usize = 64;
+/// Of how many different questions to the objects of one connection is known when they were asked last.
+const MOST_QUESTIONS: usize = 1 << 18;
 /// The most sessions that a later connection can be found to belong to.
 const MOST_SESSIONS: usize = 10_000;
 
@@ -32,6 +35,8 @@ pub(super) struct Connection {
     place: String,
     names: Names,
     open: HashMap<Handle, Slot>,
+    /// How many questions are known of open objects.
+    questions: usize,
     pending: HashMap<u64, Pending>,
     /// Calls with a progress, by their number.
     running: BTreeMap<u64, (Option<Bytes>, Running)>,
@@ -52,14 +57,24 @@ struct Slot {
     by: Option<u64>,
     /// At which version a question was asked last, by its hash.
     asked: HashMap<u64, u64>,
+    /// The latest version of which anything was answered.
+    answered: Option<u64>,
 }
 
 #[derive(Debug)]
 struct Pending {
     call: Arc<Call>,
     hint: Hint,
-    /// What is fetched, by its hash.
-    question: Option<u64>,
+    question: Option<Question>,
+}
+
+/// What a call fetches.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Question {
+    hash: u64,
+    /// The version of the object when it was asked, and when the same was asked before.
+    version: u64,
+    before: Option<u64>,
 }
 
 /// Which connections share a session.
@@ -92,7 +107,11 @@ impl Sessions {
             && let Some(known) = self.by_place.get(&connection.place)
         {
             connection.session = *known;
-        } else if self.by_place.len() < MOST_SESSIONS {
+        } else if attached.is_some()
+            && let Some(latest) = self.by_place.get_mut(&connection.place)
+        {
+            *latest = connection.session;
+        } else if attached.is_some() && self.by_place.len() < MOST_SESSIONS {
             self.by_place.insert(connection.place.clone(), connection.session);
         }
         (connection.session, attached)
@@ -100,14 +119,15 @@ impl Sessions {
 }
 
 impl Connection {
-    pub(super) fn new(session: u64, opening: &Opening) -> Self {
+    pub(super) fn new(session: u64, opening: &Opening, redaction: &Redaction) -> Self {
         let host = opening.request.iter().find(|(name, _)| name == "host").map_or("", |(_, value)| value);
         let path = opening.url.split('?').next().unwrap_or_default();
         Self {
             session,
             place: format!("{host}{path}"),
-            names: Names::default(),
+            names: Names::redacted(redaction.clone()),
             open: HashMap::new(),
+            questions: 0,
             pending: HashMap::new(),
             running: BTreeMap::new(),
             writes: BTreeSet::new(),
@@ -141,17 +161,20 @@ impl Connection {
 
     fn insert(&mut self, handle: Handle, born: u64, object: Arc<Object>) {
         if self.open.len() < MOST_OBJECTS {
-            self.open.insert(handle, Slot { object, born, version: 0, by: None, asked: HashMap::new() });
+            self.open.insert(
+                handle,
+                Slot { object, born, version: 0, by: None, asked: HashMap::new(), answered: None },
+            );
         }
     }
 
-    /// Returns why a call fetches what it fetches, and the hash of what that is, if it does.
+    /// Returns why a call fetches what it fetches, and what that is, if it does.
     pub(super) fn fetch(
         &mut self,
         handle: Handle,
         method: &str,
         params: Option<&[u8]>,
-    ) -> Option<(Fetch, u64)> {
+    ) -> Option<(Fetch, Question)> {
         let fetches =
             matches!(method, "GetLayout" | "GetAppLayout" | "GetProperties" | "GetEffectiveProperties")
                 || method.starts_with("GetHyperCube")
@@ -159,20 +182,23 @@ impl Connection {
         if !fetches {
             return None;
         }
-        let question = foldhash::fast::FixedState::default().hash_one((method, params));
-        let Some(slot) = self.open.get_mut(&handle) else { return Some((Fetch::First, question)) };
-        let before = slot.asked.get(&question).copied();
-        if before.is_some() || slot.asked.len() < MOST_QUESTIONS {
-            slot.asked.insert(question, slot.version);
+        let hash = foldhash::fast::FixedState::default().hash_one((method, params));
+        let Some(slot) = self.open.get_mut(&handle) else {
+            return Some((Fetch::First, Question { hash, version: 0, before: None }));
+        };
+        let before = slot.asked.get(&hash).copied();
+        if before.is_some() || self.questions < MOST_QUESTIONS {
+            slot.asked.insert(hash, slot.version);
+            self.questions += usize::from(before.is_none());
         }
         let fetch = match before {
-            None if slot.asked.len() == 1 || slot.version == 0 => Fetch::First,
-            // Another question about the same object: what it changed by is what made the client ask.
-            None => Fetch::Changed(slot.by),
+            // Another question about the same object: what it changed by is what made the client ask, unless it has the new state.
+            None if slot.answered.is_some_and(|answered| answered < slot.version) => Fetch::Changed(slot.by),
+            None => Fetch::First,
             Some(version) if version == slot.version => Fetch::Unchanged,
             Some(_) => Fetch::Changed(slot.by),
         };
-        Some((fetch, question))
+        Some((fetch, Question { hash, version: slot.version, before }))
     }
 
     /// Takes in a call that is to be answered.
@@ -181,7 +207,7 @@ impl Connection {
         call: &Arc<Call>,
         id: Option<Bytes>,
         hint: Hint,
-        question: Option<u64>,
+        question: Option<Question>,
         running: Option<Running>,
     ) {
         if call.effect > Effect::Reads {
@@ -200,11 +226,27 @@ impl Connection {
         }
         self.running.remove(&seq);
         let Pending { call, hint, question } = self.pending.remove(&seq)?;
-        if let (false, Some(question), Some(slot)) =
-            (has_data, question, self.open.get_mut(&call.object.handle))
+        let slot = self.open.get_mut(&call.object.handle);
+        if let (Some(question), Some(slot)) =
+            (question, slot.filter(|slot| slot.object.number == call.object.number))
         {
-            // Who asks again has nothing yet that could have stayed as it was.
-            slot.asked.remove(&question);
+            if has_data {
+                slot.answered = slot.answered.max(Some(question.version));
+                if let Some(known) = slot.asked.get_mut(&question.hash) {
+                    *known = question.version.max(*known);
+                }
+            } else if slot.asked.get(&question.hash) == Some(&question.version) {
+                // Who asks again has nothing of this version that could have stayed as it was.
+                match question.before {
+                    Some(before) => {
+                        slot.asked.insert(question.hash, before);
+                    }
+                    None => {
+                        slot.asked.remove(&question.hash);
+                        self.questions -= 1;
+                    }
+                }
+            }
         }
         Some((call, hint))
     }
@@ -235,11 +277,13 @@ impl Connection {
             let name = self.names.get(*handle);
             if let Some(slot) = self.open.get_mut(handle) {
                 numbers.push(slot.object.number);
-                if slot.object.lineage.is_none() {
+                let is_news =
+                    lineage.is_some() || (&slot.object.kind, &slot.object.id) != (&name.kind, &name.id);
+                if slot.object.lineage.is_none() && is_news {
                     // It was used before anybody saw it opened: this says what it is.
                     let object = Arc::make_mut(&mut slot.object);
                     (object.kind, object.id) = (name.kind.clone(), name.id.clone());
-                    object.lineage = Some(lineage.clone());
+                    object.lineage.clone_from(lineage);
                     tell(Event::Object(Arc::clone(&slot.object)));
                 }
                 continue;
@@ -249,13 +293,16 @@ impl Connection {
                 number: *objects,
                 conn: call.conn,
                 handle: *handle,
-                lineage: Some(lineage.clone()),
+                lineage: lineage.clone(),
                 kind: name.kind.clone(),
                 id: name.id.clone(),
                 title: name.title.clone(),
                 opened: answered.at,
                 by: Some(call.seq),
-                is_session_object: lineage.method().starts_with("CreateSession"),
+                is_session_object: lineage
+                    .as_ref()
+                    .map_or(&*call.method, Lineage::method)
+                    .starts_with("CreateSession"),
             });
             numbers.push(object.number);
             self.insert(*handle, answered.seq, Arc::clone(&object));
@@ -303,7 +350,10 @@ impl Connection {
         let mut closed = Vec::new();
         for handle in &changes.closed {
             self.names.closed(*handle);
-            closed.extend(self.open.remove(handle).map(|slot| slot.object.number));
+            if let Some(slot) = self.open.remove(handle) {
+                self.questions -= slot.asked.len();
+                closed.push(slot.object.number);
+            }
         }
         if !closed.is_empty() {
             tell(Event::Closed { at, objects: closed });

@@ -183,6 +183,8 @@ pub struct Notice {
     pub weight: Weight,
     /// What happened, without secrets and fit for a terminal.
     pub words: String,
+    /// Whether it is that a message of the engine was too large to be recorded: if it was an answer, its call has none.
+    pub is_omitted_answer: bool,
 }
 
 pub use super::notices::Weight;

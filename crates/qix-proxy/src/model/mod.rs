@@ -31,7 +31,7 @@ pub(crate) mod tests;
 pub(crate) mod words;
 
 pub use builder::ModelBuilder;
-pub(crate) use builder::{has_failed, layout};
+pub(crate) use builder::{has_failed, layout, whole};
 pub use call::{Answer, Body, Call, Failure, Fetch};
 pub use event::{
     Called, Change, Connection, Disconnected, Event, Exchange, Notice, Progress, Selection, Weight,

@@ -12,10 +12,14 @@ use qix_protocol::{
 };
 use qix_transport::printable;
 
+use crate::record::Redaction;
+
 /// The most objects of one connection that are known by name; later ones are shown by handle.
 const MOST: usize = 100_000;
 /// How much of an id or title is kept, in characters.
 const LONGEST: usize = 80;
+/// How much of a hint is kept until it is shown, in characters: a secret in it is known by more than what is shown of it.
+const LONGEST_HINT: usize = 1000;
 
 /// An object as people know it.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -43,7 +47,7 @@ impl fmt::Display for Object {
 static GLOBAL: LazyLock<Arc<Object>> =
     LazyLock::new(|| Arc::new(Object { kind: "global".to_owned(), ..Object::default() }));
 
-/// What the parameters of a call tell of the object that it opens.
+/// What the parameters of a call tell of the object that it opens, as it was written.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct Hint {
     id: String,
@@ -61,9 +65,12 @@ impl Hint {
         match first.as_bytes().first() {
             Some(b'"') => {
                 let id = first.decode::<String>().unwrap_or_default();
-                Self { id: shown(app_name(&id)), title: String::new() }
+                Self { id: app_name(&id).chars().take(LONGEST_HINT).collect(), title: String::new() }
             }
-            Some(b'{') => Self { id: String::new(), title: shown(&title(first).unwrap_or_default()) },
+            Some(b'{') => {
+                let title = title(first).unwrap_or_default();
+                Self { id: String::new(), title: title.chars().take(LONGEST_HINT).collect() }
+            }
             _ => Self::default(),
         }
     }
@@ -71,15 +78,24 @@ impl Hint {
 
 /// The open objects of one connection.
 #[derive(Debug, Default)]
-pub(crate) struct Names(HashMap<Handle, Arc<Object>>);
+pub(crate) struct Names {
+    of: HashMap<Handle, Arc<Object>>,
+    /// Takes secrets out of ids and titles.
+    redaction: Option<Redaction>,
+}
 
 impl Names {
+    /// Starts with nothing, and keeps ids and titles without secrets.
+    pub(crate) fn redacted(redaction: Redaction) -> Self {
+        Self { of: HashMap::new(), redaction: Some(redaction) }
+    }
+
     /// Returns what the handle is called.
     pub(crate) fn get(&self, handle: Handle) -> Arc<Object> {
         if handle == Handle::GLOBAL {
             return Arc::clone(&GLOBAL);
         }
-        self.0
+        self.of
             .get(&handle)
             .cloned()
             .unwrap_or_else(|| Arc::new(Object { kind: format!("handle {handle}"), ..Object::default() }))
@@ -88,7 +104,7 @@ impl Names {
     /// Notes that a call opened an object.
     pub(crate) fn opened(&mut self, reference: &ObjectReference, hint: &Hint) {
         let Some(handle) = reference.handle else { return };
-        if self.0.contains_key(&handle) || self.0.len() >= MOST {
+        if self.of.contains_key(&handle) || self.of.len() >= MOST {
             return;
         }
         let class = reference.object_type.as_deref().unwrap_or_default();
@@ -98,18 +114,18 @@ impl Names {
             generic => shown(generic.strip_prefix("Generic").unwrap_or(generic)).to_lowercase(),
         };
         let id = match reference.generic_id.as_deref().unwrap_or_default() {
-            "" => hint.id.clone(),
-            id if class == "Doc" => shown(app_name(id)),
-            id => shown(id),
+            "" => self.shown(&hint.id),
+            id if class == "Doc" => self.shown(app_name(id)),
+            id => self.shown(id),
         };
-        let object = Object { kind, id, title: hint.title.clone() };
-        self.0.insert(handle, Arc::new(object));
+        let object = Object { kind, id, title: self.shown(&hint.title) };
+        self.of.insert(handle, Arc::new(object));
     }
 
-    /// Notes a title that an object's layout or properties tell.
+    /// Notes a title that an object's layout or properties tell, which has no secrets any more.
     pub(crate) fn titled(&mut self, handle: Handle, title: &str) {
         let title = shown(title);
-        if let Some(object) = self.0.get_mut(&handle)
+        if let Some(object) = self.of.get_mut(&handle)
             && !title.is_empty()
             && object.title != title
         {
@@ -119,7 +135,15 @@ impl Names {
 
     /// Notes that the engine closed the handle.
     pub(crate) fn closed(&mut self, handle: Handle) {
-        self.0.remove(&handle);
+        self.of.remove(&handle);
+    }
+
+    /// Returns an id or a title as it is shown.
+    fn shown(&self, text: &str) -> String {
+        match &self.redaction {
+            Some(redaction) => shown(&redaction.text(text)),
+            None => shown(text),
+        }
     }
 }
 
@@ -172,6 +196,20 @@ mod tests {
         assert_eq!(opened("GenericObject", Some("sheet"), Some("x"), r#"["x"]"#), "sheet x");
         let defined = r#"[{"qInfo":{"qType":"sheet"},"qMetaDef":{"title":"Overview"}}]"#;
         assert_eq!(opened("GenericObject", Some("sheet"), Some("x"), defined), "sheet Overview");
+    }
+
+    #[test]
+    fn ids_and_titles_have_no_secrets() {
+        let reference = ObjectReference {
+            handle: Some(Handle::new(3)),
+            generic_id: Some("https://h/?qlikTicket=s3cret".to_owned()),
+            ..ObjectReference::default()
+        };
+        let params = Raw::new(br#"[{"title":"password=s3cret"}]"#).unwrap();
+        let mut names = Names::redacted(Redaction::standard());
+        names.opened(&reference, &Hint::new(params));
+        let object = names.get(Handle::new(3));
+        assert!(!format!("{object:?}").contains("s3cret") && !object.title.is_empty(), "{object:?}");
     }
 
     #[test]

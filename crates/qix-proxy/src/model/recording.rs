@@ -1,6 +1,10 @@
 //! A recording as a whole, without its messages.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use super::{
     Call, Change, Connection, Disconnected, Event, Events, Exchange, Notice, Object, Progress, Selection,
@@ -54,6 +58,8 @@ pub struct RecordingModel {
     pub notices: Vec<Notice>,
     /// How long the recording is: the latest time that it tells of.
     pub duration: Duration,
+    /// The place of each connection in `connections`, by its number.
+    places: HashMap<u64, usize>,
 }
 
 impl RecordingModel {
@@ -77,11 +83,12 @@ impl RecordingModel {
         match event {
             Event::Connected(connection) => {
                 self.reached(connection.at);
+                self.places.insert(connection.conn, self.connections.len());
                 self.connections.push(connection.clone());
             }
             Event::Greeted { conn, session, .. } => {
-                let known = self.connections.iter_mut().rev().find(|connection| connection.conn == *conn);
-                if let Some(connection) = known {
+                let known = self.places.get(conn).and_then(|place| self.connections.get_mut(*place));
+                if let Some(connection) = known.filter(|connection| connection.conn == *conn) {
                     connection.session = *session;
                 }
             }

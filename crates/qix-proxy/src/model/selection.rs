@@ -2,7 +2,7 @@
 
 use qix_protocol::{
     Effect,
-    frame::{Raw, elements},
+    frame::{Raw, elements, members},
 };
 
 use super::{Call, Selection, words::shown};
@@ -42,12 +42,16 @@ fn selects(method: &str) -> bool {
 pub(super) fn of(
     call: &Call,
     asked: &Asked,
+    result: Option<Raw<'_>>,
     layout: Option<Raw<'_>>,
     redaction: &Redaction,
 ) -> Option<Selection> {
     let answer = call.answer.as_ref()?;
     let state = layout.and_then(|layout| state(layout, redaction));
-    let does = selects(&call.method) && call.effect != Effect::Reads && call.failure.is_none();
+    let does = selects(&call.method)
+        && call.effect != Effect::Reads
+        && call.failure.is_none()
+        && !result.is_some_and(is_refused);
     if !does && state.is_none() {
         return None;
     }
@@ -60,6 +64,12 @@ pub(super) fn of(
         String::new()
     };
     Some(Selection { seq: call.seq, conn: call.conn, at: answer.at, words, state })
+}
+
+/// Returns whether a result says that nothing was done, which is no error on the wire.
+fn is_refused(result: Raw<'_>) -> bool {
+    let is_false = |value: Raw<'_>| value.as_bytes() == b"false";
+    members(result).any(|(_, out)| is_false(out) || out.member("qApplySuccess").is_some_and(is_false))
 }
 
 /// Returns what a layout says is selected, by field, if it is that of a list of selections.

@@ -45,6 +45,18 @@ fn model(script: &[&str]) -> RecordingModel {
     RecordingModel::read(RecordingReader::new(&recording(script)[..], "x").unwrap()).unwrap()
 }
 
+/// With the results of answers with patches, and without them.
+fn models(script: &[&str]) -> [RecordingModel; 2] {
+    let bytes = recording(script);
+    [ModelBuilder::new(), ModelBuilder::new().without_results()].map(|builder| {
+        let mut model = RecordingModel::default();
+        for event in Events::with(RecordingReader::new(&bytes[..], "x").unwrap(), builder) {
+            model.add(&event.unwrap());
+        }
+        model
+    })
+}
+
 /// Opens an app, an object `a` with handle 2 and an object `b` with handle 3: entries 1 to 7.
 pub(crate) const OPENED: [&str; 7] = [
     "1+",
@@ -119,6 +131,39 @@ fn handle_that_nobody_saw_opened_becomes_what_a_later_answer_says() {
 }
 
 #[test]
+fn what_is_opened_from_an_object_that_nobody_saw_opened_has_type_and_id_and_no_lineage() {
+    let open = r#"1> {"id":1,"handle":1,"method":"GetObject","params":["CH01"]}"#;
+    let opened = r#"1< {"id":1,"result":{"qReturn":{"qType":"GenericObject","qHandle":12,"qGenericType":"barchart","qGenericId":"CH01"}}}"#;
+    let get = r#"1> {"id":2,"handle":12,"method":"GetLayout","params":[]}"#;
+    let got = r#"1< {"id":2,"result":{"qLayout":{"title":"Sales"}}}"#;
+    let continued = "1+,\"continued\":true";
+    // Opened before it is used, and used before it is opened, twice.
+    for lines in
+        [&[continued, open, opened, get, got][..], &[continued, get, got, open, opened, open, opened]]
+    {
+        let bytes = recording(lines);
+        let events: Vec<_> =
+            Events::new(RecordingReader::new(&bytes[..], "x").unwrap()).map(Result::unwrap).collect();
+        let told = events.iter().filter_map(|event| match event {
+            Event::Object(object) if object.handle.get() == 12 => Some(object),
+            _ => None,
+        });
+        let told: Vec<_> = told.collect();
+        let object = told.last().unwrap();
+        assert_eq!(
+            (object.name(), &*object.id, &object.lineage),
+            ("barchart Sales".to_owned(), "CH01", &None)
+        );
+        assert!(told.len() <= 3, "{told:?}");
+        let opens = |event: &Event| match event {
+            Event::Called(called) if &*called.call.method == "GetObject" => Some(called.call.opened.clone()),
+            _ => None,
+        };
+        assert!(events.iter().filter_map(opens).all(|opens| opens == [object.number]));
+    }
+}
+
+#[test]
 fn change_is_laid_to_the_answer_or_the_unanswered_write_or_the_latest_write() {
     let model = model(&and(&[
         // 8, 9: the answer itself says so.
@@ -171,8 +216,44 @@ fn fetches_say_whether_anything_had_changed_and_failed_ones_do_not_count() {
     let fetches: Vec<_> = model.calls.iter().filter_map(|call| call.fetch).collect();
     assert_eq!(
         fetches,
-        [Fetch::First, Fetch::First, Fetch::Unchanged, Fetch::Changed(Some(14)), Fetch::Changed(Some(14))]
+        [Fetch::First, Fetch::First, Fetch::Unchanged, Fetch::Changed(Some(14)), Fetch::First]
     );
+}
+
+#[test]
+fn new_question_is_asked_because_of_a_change_until_the_new_state_was_answered() {
+    let (select, selected) = (
+        r#"1> {"id":4,"handle":3,"method":"SelectListObjectValues","params":["/q",[1],false]}"#,
+        r#"1< {"id":4,"result":{"qSuccess":true},"change":[2]}"#,
+    );
+    let (get, got) = (
+        r#"1> {"id":9,"handle":2,"method":"GetLayout","params":[]}"#,
+        r#"1< {"id":9,"result":{"qLayout":{}}}"#,
+    );
+    let aborted = r#"1< {"id":9,"error":{"code":15,"message":"aborted"}}"#;
+    let page = |id: u32| {
+        format!(r#"1> {{"id":{id},"handle":2,"method":"GetHyperCubeData","params":["/q",[{id}]]}}"#)
+    };
+    let [one, two] = [page(5), page(6)];
+    let model =
+        model(&[&OPENED[..], &[get, got, select, selected, get, aborted, get, &one, got, &two]].concat());
+    let fetches: Vec<_> = model.calls.iter().filter_map(|call| Some((call.fetch?, call.seq))).collect();
+    let changed = Fetch::Changed(Some(10));
+    assert_eq!(fetches, [(Fetch::First, 8), (changed, 12), (changed, 14), (changed, 15), (Fetch::First, 17)]);
+}
+
+#[test]
+fn page_that_is_fetched_again_is_known_among_many() {
+    let page = |page: u32| {
+        [
+            format!(r#"1> {{"id":{page},"handle":2,"method":"GetHyperCubeData","params":["/q",[{page}]]}}"#),
+            format!(r#"1< {{"id":{page},"result":{{"qDataPages":[]}}}}"#),
+        ]
+    };
+    let pages: Vec<_> = (100..400).chain(100..400).flat_map(page).collect();
+    let lines = [&OPENED[..], &pages.iter().map(|line| &**line).collect::<Vec<_>>()].concat();
+    let fetches: Vec<_> = model(&lines).calls.iter().filter_map(|call| call.fetch).collect();
+    assert_eq!(fetches, [[Fetch::First; 300], [Fetch::Unchanged; 300]].concat());
 }
 
 #[test]
@@ -195,9 +276,12 @@ fn object_that_is_listed_as_changed_by_the_answer_that_opens_it_has_not_changed_
 fn connections_that_attach_share_the_session_and_others_do_not() {
     let created = r#"{"method":"OnConnected","params":{"qSessionState":"SESSION_CREATED"}}"#;
     let attached = r#"{"method":"OnConnected","params":{"qSessionState":"SESSION_ATTACHED"}}"#;
+    let refused = r#"{"method":"OnConnected","params":{"qSessionState":"SESSION_ERROR_NO_LICENSE"}}"#;
     let lines = [
         "1+".to_owned(),
         format!("1< {created}"),
+        "4+".to_owned(),
+        format!("4< {refused}"),
         "2+".to_owned(),
         format!("2< {attached}"),
         "3+".to_owned(),
@@ -206,7 +290,8 @@ fn connections_that_attach_share_the_session_and_others_do_not() {
     let lines: Vec<_> = lines.iter().map(|line| &**line).collect();
     let model = model(&lines);
     let sessions: Vec<_> = model.connections.iter().map(|connection| connection.session).collect();
-    assert!(sessions[0] == sessions[1] && sessions[1] != sessions[2], "{sessions:?}");
+    let [one, refused, again, new] = sessions[..] else { panic!("{sessions:?}") };
+    assert!(one == again && again != new && refused != one, "{sessions:?}");
 }
 
 #[test]
@@ -219,12 +304,7 @@ fn selections_are_told_by_calls_and_by_layouts_also_patched_ones_without_results
         r#"1> {"id":6,"handle":3,"method":"GetLayout","params":[],"delta":true}"#,
         r#"1< {"id":6,"result":{"qLayout":[{"op":"replace","path":"/qSelectionObject/qSelections/0/qSelected","value":"South"}]},"delta":true}"#,
     ]);
-    let bytes = recording(&lines);
-    for builder in [ModelBuilder::new(), ModelBuilder::new().without_results()] {
-        let mut model = RecordingModel::default();
-        for event in Events::with(RecordingReader::new(&bytes[..], "x").unwrap(), builder) {
-            model.add(&event.unwrap());
-        }
+    for model in models(&lines) {
         let told: Vec<_> = model
             .selections
             .iter()
@@ -262,26 +342,56 @@ fn reload_is_told_with_its_progress_and_a_script_that_failed_is_a_failure() {
 
 #[test]
 fn errors_are_told_by_code_and_name_those_in_layouts_too_patched_or_not() {
-    let model = model(&and(&[
+    let models = models(&and(&[
         r#"1> {"id":4,"handle":2,"method":"Nothing"}"#,
         r#"1< {"id":4,"error":{"code":-32601,"message":"Method not found"}}"#,
         r#"1> {"id":5,"handle":3,"method":"GetLayout","params":[],"delta":true}"#,
         r#"1< {"id":5,"result":{"qLayout":[{"op":"add","path":"/","value":{"qHyperCube":{}}}]},"delta":true}"#,
         r#"1> {"id":6,"handle":3,"method":"GetLayout","params":[],"delta":true}"#,
         r#"1< {"id":6,"result":{"qLayout":[{"op":"add","path":"/qHyperCube/qError","value":{"qErrorCode":7005}}]},"delta":true}"#,
+        r#"1> {"id":7,"handle":3,"method":"GetLayout","params":[],"delta":true}"#,
+        r#"1< {"id":7,"result":{"qLayout":[{"op":"replace","path":"/qHyperCube","value":{"qError":{"qErrorCode":0},"qMeasureInfo":[{"qError":{"qErrorCode":7005}}]}}]},"delta":true}"#,
     ]));
-    let failures: Vec<_> = model.calls[3..]
-        .iter()
-        .map(|call| call.failure.as_ref().map(|failure| (failure.code, failure.name)))
-        .collect();
-    assert_eq!(
-        failures,
-        [
-            Some((Some(-32601), Some("JSON_RPC_METHOD_NOT_FOUND"))),
-            None,
-            Some((Some(7005), Some("CALC_EVAL_CONDITION_FAILED")))
-        ]
-    );
+    for model in models {
+        let failures: Vec<_> = model.calls[3..]
+            .iter()
+            .map(|call| call.failure.as_ref().map(|failure| (failure.code, failure.name)))
+            .collect();
+        let failed = Some((Some(7005), Some("CALC_EVAL_CONDITION_FAILED")));
+        let not_found = Some((Some(-32601), Some("JSON_RPC_METHOD_NOT_FOUND")));
+        assert_eq!(failures, [not_found, None, failed, failed]);
+    }
+}
+
+#[test]
+fn selection_that_the_engine_refuses_is_none() {
+    let models = models(&and(&[
+        r#"1> {"id":4,"handle":2,"method":"SelectListObjectValues","params":["/q",[1],false]}"#,
+        r#"1< {"id":4,"result":{"qSuccess":false}}"#,
+        r#"1> {"id":5,"handle":2,"method":"SelectListObjectValues","params":["/q",[1],false],"delta":true}"#,
+        r#"1< {"id":5,"result":{"qSuccess":[{"op":"add","path":"/","value":false}]},"delta":true}"#,
+        r#"1> {"id":6,"handle":2,"method":"SelectListObjectValues","params":["/q",[1],false],"delta":true}"#,
+        r#"1< {"id":6,"result":{"qSuccess":[]},"delta":true}"#,
+        r#"1> {"id":7,"handle":2,"method":"SelectListObjectValues","params":["/q",[1],false],"delta":true}"#,
+        r#"1< {"id":7,"result":{"qSuccess":[{"op":"replace","path":"/","value":true}]},"delta":true}"#,
+    ]));
+    for model in models {
+        assert_eq!(model.selections.iter().map(|selection| selection.seq).collect::<Vec<_>>(), [14]);
+    }
+}
+
+#[test]
+fn title_that_a_patch_changes_is_learned_with_results_and_without() {
+    let models = models(&and(&[
+        r#"1> {"id":4,"handle":2,"method":"GetLayout","params":[],"delta":true}"#,
+        r#"1< {"id":4,"result":{"qLayout":[{"op":"add","path":"","value":{"qMeta":{"title":"Sales"}}}]},"delta":true}"#,
+        r#"1> {"id":5,"handle":2,"method":"GetLayout","params":[],"delta":true}"#,
+        r#"1< {"id":5,"result":{"qLayout":[{"op":"replace","path":"/qMeta/title","value":"Costs"}]},"delta":true}"#,
+    ]));
+    for model in models {
+        let names: Vec<_> = model.calls[3..].iter().map(|call| call.object.name()).collect();
+        assert_eq!(names, ["sheet Sales", "sheet Costs"]);
+    }
 }
 
 #[test]
@@ -356,7 +466,7 @@ fn what_was_found_before_damage_is_told_before_the_error() {
 }
 
 #[test]
-fn memory_is_bounded_by_what_is_open_and_unanswered() {
+fn calls_that_wait_too_long_are_told_without_an_answer_while_the_recording_is_read() {
     let mut builder = ModelBuilder::new();
     let entries = recording(&["1+"]);
     let mut calls = 0;

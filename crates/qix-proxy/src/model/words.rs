@@ -3,7 +3,10 @@
 use qix_protocol::{CloseCode, CloseReason, EngineError, ErrorCode, frame::Raw};
 use qix_transport::printable;
 
-use crate::record::{Redaction, Side};
+use crate::{
+    calls::each_error,
+    record::{Redaction, Side},
+};
 
 /// How much of a text that somebody else wrote is shown, in characters.
 const LONGEST: usize = 200;
@@ -43,8 +46,18 @@ impl Fault {
         Self::of_code(redaction, error.code, said.into_iter().flatten())
     }
 
-    /// Puts the error that a layout has in it into words.
-    pub(crate) fn of_layout(redaction: &Redaction, error: Raw<'_>) -> Option<Self> {
+    /// Puts the first error that a layout has in it into words.
+    pub(crate) fn in_layout(redaction: &Redaction, layout: Raw<'_>) -> Option<Self> {
+        let mut fault = None;
+        each_error(layout, &mut |error| {
+            if fault.is_none() {
+                fault = Self::of_layout(redaction, error);
+            }
+        });
+        fault
+    }
+
+    fn of_layout(redaction: &Redaction, error: Raw<'_>) -> Option<Self> {
         let text = |name: &str| error.member(name).and_then(|text| text.decode::<String>().ok());
         let code: ErrorCode = error.member("qErrorCode")?.decode().ok()?;
         if code.get() == 0 {

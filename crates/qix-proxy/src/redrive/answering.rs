@@ -118,8 +118,8 @@ where
             let other = found.next().unwrap_or_default();
             let (live, id) = (other.handle, other.generic_id);
             let Some(handle) = reference.handle else { continue };
-            let lineage =
-                answered.opened.iter().find(|(opened, _)| *opened == handle).map(|(_, lineage)| lineage);
+            let opened = answered.opened.iter().find(|(opened, _)| *opened == handle);
+            let lineage = opened.and_then(|(_, lineage)| lineage.as_ref());
             match (live, lineage) {
                 (Some(live), Some(lineage)) => {
                     lane.handles.opened(handle, lineage, live);

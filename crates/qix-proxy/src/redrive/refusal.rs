@@ -101,7 +101,7 @@ impl Owned {
                 self.ids.extend(id);
             } else if is_own {
                 let opened = answered.opened.iter().find(|(opened, _)| *opened == handle);
-                self.objects.extend(opened.map(|(_, lineage)| lineage.clone()));
+                self.objects.extend(opened.and_then(|(_, lineage)| lineage.clone()));
             }
         }
     }

@@ -205,7 +205,7 @@ impl Show {
     fn shows(&self, told: &Told) -> bool {
         let call = &told.call;
         let name = call.object.name();
-        self.filter.shows(&facts(call, &name))
+        self.filter.tells(&facts(call, &name))
             && self.filter.finds(
                 [Some(&told.body.request), told.body.answer.as_ref(), told.body.result.as_ref()]
                     .into_iter()

@@ -17,10 +17,12 @@ use crate::{
     show::{facts, facts_of_exchange},
 };
 
-/// The most objects that are counted apart; later ones are counted together.
+/// The most objects and methods that are counted apart; later ones are counted together.
 const MOST_OBJECTS: usize = 100_000;
-/// What objects beyond that are called.
-const OTHERS: &str = "other objects";
+const MOST_METHODS: usize = 10_000;
+/// What those beyond that are called.
+const OTHER_OBJECTS: &str = "other objects";
+const OTHER_METHODS: &str = "other methods";
 
 /// What a recording comes to.
 #[derive(Debug)]
@@ -28,19 +30,43 @@ pub(crate) struct Stats {
     filter: Filter,
     slowest_wanted: usize,
     pub(super) methods: HashMap<Arc<str>, Tally>,
-    /// By how the object came to be, or by its name if that is not known; with what it was called last.
-    pub(super) objects: HashMap<Key, (String, Tally)>,
+    pub(super) objects: HashMap<Key, Counted>,
     slowest: BinaryHeap<Reverse<Slow>>,
     pub(super) sockets: Sockets,
     pub(super) changes: Changes,
     /// When the first call was made and the last was answered.
     pub(super) time: Option<(Duration, Duration)>,
+    /// Messages of engines that were too large to be recorded.
+    pub(super) omitted: u64,
 }
 
+/// What makes objects the same.
 #[derive(Clone, Debug, Eq, Hash, PartialEq)]
 pub(super) enum Key {
+    /// How the object came to be.
     Lineage(Lineage),
-    Name(String),
+    /// Its number, if that is not known.
+    Number(u64),
+    /// That there are too many others.
+    Others,
+}
+
+/// The calls of an object.
+#[derive(Debug, Default)]
+pub(super) struct Counted {
+    /// What it was called last.
+    pub(super) name: String,
+    has_title: bool,
+    pub(super) tally: Tally,
+}
+
+impl Counted {
+    /// Takes in what the object is called; one that is opened again has no title at first.
+    fn named(&mut self, object: &Object) {
+        if !self.has_title || !object.title.is_empty() {
+            (self.name, self.has_title) = (object.name(), !object.title.is_empty());
+        }
+    }
 }
 
 /// Connections.
@@ -55,6 +81,8 @@ pub(super) struct Sockets {
     /// The most that were open at a time.
     pub(super) most_at_a_time: u64,
     now: u64,
+    /// Whether the time that the filter shows has begun.
+    has_begun: bool,
 }
 
 /// What changes, and what clients make of it.
@@ -62,16 +90,23 @@ pub(super) struct Sockets {
 pub(super) struct Changes {
     /// Calls that may change something.
     pub(super) writes: u64,
-    /// Messages that say that objects have changed, and those of which a call is known to have made them so.
-    pub(super) pushes: u64,
-    pub(super) caused: u64,
-    /// Objects that they name, altogether and at most.
-    pub(super) objects: u64,
-    pub(super) most: u64,
+    /// What engines say of it; `None` if not all calls are counted, to which it could be compared.
+    pub(super) pushes: Option<Pushes>,
     /// Fetches of what nobody had asked before, of what has changed, and of what has not.
     pub(super) first: u64,
     pub(super) changed: u64,
     pub(super) unchanged: u64,
+}
+
+/// Messages that say that objects have changed.
+#[derive(Debug, Default)]
+pub(super) struct Pushes {
+    pub(super) messages: u64,
+    /// Those of which a call is known to have made them so.
+    pub(super) caused: u64,
+    /// Objects that they name, altogether and at most.
+    pub(super) objects: u64,
+    pub(super) most: u64,
 }
 
 #[derive(Debug)]
@@ -101,6 +136,7 @@ impl Eq for Slow {}
 impl Stats {
     /// Starts, for the calls that a filter shows. So many of the slowest are kept.
     pub(crate) fn new(filter: Filter, slowest: usize) -> Self {
+        let pushes = filter.is_open().then(Pushes::default);
         Self {
             filter,
             slowest_wanted: slowest,
@@ -108,8 +144,9 @@ impl Stats {
             objects: HashMap::new(),
             slowest: BinaryHeap::new(),
             sockets: Sockets::default(),
-            changes: Changes::default(),
+            changes: Changes { pushes, ..Changes::default() },
             time: None,
+            omitted: 0,
         }
     }
 
@@ -120,80 +157,106 @@ impl Stats {
                 let name = called.call.object.name();
                 let texts =
                     [Some(&called.body.request), called.body.answer.as_ref(), called.body.result.as_ref()];
-                if self.shows(&called.call, &name)
+                if self.filter.shows(&facts(&called.call, &name))
                     && self.filter.finds(texts.into_iter().flatten().map(|text| &text[..]))
                 {
-                    self.call(&called.call, name);
+                    self.call(&called.call);
                 }
             }
             Event::Exchanged(exchange) => {
                 let method = format!("HTTP {}", printable(&exchange.method, 20));
                 if self.filter.texts.is_none() && self.filter.shows(&facts_of_exchange(exchange, &method)) {
-                    let tally = self.methods.entry(method.into()).or_default();
-                    tally.take(
+                    let (sent, bytes) = (exchange.sent, exchange.bytes);
+                    self.method(&method.into()).take(
                         Some(exchange.took),
-                        exchange.sent,
-                        exchange.bytes,
+                        sent,
+                        bytes,
                         exchange.failure.is_some(),
                     );
                     self.reached(exchange.at, exchange.at + exchange.took);
                 }
             }
-            Event::Object(object) => self.named(object),
-            Event::Connected(connection) if self.filter.covers(connection.conn, connection.at) => {
-                let sockets = &mut self.sockets;
-                if connection.refused.is_some() {
-                    sockets.refused += 1;
-                } else {
-                    sockets.opened += 1;
-                    sockets.now += 1;
-                    sockets.most_at_a_time = sockets.most_at_a_time.max(sockets.now);
+            Event::Object(object) => {
+                // A title may be learned behind the last call.
+                if let Some(counted) = self.objects.get_mut(&key(object)) {
+                    counted.named(object);
                 }
             }
-            Event::Disconnected(end) if self.filter.covers(end.conn, end.at) => {
-                let sockets = &mut self.sockets;
-                sockets.now = sockets.now.saturating_sub(1);
-                if end.is_open {
-                    sockets.open += 1;
+            Event::Connected(connection) => {
+                let covers = self.filter.covers(connection.conn, connection.at);
+                if connection.refused.is_some() {
+                    self.sockets.refused += u64::from(covers);
                 } else {
+                    self.sockets.opened += u64::from(covers);
+                    self.socket(connection.conn, connection.at, |now| now + 1);
+                }
+            }
+            Event::Disconnected(end) => {
+                self.socket(end.conn, end.at, |now| now.saturating_sub(1));
+                let covers = self.filter.covers(end.conn, end.at);
+                if end.is_open {
+                    self.sockets.open += u64::from(covers);
+                } else if covers {
                     // A close frame without a code counts as 1005.
                     let code = end.clean.then_some(end.code.unwrap_or(1005));
-                    *sockets.closed.entry(code).or_default() += 1;
+                    *self.sockets.closed.entry(code).or_default() += 1;
                 }
             }
             Event::Changed(change) if !change.is_suspended && self.filter.covers(change.conn, change.at) => {
-                let count = change.objects.len() as u64;
-                self.changes.pushes += 1;
-                self.changes.caused += u64::from(change.by.is_some());
-                self.changes.objects += count;
-                self.changes.most = self.changes.most.max(count);
+                if let Some(pushes) = &mut self.changes.pushes {
+                    let count = change.objects.len() as u64;
+                    pushes.messages += 1;
+                    pushes.caused += u64::from(change.by.is_some());
+                    pushes.objects += count;
+                    pushes.most = pushes.most.max(count);
+                }
+            }
+            Event::Notice(notice) if notice.is_omitted_answer => {
+                self.omitted += u64::from(self.filter.covers(notice.conn.unwrap_or_default(), notice.at));
             }
             _ => {}
         }
     }
 
-    fn shows(&self, call: &Call, name: &str) -> bool {
-        let mut facts = facts(call, name);
-        // Polls for progress are counted as all others are.
-        if facts.method == "GetProgress" && self.filter.is_open() {
-            facts.failed = true;
+    /// Takes in that the number of open sockets changes. It is followed from the start, whatever time is shown.
+    fn socket(&mut self, conn: u64, at: Duration, change: impl Fn(u64) -> u64) {
+        if !self.filter.is_of(conn) {
+            return;
         }
-        self.filter.shows(&facts)
+        let sockets = &mut self.sockets;
+        let begins = self.filter.time.as_ref().is_none_or(|time| time.start <= at) && !sockets.has_begun;
+        if begins {
+            // Those that were open when the time began.
+            sockets.has_begun = true;
+            sockets.most_at_a_time = sockets.now;
+        }
+        sockets.now = change(sockets.now);
+        if self.filter.covers(conn, at) {
+            sockets.most_at_a_time = sockets.most_at_a_time.max(sockets.now);
+        }
     }
 
-    fn call(&mut self, call: &Arc<Call>, name: String) {
+    fn method(&mut self, method: &Arc<str>) -> &mut Tally {
+        let is_known = self.methods.len() < MOST_METHODS || self.methods.contains_key(method);
+        let method = if is_known { Arc::clone(method) } else { OTHER_METHODS.into() };
+        self.methods.entry(method).or_default()
+    }
+
+    fn call(&mut self, call: &Arc<Call>) {
         let latency = call.latency();
         let (bytes, failed) = (call.answer.as_ref().map_or(0, |answer| answer.bytes), call.failure.is_some());
-        self.methods.entry(Arc::clone(&call.method)).or_default().take(latency, call.sent, bytes, failed);
+        self.method(&call.method).take(latency, call.sent, bytes, failed);
         let key = key(&call.object);
-        let key = if self.objects.len() < MOST_OBJECTS || self.objects.contains_key(&key) {
-            key
+        let counted = if self.objects.len() < MOST_OBJECTS || self.objects.contains_key(&key) {
+            let counted = self.objects.entry(key).or_default();
+            counted.named(&call.object);
+            counted
         } else {
-            Key::Name(OTHERS.to_owned())
+            let counted = self.objects.entry(Key::Others).or_default();
+            OTHER_OBJECTS.clone_into(&mut counted.name);
+            counted
         };
-        let (known, tally) = self.objects.entry(key.clone()).or_default();
-        *known = if key == Key::Name(OTHERS.to_owned()) { OTHERS.to_owned() } else { name };
-        tally.take(latency, call.sent, bytes, failed);
+        counted.tally.take(latency, call.sent, bytes, failed);
         self.changes.writes += u64::from(call.effect > Effect::Reads);
         match call.fetch {
             Some(Fetch::First) => self.changes.first += 1,
@@ -214,13 +277,6 @@ impl Stats {
         }
     }
 
-    /// Takes in a title that was learned behind the last call.
-    fn named(&mut self, object: &Object) {
-        if let Some((name, _)) = self.objects.get_mut(&key(object)) {
-            *name = object.name();
-        }
-    }
-
     fn reached(&mut self, from: Duration, to: Duration) {
         let (first, last) = self.time.unwrap_or((from, to));
         self.time = Some((first.min(from), last.max(to)));
@@ -237,6 +293,6 @@ impl Stats {
 fn key(object: &Object) -> Key {
     match &object.lineage {
         Some(lineage) => Key::Lineage(lineage.clone()),
-        None => Key::Name(object.name()),
+        None => Key::Number(object.number),
     }
 }

@@ -25,6 +25,7 @@ pub(crate) fn write_json(out: &mut dyn Write, tables: &Tables<'_>) -> io::Result
         })
     });
     let (sockets, changes) = (tables.sockets, tables.changes);
+    let pushes = changes.pushes.as_ref();
     let closed: serde_json::Map<_, _> = sockets
         .closed
         .iter()
@@ -35,6 +36,7 @@ pub(crate) fn write_json(out: &mut dyn Write, tables: &Tables<'_>) -> io::Result
         "to_us": tables.time.map(|(_, to)| to.as_micros() as u64),
         "methods": tables.methods.iter().map(row).collect::<Vec<_>>(),
         "objects": tables.objects.iter().map(row).collect::<Vec<_>>(),
+        "too_large": tables.omitted,
         "slowest": slowest.collect::<Vec<_>>(),
         "sockets": {
             "opened": sockets.opened,
@@ -45,10 +47,10 @@ pub(crate) fn write_json(out: &mut dyn Write, tables: &Tables<'_>) -> io::Result
         },
         "changes": {
             "writes": changes.writes,
-            "messages": changes.pushes,
-            "caused": changes.caused,
-            "objects": changes.objects,
-            "most_objects": changes.most,
+            "messages": pushes.map(|pushes| pushes.messages),
+            "caused": pushes.map(|pushes| pushes.caused),
+            "objects": pushes.map(|pushes| pushes.objects),
+            "most_objects": pushes.map(|pushes| pushes.most),
             "fetches": {"first": changes.first, "changed": changes.changed, "unchanged": changes.unchanged},
         },
     });
@@ -99,9 +101,9 @@ pub(crate) fn write_csv(out: &mut dyn Write, tables: &Tables<'_>) -> io::Result<
 
 /// Writes a text so that it stays one cell, in a spreadsheet too.
 fn cell(text: &str) -> String {
-    // A spreadsheet takes what begins so for a formula.
-    let formula = if text.starts_with(['=', '+', '-', '@']) { "'" } else { "" };
-    if text.contains(['"', ',', '\n', '\r']) {
+    // A spreadsheet takes what begins so for a formula, and where a comma is that of a number, a semicolon ends a cell.
+    let formula = if text.starts_with(['=', '+', '-', '@', '＝', '＋', '－', '＠']) { "'" } else { "" };
+    if text.contains(['"', ',', ';', '\n', '\r']) {
         return format!("\"{formula}{}\"", text.replace('"', "\"\""));
     }
     format!("{formula}{text}")
@@ -114,8 +116,8 @@ mod tests {
     #[test]
     fn cells_stay_cells_and_are_no_formulas() {
         assert_eq!(
-            ["a", "a,b", "say \"x\"", "=1+1", "@x,y"].map(cell),
-            ["a", "\"a,b\"", "\"say \"\"x\"\"\"", "'=1+1", "\"'@x,y\""]
+            ["a", "a,b", "say \"x\"", "=1+1", "@x,y", "＝1", "a;=1"].map(cell),
+            ["a", "\"a,b\"", "\"say \"\"x\"\"\"", "'=1+1", "\"'@x,y\"", "'＝1", "\"a;=1\""]
         );
     }
 }

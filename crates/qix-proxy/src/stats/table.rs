@@ -57,31 +57,40 @@ pub(crate) struct Tables<'s> {
     pub(super) sockets: &'s Sockets,
     pub(super) changes: &'s Changes,
     pub(super) time: Option<(Duration, Duration)>,
+    /// Messages of engines that were too large to be recorded.
+    pub(super) omitted: u64,
 }
 
 impl Stats {
     /// Makes tables of what was counted.
     pub(crate) fn tables(&self, sort: Sort) -> Tables<'_> {
         let methods = self.methods.iter().map(|(name, tally)| (name.to_string(), None, tally));
-        let objects = self.objects.iter().map(|(key, (name, tally))| {
+        let objects = self.objects.iter().map(|(key, counted)| {
             let lineage = match key {
                 Key::Lineage(lineage) => Some(qix_transport::printable(&lineage.to_string(), 500)),
-                Key::Name(_) => None,
+                Key::Number(_) | Key::Others => None,
             };
-            (name.clone(), lineage, tally)
+            (counted.name.clone(), lineage, &counted.tally)
         });
+        // Plain HTTP has no object, and a share of the time all the same.
+        let total = self.methods.values().map(|tally| u128::from(tally.total)).sum();
         Tables {
-            methods: rows(methods, sort),
-            objects: rows(objects, sort),
+            methods: rows(methods, sort, total),
+            objects: rows(objects, sort, total),
             slowest: self.slowest(),
             sockets: &self.sockets,
             changes: &self.changes,
             time: self.time,
+            omitted: self.omitted,
         }
     }
 }
 
-fn rows<'t>(tallies: impl Iterator<Item = (String, Option<String>, &'t Tally)>, sort: Sort) -> Vec<Row> {
+fn rows<'t>(
+    tallies: impl Iterator<Item = (String, Option<String>, &'t Tally)>,
+    sort: Sort,
+    all: u128,
+) -> Vec<Row> {
     let row = |(name, lineage, tally): (String, Option<String>, &Tally)| Row {
         name,
         lineage,
@@ -92,13 +101,9 @@ fn rows<'t>(tallies: impl Iterator<Item = (String, Option<String>, &'t Tally)>, 
         sent: tally.sent,
         bytes: tally.bytes,
         total: tally.total,
-        share: 0.0,
+        share: if all == 0 { 0.0 } else { tally.total as f64 / all as f64 },
     };
     let mut rows: Vec<_> = tallies.map(row).collect();
-    let total: u64 = rows.iter().map(|row| row.total).sum();
-    for row in &mut rows {
-        row.share = if total == 0 { 0.0 } else { row.total as f64 / total as f64 };
-    }
     let value = |row: &Row| match sort {
         Sort::Total => row.total,
         Sort::Count => row.count,
@@ -107,7 +112,7 @@ fn rows<'t>(tallies: impl Iterator<Item = (String, Option<String>, &'t Tally)>, 
         Sort::P95 => row.latencies.p95,
         Sort::P99 => row.latencies.p99,
         Sort::Max => row.latencies.max,
-        Sort::Bytes => row.sent + row.bytes,
+        Sort::Bytes => row.sent.saturating_add(row.bytes),
         Sort::Name => 0,
     };
     // What is equal is in the order of names, so that two runs write the same.

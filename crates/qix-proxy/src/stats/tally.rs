@@ -29,12 +29,12 @@ pub(super) struct Latencies {
 impl Tally {
     pub(super) fn take(&mut self, latency: Option<Duration>, sent: u64, bytes: u64, failed: bool) {
         self.errors += u64::from(failed);
-        self.sent += sent;
-        self.bytes += bytes;
+        self.sent = self.sent.saturating_add(sent);
+        self.bytes = self.bytes.saturating_add(bytes);
         match latency {
             Some(latency) => {
                 let micros = latency.as_micros();
-                self.total += micros as u64;
+                self.total = self.total.saturating_add(u64::try_from(micros).unwrap_or(u64::MAX));
                 self.latencies.push(u32::try_from(micros).unwrap_or(u32::MAX));
             }
             None => self.unanswered += 1,
@@ -80,5 +80,14 @@ mod tests {
         let mut one = Tally::default();
         one.take(Some(Duration::from_secs(100_000)), 0, 0, false);
         assert_eq!(one.latencies().p50, u64::from(u32::MAX));
+    }
+
+    #[test]
+    fn sums_that_no_number_holds_are_the_most_that_one_does() {
+        let mut tally = Tally::default();
+        for _ in 0..2 {
+            tally.take(Some(Duration::from_micros(u64::MAX)), u64::MAX, u64::MAX, false);
+        }
+        assert_eq!([tally.total, tally.sent, tally.bytes], [u64::MAX; 3]);
     }
 }

@@ -31,6 +31,13 @@ pub(crate) fn write_text(
     let errors: u64 = tables.methods.iter().map(|row| row.errors).sum();
     let wall = time(to.saturating_sub(from).as_micros() as u64);
     writeln!(out, "{} in {wall}, {}", count(calls, "call"), count(errors, "error"))?;
+    if tables.omitted > 0 {
+        let omitted = count(tables.omitted, "message");
+        writeln!(
+            out,
+            "{omitted} of the engine too large to be recorded: the calls they answer count as unanswered"
+        )?;
+    }
     rows(out, "method", &tables.methods, look, most)?;
     rows(out, "object", &tables.objects, look, most)?;
     if !tables.slowest.is_empty() {
@@ -52,20 +59,14 @@ pub(crate) fn write_text(
     let changes = tables.changes;
     title(out, "changes", look)?;
     let per = |part: u64, whole: u64| if whole == 0 { 0.0 } else { part as f64 / whole as f64 };
-    writeln!(
-        out,
-        "{} that may change something; {} said what changed: {:.1} a write",
-        count(changes.writes, "call"),
-        count(changes.pushes, "message"),
-        per(changes.pushes, changes.writes)
-    )?;
-    let named = per(changes.objects, changes.pushes);
-    writeln!(
-        out,
-        "{} changed, {named:.1} a message, {} at most",
-        count(changes.objects, "object"),
-        changes.most
-    )?;
+    write!(out, "{} that may change something", count(changes.writes, "call"))?;
+    if let Some(pushes) = &changes.pushes {
+        let (messages, objects) = (count(pushes.messages, "message"), count(pushes.objects, "object"));
+        let (a_write, named) = (per(pushes.messages, changes.writes), per(pushes.objects, pushes.messages));
+        write!(out, "; {messages} said what changed: {a_write:.1} a write")?;
+        write!(out, "\n{objects} changed, {named:.1} a message, {} at most", pushes.most)?;
+    }
+    writeln!(out)?;
     let fetches = changes.first + changes.changed + changes.unchanged;
     writeln!(
         out,

@@ -21,8 +21,46 @@ async fn recording_is_shown_and_counted_in_a_pipe_without_colours() {
     assert_eq!(few.stdout.lines().count(), 1, "{few:?}");
     let counted = run(&["stats", file, "--top", "2"]).await;
     assert!(counted.code == 0 && counted.stdout.contains("share"), "{counted:?}");
+    assert!(!counted.stdout.contains('\u{1b}'), "{counted:?}");
     let handles = run(&["show", file, "--at", "1m", "handles"]).await;
     assert!(handles.code == 0 && handles.stdout.contains("nothing at 1m"), "all is closed then: {handles:?}");
+}
+
+#[tokio::test]
+async fn numbers_are_written_as_json_and_csv_of_what_filters_choose() {
+    let file = bundled();
+    let file = file.to_str().unwrap();
+    let json = run(&["stats", file, "--format", "json", "--top", "3"]).await;
+    assert_eq!((json.code, json.stderr.as_str()), (0, ""));
+    let value: serde_json::Value = serde_json::from_str(&json.stdout).unwrap();
+    let length = |member: &str| value[member].as_array().unwrap().len();
+    assert!(length("methods") > 3 && length("slowest") == 3, "{value}");
+    // As many of the slowest calls as are asked for.
+    let dir = tempfile::tempdir().unwrap();
+    let many = dir.path().join("many.qixrec");
+    let mut text = "{\"qixrec\":[1,0]}\n".to_owned();
+    text += "{\"seq\":1,\"t\":0,\"conn\":1,\"kind\":\"open\",\"url\":\"/\",\"status\":101,\"request\":[],\"response\":[]}\n";
+    for seq in (2..62).step_by(2) {
+        for (seq, from, body) in [(seq, "client", r#""method":"M""#), (seq + 1, "engine", r#""result":{}"#)] {
+            text += &format!(
+                "{{\"seq\":{seq},\"t\":{seq},\"conn\":1,\"kind\":\"frame\",\"from\":\"{from}\",\"json\":{{\"id\":1,{body}}}}}\n"
+            );
+        }
+    }
+    fs::write(&many, text).unwrap();
+    let many = run(&["stats", many.to_str().unwrap(), "--format", "json", "--top", "25"]).await;
+    let value: serde_json::Value = serde_json::from_str(&many.stdout).unwrap();
+    assert_eq!(value["slowest"].as_array().unwrap().len(), 25, "{value}");
+    let csv = run(&["stats", file, "--format", "csv", "--method", "engine*"]).await;
+    let rows: Vec<_> = csv.stdout.lines().filter(|line| line.starts_with("method,")).collect();
+    assert!(
+        csv.code == 0 && matches!(rows[..], [row] if row.starts_with("method,EngineVersion,")),
+        "{csv:?}"
+    );
+    let none = run(&["stats", file, "--since", "1m"]).await;
+    assert!(none.code == 0 && none.stdout.starts_with("no calls\n"), "{none:?}");
+    let unread = unread(&["stats", file]).await;
+    assert_eq!((unread.code, unread.stderr.as_str()), (0, ""));
 }
 
 #[tokio::test]

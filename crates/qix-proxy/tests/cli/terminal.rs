@@ -175,6 +175,7 @@ async fn terminal_shows_calls_a_reload_and_an_error_above_a_status_line_and_is_g
     }
     let after =
         terminal.wait(|text| text.contains("✗ the script failed") && text.contains("0 in flight")).await;
+    assert!(!after.contains("GetProgress"), "the progress itself is shown: {after}");
     assert!(!after.contains('⟳') && last_line(&after).starts_with("● 1 open"), "{after}");
     client.close().await;
     terminal.wait(|text| text.contains("● 0 open")).await;
