@@ -182,9 +182,9 @@ fn text_of_a_number_that_is_near_enough_may_differ_and_that_of_the_same_number_m
 #[test]
 fn text_of_a_time_that_is_seconds_off_differs() {
     let cell = |text: &str, number: f64| json!({"qText": text, "qNum": number});
-    let (noon, later) = (cell("12:00:00", 45658.5), cell("12:00:03", 45658.500_035));
+    let (noon, later) = (cell("12:00:00", 45658.5), cell("12:00:03", 45_658.500_035));
     assert_eq!(found(noon.clone(), later.clone()), one("/qText", Kind::Value));
-    assert_eq!(found(noon.clone(), cell("12:00:00", 45658.500_000_001)), []);
+    assert_eq!(found(noon.clone(), cell("12:00:00", 45_658.500_000_001)), []);
     let rules = Rules { tolerance: Some(1e-9), ..Rules::default() };
     assert_eq!(found_by(&rules, "GetLayout", &noon, &later), []);
 }
