@@ -396,7 +396,7 @@ fn handles_of_a_recording_that_begins_in_the_middle_are_no_difference() {
 
 #[test]
 fn object_that_the_engine_closed_unasked_leaves_no_name_to_the_next_one() {
-    let lines = |handle: i64| {
+    let lines = |handle: i64, value: i64| {
         let mut lines = script(&[
             (-1, "OpenDoc", json!(["a"]), opens("Doc", 1, "a")),
             (1, "GetObject", json!(["c"]), opens("GenericObject", 2, "c")),
@@ -404,13 +404,18 @@ fn object_that_the_engine_closed_unasked_leaves_no_name_to_the_next_one() {
         lines.push(r#"< {"jsonrpc":"2.0","close":[2]}"#.to_owned());
         lines.extend(script(&[
             (1, "GetObject", json!(["d"]), opens("GenericObject", handle, "d")),
-            (handle, "GetLayout", json!([]), json!({"result": {"qLayout": {"a": 1}}})),
+            (handle, "GetLayout", json!([]), json!({"result": {"qLayout": {"a": value}}})),
         ]));
         lines
     };
     let desk = Desk::new();
-    let report = compared(&desk.recording("one", &lines(2)), &desk.recording("other", &lines(3)));
+    let of = |[before, after]: [Vec<String>; 2]| {
+        compared(&desk.recording("one", &before), &desk.recording("other", &after))
+    };
+    let report = of([lines(2, 1), lines(3, 1)]);
     assert!(report.is_equal() && report.compared == 4, "{}", report.text(false));
+    let report = of([lines(2, 1), lines(2, 2)]);
+    assert_eq!(report.objects[0].id, "d", "{}", report.text(false));
 }
 
 #[test]
