@@ -226,6 +226,26 @@ impl Tree {
         names.iter().map(|written| unescaped(written)).zip(values)
     }
 
+    /// Returns the members in order, names unescaped, for change; nothing if the value is no object.
+    pub fn members_mut(&mut self) -> impl ExactSizeIterator<Item = (Cow<'_, str>, &mut Self)> {
+        let (names, values) = match &mut self.0 {
+            Node::Object(members) => {
+                let Members { names, values } = Arc::make_mut(members);
+                (&names[..], &mut values[..])
+            }
+            _ => (&[][..], &mut [][..]),
+        };
+        names.iter().map(|written| unescaped(written)).zip(values)
+    }
+
+    /// Returns the elements in order, for change; nothing if the value is no array.
+    pub fn elements_mut(&mut self) -> &mut [Self] {
+        match &mut self.0 {
+            Node::Array(elements) => &mut Arc::make_mut(elements)[..],
+            _ => &mut [],
+        }
+    }
+
     /// Returns the elements in order; nothing if the value is no array.
     pub fn elements(&self) -> &[Self] {
         match &self.0 {
@@ -306,6 +326,17 @@ mod tests {
             _ => unreachable!(),
         };
         assert_eq!(address(&original), address(&clone));
+    }
+
+    #[test]
+    fn members_and_elements_can_be_changed_in_order() {
+        let mut changed = tree(r#"{"q\u0041":[1,2],"b":3}"#);
+        let original = changed.clone();
+        for (name, value) in changed.members_mut() {
+            value.elements_mut().iter_mut().for_each(|element| *element = Tree::string(&name));
+        }
+        assert_eq!(changed, tree(r#"{"q\u0041":["qA","qA"],"b":3}"#));
+        assert_eq!(original, tree(r#"{"q\u0041":[1,2],"b":3}"#));
     }
 
     #[test]

@@ -36,7 +36,7 @@ pub(crate) struct DiffArgs {
     tolerance: Option<f64>,
 
     /// A place in results that is not compared, such as /qLayout/title, /qInfo/qId or GetAppLayout:/qTitle; * is any member or
-    /// element; can be repeated
+    /// element, and stands for rows and for elements of lists without order, which have no numbers; can be repeated
     #[arg(long, value_name = "RULE")]
     ignore: Vec<Ignore>,
 

@@ -46,7 +46,8 @@ Examples:
       Write a page to send to somebody
 
 Latency alone is no difference: it is told where a test of ranks says that it is no chance.
-Exit codes: 0 equal; 1 different; 2 wrong usage; 4 recording unreadable";
+Exit codes: 0 equal; 1 different, or nothing was compared; 2 wrong usage; 3 no room for temporary files, or the output cannot \
+be written; 4 recording unreadable";
 
 pub(super) const IMPORT: &str = "\
 Examples:

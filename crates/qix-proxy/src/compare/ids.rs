@@ -1,6 +1,6 @@
 //! Ids that an engine has made up: which of the live ones stands for which recorded one.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use qix_protocol::Tree;
 
@@ -16,11 +16,18 @@ const MOST_LOST: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub(crate) struct Ids {
     pairs: Pairs,
+    /// Those that both sides are known to have: they stand for themselves.
+    common: HashSet<Uuid>,
     /// Recorded ids of what does not exist on the live side, and why.
     lost: HashMap<Box<str>, Why>,
 }
 
 impl Ids {
+    /// Starts with ids that both sides have.
+    pub(crate) fn common(common: HashSet<Uuid>) -> Self {
+        Self { common, ..Self::default() }
+    }
+
     /// Returns whether a live id may stand for a recorded one, and keeps that it does. What does not look made up is equal or not,
     /// unless the call `gives` ids.
     pub(super) fn pair(&mut self, recorded: &str, live: &str, gives: bool) -> bool {
@@ -40,11 +47,22 @@ impl Ids {
 
     /// Returns whether one of two ids stands for something already.
     pub(super) fn knows(&self, recorded: &str, live: &str) -> bool {
-        self.pairs.live(recorded).is_some() || self.pairs.recorded(live).is_some()
+        self.are_common(recorded, live)
+            || self.pairs.live(recorded).is_some()
+            || self.pairs.recorded(live).is_some()
     }
 
     pub(super) fn are_paired(&self, recorded: &str, live: &str) -> bool {
+        if self.are_common(recorded, live) {
+            return recorded == live;
+        }
         self.pairs.live(recorded) == Some(live) && self.pairs.recorded(live) == Some(recorded)
+    }
+
+    /// Returns whether one of two ids stands for itself.
+    fn are_common(&self, recorded: &str, live: &str) -> bool {
+        let is_common = |id: &str| Uuid::of(id).is_some_and(|id| self.common.contains(&id));
+        !self.common.is_empty() && (is_common(recorded) || is_common(live))
     }
 
     /// Returns the live id for a recorded one, if that is known to be another.
@@ -69,6 +87,7 @@ impl Ids {
                 _ => self.lose(value, why),
             }
         }
+        recorded.elements().iter().for_each(|value| self.lose(value, why));
     }
 
     /// Notes that something is there after all.
@@ -81,6 +100,7 @@ impl Ids {
                 _ => self.find(value),
             }
         }
+        recorded.elements().iter().for_each(|value| self.find(value));
     }
 
     /// Returns why something that parameters name is not there.
@@ -93,5 +113,44 @@ impl Ids {
         }
         let elements = params.elements().iter();
         elements.chain(params.members().map(|(_, value)| value)).find_map(|value| self.lost(value))
+    }
+}
+
+/// A UUID with dashes, however it is written.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub(crate) struct Uuid(u128);
+
+impl Uuid {
+    /// How many characters it has.
+    const LENGTH: usize = 36;
+
+    fn of(text: &str) -> Option<Self> {
+        let inside = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or(text);
+        Self::read(inside.as_bytes())
+    }
+
+    fn read(text: &[u8]) -> Option<Self> {
+        const DASHES: [usize; 4] = [8, 13, 18, 23];
+        if text.len() != Self::LENGTH {
+            return None;
+        }
+        let mut number = 0;
+        for (at, byte) in text.iter().enumerate() {
+            if DASHES.contains(&at) {
+                if *byte != b'-' {
+                    return None;
+                }
+            } else {
+                number = number << 4 | u128::from(char::from(*byte).to_digit(16)?);
+            }
+        }
+        Some(Self(number))
+    }
+
+    /// Finds those in a text, wherever they stand.
+    pub(crate) fn all_in(text: &[u8]) -> impl Iterator<Item = Self> {
+        // Each begins eight digits before its first dash.
+        let starts = memchr::memchr_iter(b'-', text).filter_map(|dash| dash.checked_sub(8));
+        starts.filter_map(|start| Self::read(text.get(start..start + Self::LENGTH)?))
     }
 }

@@ -101,9 +101,11 @@ impl<'t> Walk<'_, 't> {
                 None => over.push(*at),
             }
         }
+        // All keys come before the first comparison, which learns what stands for what.
+        let keys: Vec<_> =
+            of_recorded.iter().map(|at| key(self.comparison.ids, &recorded[*at], Side::Recorded)).collect();
         let mut left = Vec::new();
-        for at in of_recorded {
-            let key = key(self.comparison.ids, &recorded[*at], Side::Recorded);
+        for (at, key) in of_recorded.iter().zip(keys) {
             match key.and_then(|key| places.get_mut(&key)?.pop_front()) {
                 Some(other) => {
                     self.at(step(&recorded[*at], *at), |walk| walk.value(&recorded[*at], &live[other]));

@@ -21,22 +21,24 @@ mod volatile;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap};
 
-pub(crate) use ids::Ids;
-use qix_protocol::{Handle, Tree};
+pub(crate) use ids::{Ids, Uuid};
+use qix_protocol::{EngineError, ErrorCode, Handle, Tree, creates};
 pub(crate) use values::is_id;
 pub(crate) use volatile::is_volatile;
 
 use crate::{
     redrive::{DifferenceKind, Handles},
-    replay::Ignore,
+    replay::{Ignore, is_uuid},
 };
 
 /// How many differences of one answer are kept; further ones are counted.
 const MOST: usize = 200;
 /// How many characters of a value are shown.
 const MOST_SHOWN: usize = 120;
+/// Up to how many members are looked through for one.
+const FEW: usize = 32;
 
 /// What counts and what does not.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +56,25 @@ pub(crate) struct Found {
     pub(crate) kind: DifferenceKind,
     pub(crate) recorded: String,
     pub(crate) live: String,
+}
+
+/// A place in which two answers differ, which need not be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Spot<'w> {
+    /// The names and places that lead there; rows and elements of lists without order are `[NAME]`.
+    pub(crate) path: &'w [Cow<'w, str>],
+    pub(crate) kind: DifferenceKind,
+    recorded: &'w Tree,
+    live: &'w Tree,
+}
+
+impl Spot<'_> {
+    /// Writes place and values.
+    pub(crate) fn found(self) -> Found {
+        let step = |step: &Cow<'_, str>| format!("/{}", step.replace('~', "~0").replace('/', "~1"));
+        let place = self.path.iter().map(step).collect();
+        Found { place, kind: self.kind, recorded: shown(self.recorded), live: shown(self.live) }
+    }
 }
 
 /// What the comparison of two answers has come to.
@@ -81,15 +102,25 @@ struct Walk<'a, 't> {
     comparison: Comparison<'a>,
     /// The names and places that lead here.
     path: Vec<Cow<'t, str>>,
-    outcome: Outcome,
+    tell: &'a mut dyn FnMut(Spot<'_>),
 }
 
 impl Comparison<'_> {
-    /// Compares the results of a call that has succeeded on both sides.
+    /// Compares the results of a call that has succeeded on both sides, and keeps the first differences.
     pub(crate) fn results(self, recorded: &Tree, live: &Tree) -> Outcome {
-        let mut walk = Walk { comparison: self, path: Vec::new(), outcome: Outcome::default() };
-        walk.value(recorded, live);
-        walk.outcome
+        let mut outcome = Outcome::default();
+        self.each(recorded, live, &mut |spot| {
+            outcome.total += 1;
+            if outcome.found.len() < MOST {
+                outcome.found.push(spot.found());
+            }
+        });
+        outcome
+    }
+
+    /// Compares the results of a call that has succeeded on both sides, and tells each difference as it is found.
+    pub(crate) fn each(self, recorded: &Tree, live: &Tree, tell: &mut dyn FnMut(Spot<'_>)) {
+        Walk { comparison: self, path: Vec::new(), tell }.value(recorded, live);
     }
 }
 
@@ -111,11 +142,10 @@ impl<'t> Walk<'_, 't> {
 
     fn object(&mut self, recorded: &'t Tree, live: &'t Tree) {
         let skip_text = self.cell(recorded, live);
-        for (name, value) in recorded.members() {
+        for (name, value, other) in beside(recorded, live) {
             if skip_text && matches!(&*name, "qText" | "qNum") {
                 continue;
             }
-            let other = live.member(&name);
             self.path.push(name);
             match other {
                 Some(other) => self.value(value, other),
@@ -123,7 +153,7 @@ impl<'t> Walk<'_, 't> {
             }
             self.path.pop();
         }
-        for (name, value) in live.members().filter(|(name, _)| recorded.member(name).is_none()) {
+        for (name, value, _) in beside(live, recorded).filter(|(.., other)| other.is_none()) {
             self.path.push(name);
             self.one_sided(value, DifferenceKind::OnlyLive);
             self.path.pop();
@@ -132,7 +162,7 @@ impl<'t> Walk<'_, 't> {
 
     fn one_sided(&mut self, value: &Tree, kind: DifferenceKind) {
         let name = self.path.last().map_or("", |name| &**name);
-        if self.is_ignored() || defaults::is_default(name, value) {
+        if defaults::is_default(name, value) {
             return;
         }
         let nothing = Tree::null();
@@ -143,10 +173,11 @@ impl<'t> Walk<'_, 't> {
     }
 
     fn array(&mut self, recorded: &'t Tree, live: &'t Tree) {
-        if recorded == live {
+        let name = self.path.last().map_or("", |name| &**name);
+        // What equal lists name is compared and learned all the same. Cells name nothing.
+        if recorded == live && (name == "qMatrix" || !names(recorded)) {
             return;
         }
-        let name = self.path.last().map_or("", |name| &**name);
         if name == "qMatrix" {
             self.rows(recorded.elements(), live.elements());
         } else if lists::is_unordered(self.comparison.method, &self.path) {
@@ -182,16 +213,9 @@ impl<'t> Walk<'_, 't> {
     }
 
     fn differ(&mut self, kind: DifferenceKind, recorded: &Tree, live: &Tree) {
-        self.outcome.total += 1;
-        if self.outcome.found.len() < MOST {
-            let place = self.place();
-            self.outcome.found.push(Found { place, kind, recorded: shown(recorded), live: shown(live) });
+        if !self.is_ignored() {
+            (self.tell)(Spot { path: &self.path, kind, recorded, live });
         }
-    }
-
-    fn place(&self) -> String {
-        let step = |step: &Cow<'_, str>| format!("/{}", step.replace('~', "~0").replace('/', "~1"));
-        self.path.iter().map(step).collect()
     }
 
     /// Returns whether two handles name the same object.
@@ -202,6 +226,43 @@ impl<'t> Walk<'_, 't> {
             _ => recorded == live,
         }
     }
+}
+
+/// Goes over the members of an object, each with that of another object which has the same name.
+fn beside<'t>(
+    one: &'t Tree,
+    other: &'t Tree,
+) -> impl Iterator<Item = (Cow<'t, str>, &'t Tree, Option<&'t Tree>)> {
+    // Nearly always it is at the same place.
+    let mut places = other.members();
+    let mut by_name = None;
+    one.members().map(move |(name, value)| {
+        let found = match places.next() {
+            Some((there, found)) if there == name => Some(found),
+            _ if other.len() <= FEW => other.member(&name),
+            _ => {
+                by_name.get_or_insert_with(|| other.members().collect::<HashMap<_, _>>()).get(&name).copied()
+            }
+        };
+        (name, value, found)
+    })
+}
+
+/// Returns whether a value names objects, by handles or by ids that an engine makes up.
+fn names(value: &Tree) -> bool {
+    value.as_str().is_some_and(|text| is_uuid(&text))
+        || value.elements().iter().any(names)
+        || value.members().any(|(name, value)| name == "qHandle" || names(value))
+}
+
+/// Returns whether a call may give ids to what it makes.
+pub(crate) fn makes(method: &str) -> bool {
+    creates(method) || ["Store", "Clone", "Replace", "SaveAs"].iter().any(|start| method.starts_with(start))
+}
+
+/// Returns whether a call was aborted, which is a matter of luck.
+pub(crate) fn is_aborted(error: &EngineError) -> bool {
+    error.code == ErrorCode::GENERIC_ABORTED
 }
 
 /// Shows a value in a few words.

@@ -9,7 +9,7 @@ use crate::{record::MASK, redrive::DifferenceKind};
 /// Members that name something by its id, and never give it one.
 const REFERS: [&str; 3] = ["qLibraryId", "qExtendsId", "qBookmarkId"];
 
-impl Walk<'_, '_> {
+impl<'t> Walk<'_, 't> {
     pub(super) fn scalar(&mut self, recorded: &Tree, live: &Tree) {
         let name = self.path.last().map_or("", |name| &**name);
         if name == "qHandle"
@@ -28,7 +28,9 @@ impl Walk<'_, '_> {
             return;
         }
         if let (Some(one), Some(other)) = (recorded.as_f64(), live.as_f64()) {
-            if recorded != live && !numbers::are_near(one, other, self.comparison.rules.tolerance) {
+            if recorded != live
+                && !numbers::are_near([recorded, live], [one, other], self.comparison.rules.tolerance)
+            {
                 self.differ(DifferenceKind::Number, recorded, live);
             }
             return;
@@ -47,13 +49,16 @@ impl Walk<'_, '_> {
 
     fn strings(&mut self, recorded: &str, live: &str) -> bool {
         let name = self.path.last().map_or("", |name| &**name);
+        // Texts of the data are what they are.
+        if name == "qText" {
+            return recorded == live;
+        }
         // What a recorder has replaced is not known, and is not to be shown.
         if recorded.contains(MASK) {
             return is_but_for_secrets(recorded, live);
         }
-        // Texts of the data are what they are.
-        if name == "qText" {
-            return recorded == live;
+        if live.contains(MASK) {
+            return is_but_for_secrets(live, recorded);
         }
         if self.comparison.apps.iter().any(|(one, other)| one == recorded && other == live) {
             return true;
@@ -67,24 +72,30 @@ impl Walk<'_, '_> {
     }
 
     /// Compares text and number of a cell, if both are one, and returns whether that is done: a number that is near enough may be
-    /// written differently, and one that differs is one difference and not two.
-    pub(super) fn cell(&mut self, recorded: &Tree, live: &Tree) -> bool {
-        let number = |cell: &Tree| cell.member("qText").and(cell.member("qNum")?.as_f64());
-        let (Some(one), Some(other)) = (number(recorded), number(live)) else { return false };
-        if one == other {
+    /// written differently, unless it is a time, and one that differs is one difference and not two.
+    pub(super) fn cell(&mut self, recorded: &'t Tree, live: &'t Tree) -> bool {
+        let parts = |cell: &'t Tree| cell.member("qText").zip(cell.member("qNum"));
+        let (Some((text, one)), Some((other_text, other))) = (parts(recorded), parts(live)) else {
+            return false;
+        };
+        let (Some(number), Some(other_number)) = (one.as_f64(), other.as_f64()) else { return false };
+        if number == other_number {
             return false;
         }
-        if !numbers::are_near(one, other, self.comparison.rules.tolerance)
-            && let (Some(recorded), Some(live)) = (recorded.member("qNum"), live.member("qNum"))
-        {
-            self.at("qNum".to_owned(), |walk| {
-                if !walk.is_ignored() {
-                    walk.differ(DifferenceKind::Number, recorded, live);
-                }
-            });
+        let tolerance = self.comparison.rules.tolerance;
+        if !numbers::are_near([one, other], [number, other_number], tolerance) {
+            self.at("qNum".to_owned(), |walk| walk.differ(DifferenceKind::Number, one, other));
+        } else if tolerance.is_none() && is_time(text) && is_time(other_text) {
+            // Times are days: a billionth of them is seconds, which their texts show.
+            self.at("qText".to_owned(), |walk| walk.value(text, other_text));
         }
         true
     }
+}
+
+/// Whether the text of a cell shows a time of day.
+fn is_time(text: &Tree) -> bool {
+    text.scalar().is_some_and(|text| text.contains(':'))
 }
 
 /// Whether a text is a recorded one with anything where the recorder has replaced a secret.

@@ -9,6 +9,7 @@ use std::{
 use bytes::Bytes;
 
 use super::side::{Outcome, Seen};
+use crate::compare::makes;
 
 /// How many bytes of results wait in memory; more go to a temporary file.
 const MEMORY: usize = 64 << 20;
@@ -28,6 +29,8 @@ impl Held {
     ///
     /// What the system says of the temporary file.
     pub(super) fn put(&mut self, mut seen: Seen) -> io::Result<()> {
+        // They keep the whole request.
+        seen.params = seen.params.filter(|_| makes(&seen.method));
         let mut place = None;
         if let Outcome::Result(Some(result)) = &seen.outcome {
             if self.memory + result.len() > MEMORY {

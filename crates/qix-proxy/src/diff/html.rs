@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{DiffReport, Difference, ErrorDifference, Example, LatencyChange, OnlyThere};
+use crate::cli::count;
 
 /// How many objects and lines of other lists are on the page.
 const MOST: usize = 1000;
@@ -46,8 +47,10 @@ impl DiffReport {
                 .iter()
                 .take(MOST)
                 .try_for_each(|difference| write_difference(page, difference))?;
+            more(page, object.differences.len(), "thing")?;
             writeln!(page, "</section>")?;
         }
+        more(page, self.objects.len(), "object")?;
         if !self.errors.is_empty() {
             writeln!(
                 page,
@@ -63,7 +66,9 @@ impl DiffReport {
                     "<tr><td>{object}</td><td>{method}</td><td class=\"before\">{before}</td><td class=\"after\">{after}</td><td class=\"number\">{calls}</td></tr>"
                 )?;
             }
-            writeln!(page, "</table></div></section>")?;
+            writeln!(page, "</table></div>")?;
+            more(page, self.errors.len(), "error")?;
+            writeln!(page, "</section>")?;
         }
         for (only, when) in self.only.iter().zip(["before", "after"]) {
             if only.is_empty() {
@@ -80,12 +85,14 @@ impl DiffReport {
                     "<tr><td>{object}</td><td>{method}</td><td><code>{params}</code></td><td class=\"number\">{calls}</td></tr>"
                 )?;
             }
-            writeln!(page, "</table></div></section>")?;
+            writeln!(page, "</table></div>")?;
+            more(page, only.len(), "kind of call")?;
+            writeln!(page, "</section>")?;
         }
         if !self.latencies.is_empty() {
             writeln!(
                 page,
-                "<section><h2>Latency</h2><div class=\"wide\"><table><tr><th>method</th><th class=\"number\">median before</th><th class=\"number\">after</th><th class=\"number\">likely by chance</th></tr>"
+                "<section><h2>Latency</h2><div class=\"wide\"><table><tr><th>method</th><th class=\"number\">median before</th><th class=\"number\">after</th><th class=\"number\">likely by chance in any method, by a test of ranks</th></tr>"
             )?;
             for LatencyChange { method, median: [before, after], chance, .. } in
                 self.latencies.iter().take(MOST)
@@ -98,7 +105,9 @@ impl DiffReport {
                     chance * 100.0
                 )?;
             }
-            writeln!(page, "</table></div></section>")?;
+            writeln!(page, "</table></div>")?;
+            more(page, self.latencies.len(), "method")?;
+            writeln!(page, "</section>")?;
         }
         if self.beyond > 0 {
             writeln!(page, "<p class=\"note\">{} more differences are not shown.</p>", self.beyond)?;
@@ -125,6 +134,18 @@ fn write_difference(page: &mut String, difference: &Difference) -> std::fmt::Res
         )?;
     }
     writeln!(page, "</table></div>")
+}
+
+/// Says how many lines of a list are not on the page.
+fn more(page: &mut String, all: usize, what: &str) -> std::fmt::Result {
+    match all.saturating_sub(MOST) {
+        0 => Ok(()),
+        more => writeln!(
+            page,
+            "<p class=\"note\">… and {} more (--format json has all)</p>",
+            count(more as u64, what)
+        ),
+    }
 }
 
 /// Texts of others are text, wherever they stand.

@@ -25,12 +25,17 @@ pub(super) struct Labels {
     measures: Vec<String>,
     /// The order of the columns in rows, if it is none of dimensions before measures.
     order: Vec<usize>,
+    /// Whether they are those of a list object.
+    is_list: bool,
 }
 
 impl Labels {
     /// Reads the labels of the hypercube or list object in a layout.
     pub(super) fn of(layout: Raw<'_>) -> Option<Self> {
-        let cube = ["qHyperCube", "qListObject"].iter().find_map(|name| layout.member(name))?;
+        let (cube, is_list) = match layout.member("qHyperCube") {
+            Some(cube) => (cube, false),
+            None => (layout.member("qListObject")?, true),
+        };
         let titles = |name: &str| {
             let infos: Vec<_> = match cube.member(name) {
                 Some(list) if list.as_bytes().first() == Some(&b'[') => elements(list).take(MOST).collect(),
@@ -40,7 +45,15 @@ impl Labels {
             infos.iter().map(|info| shown(title(info).unwrap_or_default())).collect()
         };
         let order = cube.member("qColumnOrder").and_then(|order| order.decode().ok()).unwrap_or_default();
-        Some(Self { dimensions: titles("qDimensionInfo"), measures: titles("qMeasureInfo"), order })
+        Some(Self { dimensions: titles("qDimensionInfo"), measures: titles("qMeasureInfo"), order, is_list })
+    }
+
+    /// Returns whether a call with these parameters is about them: the first says where the definition is.
+    pub(super) fn are_meant(&self, params: &[u8]) -> bool {
+        let Ok(params) = Raw::new(params) else { return false };
+        let path = params.member("qPath").or_else(|| elements(params).next());
+        let path = path.and_then(|path| path.decode::<String>().ok()).unwrap_or_default();
+        path == if self.is_list { "/qListObjectDef" } else { "/qHyperCubeDef" }
     }
 
     /// Reads the labels of a hypercube or list object, in a layout or in properties.
@@ -71,17 +84,18 @@ impl Labels {
             dimensions: list(["qDimensionInfo", "qDimensions"], &dimension),
             measures: list(["qMeasureInfo", "qMeasures"], &measure),
             order: order.iter().filter_map(|at| usize::try_from(at.as_i64()?).ok()).collect(),
+            is_list: false,
         }
     }
 
     pub(super) fn dimension(&self, at: usize) -> Column {
         let label = self.dimensions.get(at).filter(|label| !label.is_empty());
-        Column::Dimension(label.cloned().unwrap_or_else(|| format!("{}", at + 1)))
+        Column::Dimension(label.cloned().unwrap_or_else(|| at.saturating_add(1).to_string()))
     }
 
     pub(super) fn measure(&self, at: usize) -> Column {
         let label = self.measures.get(at).filter(|label| !label.is_empty());
-        Column::Measure(label.cloned().unwrap_or_else(|| format!("{}", at + 1)))
+        Column::Measure(label.cloned().unwrap_or_else(|| at.saturating_add(1).to_string()))
     }
 
     /// Returns the column of a cell in a row; `None` if there are not so many.

@@ -2,10 +2,14 @@
 
 use std::{collections::HashMap, time::Duration};
 
+use qix_transport::printable;
+
 /// How many times of a method are kept on each side: more change nothing in what is found.
 const MOST: usize = 5000;
 /// How many methods are looked at.
 const MOST_METHODS: usize = 1000;
+/// How much of a method is kept, in characters.
+const LONGEST: usize = 80;
 /// With fewer calls on a side nothing is said.
 const FEWEST: usize = 8;
 /// How often chance alone may look like a change, over all methods.
@@ -23,7 +27,7 @@ pub struct LatencyChange {
     pub calls: [u64; 2],
     /// The medians: before, after.
     pub median: [Duration; 2],
-    /// How likely such a change is by chance alone.
+    /// How likely it is that chance alone brings such a change about in any of the methods, by a test of ranks.
     pub chance: f64,
 }
 
@@ -73,7 +77,7 @@ impl Latencies {
         let tested: Vec<_> =
             both.filter(|(_, sides)| sides.iter().all(|times| times.kept.len() >= FEWEST)).collect();
         // With many methods, chance has many tries.
-        let most = CHANCE / tested.len().max(1) as f64;
+        let tries = tested.len() as f64;
         let mut changes: Vec<_> = tested
             .into_iter()
             .filter_map(|(method, [before, after])| {
@@ -83,9 +87,9 @@ impl Latencies {
                 if change < LEAST.1 || f64::from(change) < LEAST.0 * smaller {
                     return None;
                 }
-                let chance = chance(&before.kept, &after.kept);
-                (chance < most).then(|| LatencyChange {
-                    method: method.clone(),
+                let chance = (chance(&before.kept, &after.kept) * tries).min(1.0);
+                (chance < CHANCE).then(|| LatencyChange {
+                    method: printable(method, LONGEST),
                     calls: [before.count, after.count],
                     median: medians.map(|micros| Duration::from_micros(micros.into())),
                     chance,
@@ -106,7 +110,8 @@ impl Latencies {
 fn median(times: &[u32]) -> u32 {
     let mut sorted = times.to_vec();
     sorted.sort_unstable();
-    sorted.get(sorted.len() / 2).copied().unwrap_or_default()
+    let at = |place: usize| sorted.get(place).copied().unwrap_or_default();
+    at(sorted.len().saturating_sub(1) / 2).midpoint(at(sorted.len() / 2))
 }
 
 /// Returns how likely it is that two samples of the same differ as much in rank as these: the U test of Mann and Whitney, in its
@@ -161,6 +166,41 @@ mod tests {
         for (z, part) in [(0.0, 0.5), (1.0, 0.158_655), (1.959_964, 0.025), (3.0, 0.001_350)] {
             assert!((upper_tail(z) - part).abs() < 1e-6, "{z}");
         }
+    }
+
+    #[test]
+    fn median_of_an_even_number_is_between_the_two_in_the_middle() {
+        assert_eq!((median(&[4, 1, 2, 9]), median(&[3, 1, 9]), median(&[])), (3, 3, 0));
+    }
+
+    #[test]
+    fn method_that_would_control_a_terminal_does_not() {
+        let [before, after] = [10, 50].map(|ms| {
+            let mut latencies = Latencies::default();
+            let method = format!("\u{1b}[2J{}", "x".repeat(1000));
+            (0..50).for_each(|at| latencies.add(&method, Duration::from_millis(ms + at % 3)));
+            latencies
+        });
+        let [change] = &before.changes(&after)[..] else { panic!() };
+        assert!(!change.method.contains('\u{1b}') && change.method.len() < 200, "{:?}", change.method);
+    }
+
+    #[test]
+    fn chance_is_that_of_any_of_the_methods() {
+        let chance = |methods: usize| {
+            let [before, after] = [0, 8].map(|slower| {
+                let mut latencies = Latencies::default();
+                for ms in [10, 11, 12, 13, 14, 15, 16, 17, 18, 19] {
+                    latencies.add("slower", Duration::from_millis(ms + slower));
+                    (1..methods).for_each(|at| latencies.add(&at.to_string(), Duration::from_millis(ms)));
+                }
+                latencies
+            });
+            before.changes(&after).first().map(|change| change.chance)
+        };
+        let (one, three) = (chance(1).unwrap(), chance(3).unwrap());
+        assert!((three - 3.0 * one).abs() < 1e-12, "{one} {three}");
+        assert_eq!(chance(1000), None);
     }
 
     #[test]

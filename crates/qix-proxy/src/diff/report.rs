@@ -55,10 +55,14 @@ pub(super) struct Places {
 }
 
 impl DiffReport {
-    /// Returns whether nothing differs. Latency is no difference.
+    /// Returns whether calls were compared and nothing differs. Latency is no difference.
     pub fn is_equal(&self) -> bool {
+        self.compared > self.not_compared && !self.has_differences()
+    }
+
+    fn has_differences(&self) -> bool {
         let only = self.only.iter().all(Vec::is_empty);
-        self.objects.is_empty() && self.errors.is_empty() && only && self.beyond == 0
+        !(self.objects.is_empty() && self.errors.is_empty() && only && self.beyond == 0)
     }
 
     /// Returns the measures that differ, by their labels.
@@ -77,10 +81,11 @@ impl DiffReport {
     /// Says in a line what it comes to, such as `1 measure differs in 2 objects`.
     pub fn headline(&self) -> String {
         let compared = count(self.compared, "call");
-        if self.is_equal() {
+        if !self.has_differences() {
             return match (self.compared, self.not_compared) {
-                (0, 0) => "there are no calls to compare".to_owned(),
+                (0, _) => "nothing was compared: there are no calls".to_owned(),
                 (_, 0) => format!("no difference in {compared}"),
+                (all, left) if left >= all => format!("nothing was compared: {compared}, and none can be"),
                 (_, left) => format!("no difference in {compared}, {left} of which cannot be compared"),
             };
         }
@@ -113,62 +118,75 @@ impl DiffReport {
             number => format!(" in {}", count(number as u64, "object")),
         };
         let text = if parts.is_empty() { "there are differences".to_owned() } else { parts.join(", ") };
-        format!("{text}{objects}; {compared} compared, {} equal", self.equal)
+        let left = match self.not_compared {
+            0 => String::new(),
+            left => format!(", {left} of which cannot be"),
+        };
+        format!("{text}{objects}; {compared} compared{left}, {} equal", self.equal)
     }
 
-    pub(super) fn differ(&mut self, [before, after]: [&Seen; 2], subjects: Vec<(Subject, Found)>) {
-        let mut told = BTreeSet::new();
-        for (subject, found) in subjects {
-            let at = match self.places.objects.get(&before.object_key) {
-                Some(at) => *at,
-                None if self.objects.len() < MOST => {
-                    let object = before.object.to_string();
-                    let id = before.object.id.clone();
-                    self.objects.push(ObjectDifferences { object, id, differences: Vec::new() });
-                    self.places.objects.insert(before.object_key, self.objects.len() - 1);
-                    self.objects.len() - 1
-                }
-                None => {
-                    self.beyond += 1;
-                    continue;
-                }
-            };
-            let differences = &mut self.objects[at].differences;
-            let key = (before.object_key, subject);
-            let place = match self.places.subjects.get(&key) {
-                Some(place) => *place,
-                None if self.places.subjects.len() < MOST => {
-                    differences.push(Difference {
-                        subject: key.1.clone(),
-                        methods: BTreeSet::new(),
-                        calls: 0,
-                        places: 0,
-                        examples: Vec::new(),
-                    });
-                    self.places.subjects.insert(key, differences.len() - 1);
-                    differences.len() - 1
-                }
-                None => {
-                    self.beyond += 1;
-                    continue;
-                }
-            };
-            let difference = &mut differences[place];
-            difference.places += 1;
-            difference.calls += u64::from(told.insert(place));
-            difference.methods.insert(shown(&before.method));
-            let Found { place, kind, recorded, live } = found;
-            let (before_text, after_text) = (said(recorded), said(live));
-            let is_new = |example: &Example| example.before != before_text || example.after != after_text;
-            if difference.examples.len() < MOST_EXAMPLES && difference.examples.iter().all(is_new) {
-                difference.examples.push(Example {
-                    place: shown(&place),
-                    kind,
-                    before: before_text,
-                    after: after_text,
-                    calls: [before.seq, after.seq],
-                });
+    /// Puts in a place that differs; `told` has what was told of the same answer.
+    pub(super) fn differ(
+        &mut self,
+        [before, after]: [&Seen; 2],
+        told: &mut BTreeSet<usize>,
+        subject: Subject,
+        found: impl FnOnce() -> Found,
+    ) {
+        let at = match self.places.objects.get(&before.object_key) {
+            Some(at) => *at,
+            None if self.objects.len() < MOST => {
+                let object = before.object.to_string();
+                let id = before.object.id.clone();
+                self.objects.push(ObjectDifferences { object, id, differences: Vec::new() });
+                self.places.objects.insert(before.object_key, self.objects.len() - 1);
+                self.objects.len() - 1
             }
+            None => {
+                self.beyond += 1;
+                return;
+            }
+        };
+        let differences = &mut self.objects[at].differences;
+        let key = (before.object_key, subject);
+        let place = match self.places.subjects.get(&key) {
+            Some(place) => *place,
+            None if self.places.subjects.len() < MOST => {
+                differences.push(Difference {
+                    subject: key.1.clone(),
+                    methods: BTreeSet::new(),
+                    calls: 0,
+                    places: 0,
+                    examples: Vec::new(),
+                });
+                self.places.subjects.insert(key, differences.len() - 1);
+                differences.len() - 1
+            }
+            None => {
+                self.beyond += 1;
+                return;
+            }
+        };
+        let difference = &mut differences[place];
+        difference.places += 1;
+        if told.insert(place) {
+            difference.calls += 1;
+            difference.methods.insert(shown(&before.method));
+        }
+        if difference.examples.len() == MOST_EXAMPLES {
+            return;
+        }
+        let Found { place, kind, recorded, live } = found();
+        let (before_text, after_text) = (said(recorded), said(live));
+        let is_new = |example: &Example| example.before != before_text || example.after != after_text;
+        if difference.examples.iter().all(is_new) {
+            difference.examples.push(Example {
+                place: shown(&place),
+                kind,
+                before: before_text,
+                after: after_text,
+                calls: [before.seq, after.seq],
+            });
         }
     }
 

@@ -1,19 +1,26 @@
 //! Reads two recordings twice, and holds their answers beside each other.
 
-use std::{collections::HashMap, io, panic::resume_unwind, path::Path, sync::mpsc, thread};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    io,
+    panic::resume_unwind,
+    path::Path,
+    sync::mpsc,
+    thread,
+};
 
-use qix_protocol::{EngineError, ErrorCode, Tree};
+use qix_protocol::Tree;
 
 use super::{
     DiffReport, DiffSettings, Subject,
     align::{Alignment, Row},
     held::Held,
-    keys::makes,
     latency::Latencies,
     side::{Outcome, Seen, Side},
+    subject::Subjects,
 };
 use crate::{
-    compare::{Comparison, Found, Ids},
+    compare::{Comparison, Found, Ids, Uuid, is_aborted, makes},
     record::{ReadError, TornTail},
     redrive::{DifferenceKind, Handles},
     replay::shortened,
@@ -70,6 +77,8 @@ pub fn diff(
             report.notes.push(note);
         }
     }
+    // Nobody makes up the same one twice.
+    let uuids = before.uuids.intersection(&after.uuids).copied().collect();
     report.calls = [before.rows.len() as u64, after.rows.len() as u64];
     report.latencies = before.latencies.changes(&after.latencies);
     let Alignment { pairs, candidates, only } = Alignment::of(before.rows, after.rows);
@@ -81,7 +90,7 @@ pub fn diff(
         wanted.sort_unstable();
         let sides = [open(0, wanted.clone())?, open(1, wanted_after)?];
         let partners = candidates.into_iter().collect();
-        Second { settings, report: &mut report, ids: Ids::default() }
+        Second { settings, report: &mut report, ids: Ids::common(uuids) }
             .run(sides, &partners, &wanted, &only)?;
     }
     report.finish();
@@ -94,6 +103,7 @@ struct First {
     rows: Vec<Row>,
     latencies: Latencies,
     torn: Option<TornTail>,
+    uuids: HashSet<Uuid>,
 }
 
 impl First {
@@ -107,6 +117,7 @@ impl First {
             }
         }
         first.torn = side.torn();
+        first.uuids = side.uuids();
         Ok(first)
     }
 }
@@ -175,11 +186,8 @@ impl Second<'_> {
         let unanswered = || Some("no answer".to_owned());
         match (&before.outcome, &after.outcome) {
             (Outcome::Result(Some(one)), Outcome::Result(Some(other))) => {
-                let found = self.results(both, one, other);
-                if found.is_empty() {
+                if self.are_equal(both, one, other) {
                     self.report.equal += 1;
-                } else {
-                    self.report.differ(both, found);
                 }
             }
             (Outcome::Error(one), Outcome::Error(other)) if one.code == other.code => self.report.equal += 1,
@@ -200,20 +208,27 @@ impl Second<'_> {
         }
     }
 
-    fn results(&mut self, [before, after]: [&Seen; 2], one: &[u8], other: &[u8]) -> Vec<(Subject, Found)> {
+    /// Compares results, and puts what differs into the report.
+    fn are_equal(&mut self, [before, after]: [&Seen; 2], one: &[u8], other: &[u8]) -> bool {
+        let mut told = BTreeSet::new();
         let (first, second) = match (Tree::parse(one), Tree::parse(other)) {
             (Ok(first), Ok(second)) => (first, second),
             // What no parser takes is equal to the letter, or not.
-            _ if one == other => return Vec::new(),
+            _ if one == other => return true,
             _ => {
                 let text = |bytes: &[u8]| shortened(&String::from_utf8_lossy(bytes));
                 let (place, kind) = (String::new(), DifferenceKind::Value);
-                let found = Found { place, kind, recorded: text(one), live: text(other) };
-                return vec![(Subject::Member("the answer".to_owned()), found)];
+                let found = || Found { place, kind, recorded: text(one), live: text(other) };
+                let subject = Subject::Member("the answer".to_owned());
+                self.report.differ([before, after], &mut told, subject, found);
+                return false;
             }
         };
         let params = before.params.as_deref().unwrap_or(b"[]");
-        let outcome = Comparison {
+        let (mut about_first, mut about_second) =
+            (Subjects::of(before, &first), Subjects::of(after, &second));
+        let (report, mut are_equal) = (&mut *self.report, true);
+        let comparison = Comparison {
             rules: &self.settings.rules,
             method: &before.method,
             makes: makes(&before.method).then_some(params),
@@ -221,16 +236,13 @@ impl Second<'_> {
             // Objects stand for themselves here.
             handles: &Handles::default(),
             apps: &self.settings.apps,
-        }
-        .results(&first, &second);
-        let about = |found: Found| match found.kind {
-            DifferenceKind::OnlyLive => (Subject::of(&found.place, after, &second), found),
-            _ => (Subject::of(&found.place, before, &first), found),
         };
-        outcome.found.into_iter().map(about).collect()
+        comparison.each(&first, &second, &mut |spot| {
+            are_equal = false;
+            let subjects =
+                if spot.kind == DifferenceKind::OnlyLive { &mut about_second } else { &mut about_first };
+            report.differ([before, after], &mut told, subjects.at(spot.path), || spot.found());
+        });
+        are_equal
     }
-}
-
-fn is_aborted(error: &EngineError) -> bool {
-    error.code == ErrorCode::GENERIC_ABORTED
 }

@@ -1,18 +1,20 @@
 //! The calls of one of the two recordings.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     path::Path,
     sync::Arc,
     time::Duration,
 };
 
 use bytes::Bytes;
+use memchr::memmem;
 use qix_protocol::{
     EngineError, Handle,
     frame::{
-        Raw,
+        Raw, elements,
         engine::{Frame, Kind},
+        members,
     },
     references,
 };
@@ -23,16 +25,22 @@ use super::{
 };
 use crate::{
     calls::{Answered, Asked, Calls, Step},
-    compare::is_volatile,
+    compare::{Uuid, is_volatile},
     model::{
         layout,
         names::{self, Hint, Names, Object},
     },
-    record::{ReadError, RecordingParts, TornTail},
+    record::{self, FrameText, ReadError, RecordingParts, TornTail},
 };
 
 /// Of how many objects the columns are known, and of how many patched values what they were.
 const MOST: usize = 1 << 16;
+
+/// Of how many out members of an object it is known what they were.
+const MOST_OUTS: usize = 256;
+
+/// How many UUIDs of a recording are kept.
+const MOST_UUIDS: usize = 1 << 18;
 
 /// After how many steps it is told how far it is.
 const STEPS: u32 = 512;
@@ -46,7 +54,7 @@ pub(super) struct Seen {
     pub(super) seq: u64,
     /// What it is called in both recordings; equal calls have the same.
     pub(super) key: u64,
-    /// What its object is called in both recordings.
+    /// What its object is called in all sessions of this recording.
     pub(super) object_key: u64,
     pub(super) object: Arc<Object>,
     pub(super) class: String,
@@ -82,8 +90,10 @@ pub(super) struct Side<'p> {
     keys: Keys,
     names: HashMap<u64, Names>,
     labels: HashMap<(u64, Handle), Arc<Labels>>,
-    /// What stands for the patched value of a method of an object.
-    patched: HashMap<(u64, Handle, String), u64>,
+    /// What stands for the patched out members of an object, by method and name.
+    patched: HashMap<(u64, Handle), HashMap<(String, String), u64>>,
+    /// Those in answers, if no results are wanted.
+    uuids: HashSet<Uuid>,
     asked: HashMap<u64, (u64, u64)>,
     over: VecDeque<Seen>,
     wanted: Vec<u64>,
@@ -105,6 +115,7 @@ impl<'p> Side<'p> {
             names: HashMap::new(),
             labels: HashMap::new(),
             patched: HashMap::new(),
+            uuids: HashSet::new(),
             asked: HashMap::new(),
             over: VecDeque::new(),
             wanted,
@@ -114,6 +125,11 @@ impl<'p> Side<'p> {
     /// Returns the line at the end that was cut, once the end was reached.
     pub(super) fn torn(&self) -> Option<TornTail> {
         self.calls.entries().torn().first().map(|(_, torn)| *torn)
+    }
+
+    /// Returns the UUIDs that were found in answers, which is done if no results are wanted.
+    pub(super) fn uuids(&mut self) -> HashSet<Uuid> {
+        std::mem::take(&mut self.uuids)
     }
 
     fn tell(&mut self) {
@@ -142,9 +158,28 @@ impl<'p> Side<'p> {
                 self.keys.closed(conn);
                 self.names.remove(&conn);
                 self.labels.retain(|(of, _), _| *of != conn);
-                self.patched.retain(|(of, ..), _| *of != conn);
+                self.patched.retain(|(of, _), _| *of != conn);
+            }
+            Step::Said {
+                conn,
+                from: record::Side::Engine,
+                text: FrameText::Text(text) | FrameText::Binary(text),
+                ..
+            } => {
+                if let Ok(frame) = Frame::parse(&text) {
+                    self.closed_objects(conn, &frame.changes.closed);
+                }
             }
             Step::Said { .. } | Step::Other(_) => {}
+        }
+    }
+
+    fn closed_objects(&mut self, conn: u64, handles: &[Handle]) {
+        self.keys.closed_objects(conn, handles);
+        for handle in handles {
+            self.names.entry(conn).or_default().closed(*handle);
+            self.labels.remove(&(conn, *handle));
+            self.patched.remove(&(conn, *handle));
         }
     }
 
@@ -158,29 +193,35 @@ impl<'p> Side<'p> {
         self.keys.answered(answered);
         let names = self.names.entry(asked.conn).or_default();
         let plain = answered.result.as_deref().and_then(|result| Raw::new(result).ok());
-        if let Some(plain) = plain.filter(|_| !answered.opened.is_empty()) {
+        for reference in plain.into_iter().flat_map(references) {
             let params = asked.params.as_deref().and_then(|params| Raw::new(params).ok());
-            let hint = params.map(Hint::new).unwrap_or_default();
-            references(plain).for_each(|reference| names.opened(&reference, &hint));
+            names.opened(&reference, &params.map(Hint::new).unwrap_or_default());
         }
         let frame = Raw::new(&answered.text).ok();
         if let Some(layout) = frame.and_then(|frame| layout(&asked.method, plain, frame)) {
             if let Some(title) = names::title(layout) {
                 names.titled(asked.handle, &title);
             }
-            if let Some(labels) = Labels::of(layout).filter(|_| self.labels.len() < MOST) {
-                self.labels.insert((asked.conn, asked.handle), Arc::new(labels));
+            let place = (asked.conn, asked.handle);
+            if (self.labels.len() < MOST || self.labels.contains_key(&place))
+                && let Some(labels) = Labels::of(layout)
+            {
+                self.labels.insert(place, Arc::new(labels));
             }
         }
-        let print = self.print(answered);
+        if self.wanted.is_empty() && self.uuids.len() < MOST_UUIDS {
+            self.uuids.extend(Uuid::all_in(&answered.text));
+        }
+        let has_handles = |text: &[u8]| memmem::find(text, b"\"qHandle\"").is_some();
+        let has_handles = has_handles(&answered.text) || answered.result.as_deref().is_some_and(has_handles);
+        let print = self.print(answered).filter(|_| !has_handles).unwrap_or(UNKNOWN);
         let outcome = match (&answered.error, &answered.fault) {
             (Some(error), _) => Outcome::Error(error.clone()),
             (_, Some(_)) => Outcome::Unreadable,
             _ if self.wanted.binary_search(&asked.seq).is_err() => Outcome::Result(None),
             _ => {
                 let result = answered.result.clone().unwrap_or_else(|| Bytes::from_static(b"{}"));
-                let opens = !answered.opened.is_empty();
-                Outcome::Result(Some(if opens {
+                Outcome::Result(Some(if has_handles {
                     self.keys.without_handles(asked.conn, &result)
                 } else {
                     result
@@ -188,36 +229,55 @@ impl<'p> Side<'p> {
             }
         };
         self.over(asked, Some(answered.latency()), print, outcome);
-        for handle in &answered.changes.closed {
-            self.names.entry(asked.conn).or_default().closed(*handle);
-            self.labels.remove(&(asked.conn, *handle));
-        }
+        self.closed_objects(asked.conn, &answered.changes.closed);
     }
 
-    /// Returns what stands for an answer. Patches to an equal value give an equal one.
-    fn print(&mut self, answered: &Answered) -> u64 {
+    /// Returns what stands for an answer, if that is known. The same patches to an equal value give an equal one; none change nothing, and
+    /// one of the whole value stands for that value, whatever it was.
+    fn print(&mut self, answered: &Answered) -> Option<u64> {
         let asked = &answered.asked;
         if let Some(error) = &answered.error {
-            return number(&("error", error.code.get()));
+            return Some(number(&("error", error.code.get())));
         }
         let Ok(Frame { kind: Kind::Response(response), .. }) = Frame::parse(&answered.text) else {
-            return UNKNOWN;
+            return None;
         };
-        let place = (asked.conn, asked.handle, asked.method.clone());
-        let result = response.result.map_or(&b"{}"[..], |result| result.as_bytes());
-        let mut print = number(result);
-        if response.delta {
-            let before = self.patched.get(&place).copied();
-            print = number(&(before, print));
-            if before.is_some() || self.patched.len() < MOST {
-                self.patched.insert(place, print);
-            } else {
-                print = UNKNOWN;
+        let place = (asked.conn, asked.handle);
+        if !response.delta {
+            if let Some(outs) = self.patched.get_mut(&place) {
+                outs.retain(|(method, _), _| *method != asked.method);
             }
-        } else {
-            self.patched.remove(&place);
+            let result = response.result.map_or(&b"{}"[..], |result| result.as_bytes());
+            return Some(number(result)).filter(|_| answered.fault.is_none());
         }
-        if answered.opened.is_empty() && answered.fault.is_none() { print } else { UNKNOWN }
+        if self.patched.len() >= MOST && !self.patched.contains_key(&place) {
+            return None;
+        }
+        let outs = self.patched.entry(place).or_default();
+        let mut print = 0;
+        for (name, patches) in response.result.into_iter().flat_map(members) {
+            let place = (asked.method.clone(), name.into_owned());
+            let before = outs.get(&place).copied();
+            let out = match (whole(patches), before) {
+                (Some(value), _) => number(value.as_bytes()),
+                (None, Some(before)) if elements(patches).next().is_none() => before,
+                (None, before) => number(&(before, patches.as_bytes())),
+            };
+            if outs.len() >= MOST_OUTS && before.is_none() {
+                return None;
+            }
+            print = number(&(print, &*place.1, out));
+            outs.insert(place, out);
+        }
+        Some(print).filter(|_| answered.fault.is_none())
+    }
+
+    /// Returns the columns that a call is about, which is asked for wanted results only.
+    fn labels_of(&self, asked: &Asked) -> Option<Arc<Labels>> {
+        let labels = self.labels.get(&(asked.conn, asked.handle))?;
+        let are_meant = self.wanted.binary_search(&asked.seq).is_ok()
+            && asked.params.as_deref().is_some_and(|params| labels.are_meant(params));
+        are_meant.then(|| labels.clone())
     }
 
     fn over(&mut self, asked: &Arc<Asked>, latency: Option<Duration>, print: u64, outcome: Outcome) {
@@ -234,7 +294,7 @@ impl<'p> Side<'p> {
             class: asked.class().to_owned(),
             method: asked.method.clone(),
             params: asked.params.clone(),
-            labels: self.labels.get(&(asked.conn, asked.handle)).cloned(),
+            labels: self.labels_of(asked),
             print,
             latency,
             outcome,
@@ -260,4 +320,15 @@ impl Iterator for Side<'_> {
             }
         }
     }
+}
+
+/// Returns the value that patches put in the place of the whole, if they do that and nothing else.
+fn whole(patches: Raw<'_>) -> Option<Raw<'_>> {
+    let mut all = elements(patches);
+    let (patch, None) = (all.next()?, all.next()) else { return None };
+    let is = |name: &str, texts: &[&str]| {
+        let text = patch.member(name).and_then(|text| text.decode::<String>().ok());
+        text.is_some_and(|text| texts.contains(&&*text))
+    };
+    if is("path", &["/"]) && is("op", &["add", "replace"]) { patch.member("value") } else { None }
 }

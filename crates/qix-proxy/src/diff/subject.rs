@@ -1,6 +1,6 @@
 //! What a difference is about, in the words of the app: the measure of a column rather than a place in JSON.
 
-use std::fmt;
+use std::{borrow::Cow, collections::HashMap, fmt};
 
 use qix_protocol::Tree;
 
@@ -43,16 +43,65 @@ impl From<Column> for Subject {
     }
 }
 
-impl Subject {
-    /// Finds what a place in the result of a call is about.
-    pub(super) fn of(place: &str, seen: &Seen, result: &Tree) -> Self {
-        let steps: Vec<String> =
-            place.split('/').skip(1).map(|step| step.replace("~1", "/").replace("~0", "~")).collect();
-        let steps: Vec<&str> = steps.iter().map(String::as_str).collect();
-        in_cube(&steps, seen, result)
-            .or_else(|| in_list(&steps, result))
-            .or_else(|| of_library(seen, &steps, result))
-            .unwrap_or_else(|| Self::Member(pattern(&steps)))
+/// Of how many places is kept what they are about.
+const MOST: usize = 1 << 12;
+
+/// Says what places in one result are about.
+pub(super) struct Subjects<'r> {
+    seen: &'r Seen,
+    result: &'r Tree,
+    /// What was found out, by place; rows are all one.
+    known: HashMap<String, Subject>,
+    /// What lists of measures and dimensions call them, by list and id.
+    titles: HashMap<String, HashMap<String, String>>,
+}
+
+impl<'r> Subjects<'r> {
+    /// Takes the result of a call.
+    pub(super) fn of(seen: &'r Seen, result: &'r Tree) -> Self {
+        Self { seen, result, known: HashMap::new(), titles: HashMap::new() }
+    }
+
+    /// Finds what a place in the result is about.
+    pub(super) fn at(&mut self, path: &[Cow<'_, str>]) -> Subject {
+        let mut steps: Vec<&str> = path.iter().map(|step| &**step).collect();
+        if let Some(matrix) = steps.iter().position(|step| *step == "qMatrix")
+            && let Some(row) = steps.get_mut(matrix + 1)
+        {
+            *row = "*";
+        }
+        let place = steps.join("\0");
+        if let Some(subject) = self.known.get(&place) {
+            return subject.clone();
+        }
+        let subject = in_cube(&steps, self.seen, self.result)
+            .or_else(|| self.in_list(&steps))
+            .or_else(|| of_library(self.seen, &steps, self.result))
+            .unwrap_or_else(|| Subject::Member(pattern(&steps)));
+        if self.known.len() < MOST {
+            self.known.insert(place, subject.clone());
+        }
+        subject
+    }
+
+    /// What lists of measures and dimensions say of one of them.
+    fn in_list(&mut self, steps: &[&str]) -> Option<Subject> {
+        let at = steps.iter().position(|step| matches!(*step, "qMeasureList" | "qDimensionList"))?;
+        let id = steps.get(at + 2)?.strip_prefix('[')?.strip_suffix(']')?;
+        let titles = self.titles.entry(steps[..=at].join("\0")).or_insert_with(|| {
+            let list = steps[..=at].iter().try_fold(self.result, |value, step| value.member(step));
+            let items = list.and_then(|list| list.member("qItems")).map_or(&[][..], Tree::elements);
+            let text = |item: &Tree, part: &str, name: &str| {
+                Some(item.member(part)?.member(name)?.as_str()?.into_owned())
+            };
+            let titled = items.iter().filter_map(|item| {
+                Some((text(item, "qInfo", "qId")?, text(item, "qMeta", "title").unwrap_or_default()))
+            });
+            titled.collect()
+        });
+        let title = titles.get(id)?;
+        let name = shown(if title.is_empty() { id.to_owned() } else { title.clone() });
+        Some(if steps[at] == "qMeasureList" { Subject::Measure(name) } else { Subject::Dimension(name) })
     }
 }
 
@@ -62,22 +111,20 @@ fn in_cube(steps: &[&str], seen: &Seen, result: &Tree) -> Option<Subject> {
     let found;
     let (labels, rest) = match cube {
         Some(at) => {
-            let mut cube = Some(result);
-            for step in &steps[..=at] {
-                cube = cube.and_then(|cube| match step.parse() {
-                    Ok(at) if cube.is_array() => cube.element(at),
-                    _ => cube.member(step),
-                });
-            }
-            found = Labels::of_cube(cube?);
+            found = Labels::of_cube(steps[..=at].iter().try_fold(result, |value, step| child(value, step))?);
             (&found, &steps[at + 1..])
         }
         None => (&**seen.labels.as_ref()?, steps),
     };
     let number = |step: &&str| step.parse::<usize>().ok();
     match rest {
-        [pages, _, "qMatrix", _, column, ..] if pages.ends_with("DataPages") => {
-            labels.column(number(column)?).map(Subject::from)
+        [pages, page, "qMatrix", _, column, ..] if pages.ends_with("DataPages") => {
+            let before = &steps[..steps.len() - rest.len()];
+            let pages = before.iter().chain([pages]).try_fold(result, |value, step| child(value, step));
+            let area = pages.and_then(|pages| pages.element(number(page)?)?.member("qArea"));
+            let left = area.and_then(|area| area.member("qLeft")?.as_u64()).unwrap_or(0);
+            let column = number(column)?.checked_add(usize::try_from(left).ok()?)?;
+            labels.column(column).map(Subject::from)
         }
         ["qPivotDataPages" | "qStackedDataPages" | "qDataPages", _, "qData", ..] => {
             labels.only_measure().map(Subject::from)
@@ -92,18 +139,11 @@ fn in_cube(steps: &[&str], seen: &Seen, result: &Tree) -> Option<Subject> {
     }
 }
 
-/// What lists of measures and dimensions say of one of them.
-fn in_list(steps: &[&str], result: &Tree) -> Option<Subject> {
-    let at = steps.iter().position(|step| matches!(*step, "qMeasureList" | "qDimensionList"))?;
-    let id = steps.get(at + 2)?.strip_prefix('[')?.strip_suffix(']')?;
-    let list = steps[..=at].iter().try_fold(result, |value, step| value.member(step))?;
-    let items = list.member("qItems")?.elements();
-    let item = items.iter().find(|item| {
-        item.member("qInfo").and_then(|info| info.member("qId")?.as_str()).as_deref() == Some(id)
-    })?;
-    let title = item.member("qMeta").and_then(|meta| meta.member("title")?.as_str()).unwrap_or_default();
-    let name = shown(if title.is_empty() { id.to_owned() } else { title.into_owned() });
-    Some(if steps[at] == "qMeasureList" { Subject::Measure(name) } else { Subject::Dimension(name) })
+fn child<'t>(value: &'t Tree, step: &str) -> Option<&'t Tree> {
+    match step.parse() {
+        Ok(at) if value.is_array() => value.element(at),
+        _ => value.member(step),
+    }
 }
 
 /// What measures and dimensions of the library say of themselves.
@@ -122,7 +162,8 @@ fn of_library(seen: &Seen, steps: &[&str], result: &Tree) -> Option<Subject> {
 /// Returns a place without what tells elements apart.
 fn pattern(steps: &[&str]) -> String {
     let step = |step: &&str| {
-        let is_element = step.bytes().all(|byte| byte.is_ascii_digit()) || step.starts_with('[');
+        let is_element =
+            *step == "*" || step.bytes().all(|byte| byte.is_ascii_digit()) || step.starts_with('[');
         format!(
             "/{}",
             if is_element && !step.is_empty() { "*".to_owned() } else { shown((*step).to_owned()) }
@@ -141,6 +182,10 @@ mod tests {
     use crate::{diff::side::Outcome, model::names::Object};
 
     fn about(place: &str, result: &serde_json::Value) -> String {
+        about_with(place, result, None)
+    }
+
+    fn about_with(place: &str, result: &serde_json::Value, labels: Option<Arc<Labels>>) -> String {
         let seen = Seen {
             seq: 1,
             key: 1,
@@ -149,12 +194,45 @@ mod tests {
             class: "GenericObject".to_owned(),
             method: "GetLayout".to_owned(),
             params: None,
-            labels: None,
+            labels,
             print: 1,
             latency: None,
             outcome: Outcome::Unanswered,
         };
-        Subject::of(place, &seen, &Tree::parse(result.to_string().as_bytes()).unwrap()).to_string()
+        let result = Tree::parse(result.to_string().as_bytes()).unwrap();
+        let unescaped = |step: &str| Cow::Owned(step.replace("~1", "/"));
+        let path: Vec<_> = place.split('/').skip(1).map(unescaped).collect();
+        Subjects::of(&seen, &result).at(&path).to_string()
+    }
+
+    #[test]
+    fn columns_of_a_page_are_counted_from_its_left_edge() {
+        let cube = json!({
+            "qDimensionInfo": [{"qFallbackTitle": "Region"}],
+            "qMeasureInfo": [{"qFallbackTitle": "Total sales"}, {"qFallbackTitle": "Margin"}],
+        });
+        let labels = Labels::of_cube(&Tree::parse(cube.to_string().as_bytes()).unwrap());
+        let labels = Some(Arc::new(labels));
+        let pages = json!({"qDataPages": [
+            {"qMatrix": [], "qArea": {"qLeft": 1}}, {"qMatrix": []}, {"qMatrix": [], "qArea": {"qLeft": u64::MAX}},
+        ]});
+        let about = |place: &str| about_with(place, &pages, labels.clone());
+        assert_eq!(about("/qDataPages/0/qMatrix/[x]/1/qNum"), "measure Margin");
+        assert_eq!(about("/qDataPages/1/qMatrix/[x]/1/qNum"), "measure Total sales");
+        assert_eq!(about("/qDataPages/2/qMatrix/[x]/1/qNum"), "/qDataPages/*/qMatrix/*/*/qNum");
+        let mut layout = json!({"qLayout": {"qHyperCube": cube}});
+        layout["qLayout"]["qHyperCube"]["qDataPages"] = pages["qDataPages"].clone();
+        assert_eq!(
+            about_with("/qLayout/qHyperCube/qDataPages/0/qMatrix/[x]/1/qNum", &layout, None),
+            "measure Margin"
+        );
+    }
+
+    #[test]
+    fn column_that_cannot_be_is_no_panic() {
+        let layout = json!({"qLayout": {"qHyperCube": {}}});
+        let place = format!("/qLayout/qHyperCube/qMeasureInfo/{}/qMax", usize::MAX);
+        assert_eq!(about(&place, &layout), format!("measure {}", usize::MAX));
     }
 
     #[test]

@@ -75,7 +75,11 @@ impl DiffReport {
             text.push('\n');
         }
         if !self.latencies.is_empty() {
-            writeln!(text, "{}", paint.bold("latency (median, and how likely by chance)"))?;
+            writeln!(
+                text,
+                "{}",
+                paint.bold("latency (median, and how likely by chance in any method, by a test of ranks)")
+            )?;
             for LatencyChange { method, calls, median: [before, after], chance } in
                 self.latencies.iter().take(MOST)
             {

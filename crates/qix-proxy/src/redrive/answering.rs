@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use qix_protocol::{
-    EngineError, ErrorCode, ObjectReference, Tree, creates,
+    EngineError, ObjectReference, Tree, creates,
     frame::{
         Raw,
         engine::{Frame, Kind},
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     calls::{Answered, Asked},
-    compare::{Comparison, Found, Outcome},
+    compare::{Comparison, Found, Outcome, is_aborted, makes},
     replay::shortened,
 };
 
@@ -174,10 +174,12 @@ where
         let says = |error: &EngineError| redaction.text(&error.to_string()).into_owned();
         let outcome = match (&answered.error, live) {
             (Some(recorded), Live::Error(live)) if recorded.code == live.code => Outcome::default(),
-            (recorded, Live::Error(live)) if is_aborted(recorded.as_ref()) || is_aborted(Some(live)) => {
+            (recorded, Live::Error(live))
+                if recorded.as_ref().is_some_and(is_aborted) || is_aborted(live) =>
+            {
                 return self.aborted(asked, recorded.as_ref(), Some(live));
             }
-            (Some(recorded), Live::Result(_)) if is_aborted(Some(recorded)) => {
+            (Some(recorded), Live::Result(_)) if is_aborted(recorded) => {
                 return self.aborted(asked, Some(recorded), None);
             }
             (Some(recorded), Live::Error(live)) => {
@@ -223,13 +225,11 @@ where
         };
         let Some(lane) = self.lanes.0.get(&asked.conn) else { return Outcome::default() };
         let Some(session) = self.sessions.get_mut(lane.session) else { return Outcome::default() };
-        let makes = creates(&asked.method)
-            || ["Store", "Clone", "Replace", "SaveAs"].iter().any(|start| asked.method.starts_with(start));
         let params = asked.params.as_deref().unwrap_or(b"[]");
         Comparison {
             rules: &self.settings.rules,
             method: &asked.method,
-            makes: makes.then_some(params),
+            makes: makes(&asked.method).then_some(params),
             ids: &mut session.ids,
             handles: &lane.handles,
             apps: &self.settings.apps,
@@ -297,10 +297,6 @@ fn read(text: &Bytes) -> Live {
         (None, Some(result)) => Live::Result(text.slice_ref(result.as_bytes())),
         (None, None) => Live::Result(Bytes::from_static(b"{}")),
     }
-}
-
-fn is_aborted(error: Option<&EngineError>) -> bool {
-    error.is_some_and(|error| error.code == ErrorCode::GENERIC_ABORTED)
 }
 
 fn whole(kind: DifferenceKind, recorded: String, live: String) -> Outcome {

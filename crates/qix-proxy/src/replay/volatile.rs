@@ -24,9 +24,7 @@ pub struct Ignore {
 
 /// A rule that is none.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-#[error(
-    "{0:?} is no place in parameters: write /qInfo/qId, /qProp/qInfo/qId or CreateSessionObject:/qInfo/qId"
-)]
+#[error("{0:?} is no place: write /qInfo/qId, /qProp/qInfo/qId or CreateSessionObject:/qInfo/qId")]
 pub struct IgnoreError(String);
 
 impl FromStr for Ignore {
