@@ -69,6 +69,14 @@ pub enum ReadError {
         /// A file of another recording.
         other: PathBuf,
     },
+    /// A file names another as the one that continues it, which is an earlier one, or the same.
+    #[error("{other} is said to go on in {path}, which does not continue it; read the files without following", path = path.display(), other = other.display())]
+    NotNext {
+        /// The file that is named.
+        path: PathBuf,
+        /// The file that names it.
+        other: PathBuf,
+    },
     /// Two files hold the same entries.
     #[error("{path} holds entries that another file holds as well; give each file once", path = path.display())]
     Twice {

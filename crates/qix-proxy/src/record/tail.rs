@@ -1,6 +1,7 @@
 //! Follows a recording that is being written.
 
 use std::{
+    fs::Metadata,
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -13,7 +14,7 @@ use tokio::{
     time::sleep,
 };
 
-use super::{Entry, EntryKind, Header, ReadError, follow::Follower};
+use super::{Entry, EntryKind, Header, ReadError, follow::Follower, volume::is_same};
 
 /// How long to wait before it is looked again whether there is more: a recorder hands out what it has every 50 ms.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -21,16 +22,22 @@ const PATIENCE: Duration = Duration::from_millis(50);
 /// Reads a recording while a recorder writes it, compressed or not, and goes on with each file that continues it.
 ///
 /// It is read from the beginning of the file that is named. The end is where the recorder has sealed the last file; until then, and for
-/// ever if the recorder was killed, [`next`](Self::next) waits. Of a recorder that writes a file for each connection it follows one.
+/// ever if the recorder was killed, [`next`](Self::next) waits; [`missing`](Self::missing) says whether that is for a file. A file that
+/// took the place of the one that is read, as a repair puts it there, is read instead. Of a recorder that writes a file for each
+/// connection it follows one.
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
     source: Source,
     header: Header,
-    /// The number of the latest entry: those that were told are not told again when a file is opened anew.
+    /// The number of the latest entry.
     last: u64,
-    /// Whether the file is to be opened again, because it became shorter.
+    /// The number of the latest entry when the file was opened: those that were told are not told again when it is opened anew.
+    told: u64,
+    /// Whether the file is to be opened again, because it became shorter or is another.
     is_stale: bool,
+    /// The file that is not there.
+    missing: Option<PathBuf>,
     done: bool,
 }
 
@@ -38,6 +45,8 @@ pub struct Tail {
 #[derive(Debug)]
 struct Source {
     file: BufReader<File>,
+    /// What tells the file from another of its name.
+    identity: Metadata,
     follower: Follower,
     /// How many bytes of the file were taken.
     taken: u64,
@@ -56,13 +65,13 @@ impl Tail {
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let path = path.as_ref().to_owned();
         let opened = File::open(&path).await;
-        let file = opened.map_err(|source| ReadError::Io { path: path.clone(), source })?;
-        let mut source = Source::new(path.clone(), file);
+        let opened = async { Source::new(path.clone(), opened?).await }.await;
+        let mut source = opened.map_err(|source| ReadError::Io { path: path.clone(), source })?;
         while !source.read_header().await? {
             sleep(PATIENCE).await;
         }
         let header = source.follower.header().clone();
-        Ok(Self { path, source, header, last: 0, is_stale: false, done: false })
+        Ok(Self { path, source, header, last: 0, told: 0, is_stale: false, missing: None, done: false })
     }
 
     /// Returns the header of the first file.
@@ -75,11 +84,18 @@ impl Tail {
         &self.path
     }
 
+    /// Returns the file that is waited for because it is not there: the one that is to continue this one, or this one itself, which was
+    /// moved or deleted.
+    pub fn missing(&self) -> Option<&Path> {
+        self.missing.as_deref()
+    }
+
     /// Returns the next entry, waiting for it; `None` once the recording was sealed.
     ///
     /// # Errors
     ///
-    /// [`ReadError`] if a file cannot be read, a line is damaged, or the next file belongs to another recording; nothing comes after that.
+    /// [`ReadError`] if a file cannot be read, a line is damaged, or the next file belongs to another recording or comes before this one;
+    /// nothing comes after that.
     ///
     /// # Cancellation
     ///
@@ -115,7 +131,7 @@ impl Tail {
             let line = match self.source.line().await {
                 Ok(Some(line)) => line,
                 Ok(None) => {
-                    self.is_stale = self.became_shorter().await;
+                    self.look().await;
                     if self.is_stale {
                         continue;
                     }
@@ -128,6 +144,11 @@ impl Tail {
                 Some(Ok(entry)) if entry.seq > self.last => {
                     self.last = entry.seq;
                     return Ok(Some(entry));
+                }
+                Some(Ok(entry)) if entry.seq > self.told => {
+                    let (path, line) = (self.path.clone(), self.source.follower.line_number());
+                    let fault = "its number is not greater than that of the line before";
+                    return Err(self.fail(ReadError::Damaged { path, line, fault }));
                 }
                 Some(Err(error)) => return Err(self.fail(error)),
                 Some(Ok(_)) | None => {}
@@ -152,31 +173,48 @@ impl Tail {
             }
             None => self.path.clone(),
         };
-        let file = match File::open(&path).await {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        let opened = async { Source::new(path.clone(), File::open(&path).await?).await }.await;
+        let mut source = match opened {
+            Ok(source) => source,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.missing = Some(path);
+                return Ok(false);
+            }
             Err(source) => return Err(self.fail(ReadError::Io { path, source })),
         };
-        let mut source = Source::new(path.clone(), file);
+        self.missing = None;
         match source.read_header().await {
             Ok(true) => {}
             // Its header is being written.
             Ok(false) => return Ok(false),
             Err(error) => return Err(self.fail(error)),
         }
-        self.source = source;
-        if self.source.follower.header().started != self.header.started {
-            let other = self.path.clone();
+        let (old, new) = (self.source.follower.header(), source.follower.header());
+        let other = self.path.clone();
+        if new.started != self.header.started {
             return Err(self.fail(ReadError::Stranger { path, other }));
         }
+        if !self.is_stale && new.part <= old.part {
+            return Err(self.fail(ReadError::NotNext { path, other }));
+        }
+        self.source = source;
         self.path = path;
+        self.told = self.last;
         self.is_stale = false;
         Ok(true)
     }
 
-    /// Returns whether what was read is no longer there: a recorder takes back what a full disk has left of a line.
-    async fn became_shorter(&self) -> bool {
-        tokio::fs::metadata(&self.path).await.is_ok_and(|file| file.len() < self.source.taken)
+    /// Finds out at the end of the file whether it is still the one that is there, and all of it: a recorder takes back what a full disk
+    /// has left of a line, and a repair puts another file in its place.
+    async fn look(&mut self) {
+        match tokio::fs::metadata(&self.path).await {
+            Ok(found) => {
+                self.is_stale = found.len() < self.source.taken || !is_same(&found, &self.source.identity);
+                self.missing = None;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.missing = Some(self.path.clone()),
+            Err(_) => {}
+        }
     }
 
     fn fail(&mut self, error: ReadError) -> ReadError {
@@ -186,13 +224,18 @@ impl Tail {
 }
 
 impl Source {
-    fn new(path: PathBuf, file: File) -> Self {
-        Self { file: BufReader::with_capacity(256 * 1024, file), follower: Follower::new(path), taken: 0 }
+    async fn new(path: PathBuf, file: File) -> io::Result<Self> {
+        let identity = file.metadata().await?;
+        let file = BufReader::with_capacity(256 * 1024, file);
+        Ok(Self { file, identity, follower: Follower::new(path), taken: 0 })
     }
 
     /// Reads the header, if all of it is there.
     async fn read_header(&mut self) -> Result<bool, ReadError> {
-        let Some(line) = self.line().await? else { return Ok(false) };
+        let Some(line) = self.line().await? else {
+            // Nobody is to wait for the rest of a header that never comes.
+            return if self.follower.may_have_header() { Ok(false) } else { Err(self.follower.foreign()) };
+        };
         self.follower.header_line(Some(line))?;
         Ok(true)
     }
@@ -262,6 +305,10 @@ mod tests {
         format!("{{\"seq\":{seq},\"t\":9,\"kind\":\"end\"{next}}}\n")
     }
 
+    fn head(part: u64) -> String {
+        HEAD.replace('}', &format!(",\"part\":{part}}}"))
+    }
+
     async fn all(tail: &mut Tail) -> Vec<u64> {
         let mut found = Vec::new();
         while let Some(entry) = tail.ready().await.unwrap() {
@@ -281,8 +328,10 @@ mod tests {
             assert_eq!(all(&mut tail).await, [2]);
             rig.append("a", &end(3, ",\"next\":\"b\""));
             assert_eq!(all(&mut tail).await, [] as [u64; 0]);
-            rig.append("b", HEAD);
+            assert_eq!(tail.missing(), Some(&*rig.path("b")));
+            rig.append("b", &head(2));
             assert!(all(&mut tail).await.is_empty() && !tail.is_ended());
+            assert_eq!(tail.missing(), None);
             rig.append("b", &note(4));
             assert_eq!(all(&mut tail).await, [4]);
             assert_eq!(tail.path(), rig.path("b"));
@@ -338,5 +387,52 @@ mod tests {
         let mut tail = Tail::open(rig.path("a")).await.unwrap();
         assert!(matches!(tail.next().await, Some(Err(ReadError::Damaged { .. }))));
         assert!(tail.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn file_that_names_itself_or_an_earlier_one_as_the_next_is_an_error() {
+        for (part, next) in [(1, "a"), (2, "a"), (2, "b")] {
+            let rig = Rig::new(false);
+            rig.append("a", &format!("{}{}", head(part), end(1, &format!(",\"next\":\"{next}\""))));
+            rig.append("b", &head(1));
+            let mut tail = Tail::open(rig.path("a")).await.unwrap();
+            assert!(matches!(tail.ready().await, Err(ReadError::NotNext { .. })), "{part} {next}");
+            assert!(tail.next().await.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn number_that_comes_again_is_damage() {
+        let rig = Rig::new(false);
+        rig.append("a", &format!("{HEAD}{}{}", note(1), note(1)));
+        let mut tail = Tail::open(rig.path("a")).await.unwrap();
+        assert_eq!(tail.ready().await.unwrap().unwrap().seq, 1);
+        assert!(matches!(tail.ready().await, Err(ReadError::Damaged { line: 3, .. })));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_recording_is_not_waited_for() {
+        for zipped in [false, true] {
+            let rig = Rig::new(zipped);
+            rig.append("a", r#"{"log":{"version":"1.2"}}"#);
+            let opened = tokio::time::timeout(Duration::from_secs(60), Tail::open(rig.path("a"))).await;
+            assert!(matches!(opened, Ok(Err(ReadError::Foreign { .. }))), "{opened:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn file_that_takes_the_place_of_the_one_that_is_read_is_read_instead() {
+        let rig = Rig::new(false);
+        rig.append("a", &format!("{HEAD}{}", note(1)));
+        let mut tail = Tail::open(rig.path("a")).await.unwrap();
+        assert_eq!(all(&mut tail).await, [1]);
+        std::fs::rename(rig.path("a"), rig.path("old")).unwrap();
+        assert_eq!(all(&mut tail).await, [] as [u64; 0]);
+        assert_eq!(tail.missing(), Some(&*rig.path("a")));
+        rig.append("new", &format!("{HEAD}{}{}{}", note(1), note(2), end(3, "")));
+        std::fs::rename(rig.path("new"), rig.path("a")).unwrap();
+        assert_eq!(all(&mut tail).await, [2]);
+        assert!(tail.is_ended() && tail.missing().is_none());
     }
 }
