@@ -6,7 +6,7 @@ use qix_transport::Endpoint;
 
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
-    exit::{CliError, Outcome},
+    exit::{self, CliError, Outcome},
     place::Place,
     session::SessionArgs,
     units,
@@ -122,7 +122,7 @@ impl InspectArgs {
         }
         let server = bind(self.ui).await?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
-        let asked = crate::shutdown::requested()?;
+        let asked = exit::requested()?;
         let source = match self.files.first() {
             None => None,
             Some(file) if self.follow => Some(Source::Follow(file.clone())),
