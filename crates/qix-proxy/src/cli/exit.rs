@@ -7,10 +7,9 @@ use std::{
 };
 
 /// The exit codes, as `--help` shows them.
-pub(super) const HELP: &str = "Exit codes: 0 done; 1 ran, but found what it looks for: differences, unmatched requests, \
-                               problems (lint --check) or secrets (scrub --check); 2 wrong usage; 3 the engine, the network \
-                               or the system failed, the engine refused a call, or the output cannot be written; \
-                               4 recording unreadable";
+pub(super) const HELP: &str = "Exit codes: 0 done; 1 ran, but found differences, unmatched requests, secrets (scrub --check) \
+                               or anything at all (lint --check); 2 wrong usage; 3 engine or network failed, the engine \
+                               refused a call, or the output cannot be written; 4 recording unreadable";
 
 /// A run that came to its end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
