@@ -33,7 +33,13 @@ Examples:
 
 /// Arguments of `qix-proxy inspect`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    mut_group("LoginArgs", |group| group.requires("upstream")),
+    mut_group("SessionArgs", |group| group.requires("upstream")),
+    mut_group("TrustArgs", |group| group.requires("upstream")),
+    mut_group("ProxyArgs", |group| group.requires("upstream"))
+)]
 pub(crate) struct InspectArgs {
     /// The recording; all its files, in any order, if it has several
     #[arg(required_unless_present = "upstream", value_name = "FILE")]
