@@ -1,6 +1,8 @@
 //! Follows a recording that is being written.
 
 use std::{
+    collections::HashSet,
+    ffi::OsString,
     fs::Metadata,
     io,
     path::{Path, PathBuf},
@@ -11,13 +13,15 @@ use bytes::Bytes;
 use tokio::{
     fs::File,
     io::{AsyncBufReadExt, BufReader},
-    time::sleep,
+    time::{Instant, sleep},
 };
 
 use super::{Entry, EntryKind, Header, ReadError, follow::Follower, volume::is_same};
 
 /// How long to wait before it is looked again whether there is more: a recorder hands out what it has every 50 ms.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// How often to look for a file that continues one in which nothing comes and that does not say so.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Reads a recording while a recorder writes it, compressed or not, and goes on with each file that continues it.
 ///
@@ -38,6 +42,12 @@ pub struct Tail {
     is_stale: bool,
     /// The file that is not there.
     missing: Option<PathBuf>,
+    /// When it was looked last for a file that continues this one, or since when nothing comes.
+    looked: Option<Instant>,
+    /// The file that continues this one, though this one does not say so.
+    heir: Option<PathBuf>,
+    /// Files beside this one that do not continue it.
+    others: HashSet<OsString>,
     done: bool,
 }
 
@@ -71,7 +81,19 @@ impl Tail {
             sleep(PATIENCE).await;
         }
         let header = source.follower.header().clone();
-        Ok(Self { path, source, header, last: 0, told: 0, is_stale: false, missing: None, done: false })
+        Ok(Self {
+            path,
+            source,
+            header,
+            last: 0,
+            told: 0,
+            is_stale: false,
+            missing: None,
+            looked: None,
+            heir: None,
+            others: HashSet::new(),
+            done: false,
+        })
     }
 
     /// Returns the header of the first file.
@@ -132,7 +154,7 @@ impl Tail {
                 Ok(Some(line)) => line,
                 Ok(None) => {
                     self.look().await;
-                    if self.is_stale {
+                    if self.is_stale || self.inherit().await? {
                         continue;
                     }
                     return Ok(None);
@@ -143,6 +165,7 @@ impl Tail {
                 Some(Ok(Entry { kind: EntryKind::End, .. })) => {}
                 Some(Ok(entry)) if entry.seq > self.last => {
                     self.last = entry.seq;
+                    (self.looked, self.heir) = (None, None);
                     return Ok(Some(entry));
                 }
                 Some(Ok(entry)) if entry.seq > self.told => {
@@ -173,6 +196,12 @@ impl Tail {
             }
             None => self.path.clone(),
         };
+        let is_next = !self.is_stale;
+        self.turn_to(path, is_next).await
+    }
+
+    /// Opens a file in the place of this one; one that is the next must come behind it. Returns whether there is something to be read.
+    async fn turn_to(&mut self, path: PathBuf, is_next: bool) -> Result<bool, ReadError> {
         let opened = async { Source::new(path.clone(), File::open(&path).await?).await }.await;
         let mut source = match opened {
             Ok(source) => source,
@@ -194,14 +223,60 @@ impl Tail {
         if new.started != self.header.started {
             return Err(self.fail(ReadError::Stranger { path, other }));
         }
-        if !self.is_stale && new.part <= old.part {
+        if is_next && new.part <= old.part {
             return Err(self.fail(ReadError::NotNext { path, other }));
         }
         self.source = source;
         self.path = path;
         self.told = self.last;
         self.is_stale = false;
+        (self.looked, self.heir) = (None, None);
+        self.others.clear();
         Ok(true)
+    }
+
+    /// Goes on with a file that continues this one, which was not ended: its recorder could not write it any more. Returns whether there
+    /// is one.
+    async fn inherit(&mut self) -> Result<bool, ReadError> {
+        let now = Instant::now();
+        if now < *self.looked.get_or_insert(now) + LOOK {
+            return Ok(false);
+        }
+        self.looked = Some(now);
+        match self.heir.take() {
+            // It was there a while ago, and nothing has come here since: a recorder makes the next file before it ends this one.
+            Some(path) => self.turn_to(path, true).await,
+            None => {
+                self.heir = self.find_heir().await;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Looks for a file whose header says that it continues this one. Those that cannot be read are not it.
+    async fn find_heir(&mut self) -> Option<PathBuf> {
+        let name = self.path.file_name()?.to_string_lossy().into_owned();
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut files = tokio::fs::read_dir(folder.unwrap_or(Path::new("."))).await.ok()?;
+        while let Ok(Some(found)) = files.next_entry().await {
+            // Opening a pipe would wait for whoever writes into it.
+            let is_file = found.file_type().await.is_ok_and(|kind| kind.is_file());
+            if !is_file || self.others.contains(&found.file_name()) {
+                continue;
+            }
+            match header_of(found.path()).await {
+                Some(Ok(header))
+                    if header.started == self.header.started
+                        && header.continues.as_ref() == Some(&name)
+                        && header.part > self.source.follower.header().part =>
+                {
+                    return Some(found.path());
+                }
+                None => {}
+                Some(_) => _ = self.others.insert(found.file_name()),
+            }
+        }
+        None
     }
 
     /// Finds out at the end of the file whether it is still the one that is there, and all of it: a recorder takes back what a full disk
@@ -221,6 +296,17 @@ impl Tail {
         self.done = true;
         error
     }
+}
+
+/// Returns the header of a file, if all of it is there.
+async fn header_of(path: PathBuf) -> Option<Result<Header, ReadError>> {
+    let opened = async { Source::new(path.clone(), File::open(&path).await?).await }.await;
+    let mut source = match opened {
+        Ok(source) => source,
+        Err(source) => return Some(Err(ReadError::Io { path, source })),
+    };
+    let read = source.read_header().await;
+    read.map(|is_there| is_there.then(|| source.follower.header().clone())).transpose()
 }
 
 impl Source {
@@ -434,5 +520,26 @@ mod tests {
         std::fs::rename(rig.path("new"), rig.path("a")).unwrap();
         assert_eq!(all(&mut tail).await, [2]);
         assert!(tail.is_ended() && tail.missing().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn file_that_continues_one_without_an_end_is_found_once_nothing_comes_there() {
+        for zipped in [false, true] {
+            let rig = Rig::new(zipped);
+            rig.append("a", &format!("{HEAD}{}", note(1)));
+            let mut tail = Tail::open(rig.path("a")).await.unwrap();
+            assert_eq!(all(&mut tail).await, [1]);
+            rig.append("c", &head(2));
+            rig.append("d", "no recording");
+            rig.append("b", &format!("{}{}", head(2).replace('}', ",\"continues\":\"a\"}"), note(3)));
+            // It is seen, but the recorder has not come to it yet.
+            tokio::time::sleep(LOOK).await;
+            assert_eq!(all(&mut tail).await, [] as [u64; 0]);
+            rig.append("a", &note(2));
+            tokio::time::sleep(LOOK).await;
+            assert_eq!(all(&mut tail).await, [2]);
+            assert_eq!(tail.next().await.unwrap().unwrap().seq, 3);
+            assert_eq!(tail.path(), rig.path("b"));
+        }
     }
 }
