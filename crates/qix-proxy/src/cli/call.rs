@@ -1,6 +1,7 @@
 //! `qix-proxy call`: one request, or a pipeline of them, and the answers.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     io::{self, IsTerminal, Read, Write},
     path::PathBuf,
@@ -21,6 +22,7 @@ use super::{
 use crate::{
     ask::{self, Ask, Asked, Asker, On, Refusal, Step, Target},
     chain::chain,
+    show::{escaped, write_pretty},
 };
 
 const EXAMPLES: &str = "\
@@ -125,12 +127,12 @@ impl CallArgs {
         let endpoint = Endpoint::parse(&self.url).map_err(|error| unusable("the URL", &error))?;
         let connect = self.connect(endpoint.clone())?;
         let calls = self.plan()?;
-        let app = self.app.clone().or_else(|| named_app(&endpoint));
+        let app = self.app.clone().or_else(|| endpoint.app().map(Cow::into_owned));
         let asker = Asker::connect(&connect, self.timeout)
             .await
             .map_err(|words| CliError::network(format!("{words}; `qix-proxy doctor` finds out why")))?;
         let mut talk =
-            Talk { asker: &asker, app, object: self.object.clone(), open: HashMap::new(), args: &self };
+            Talk { asker: &asker, app, open: HashMap::new(), objects: HashMap::new(), args: &self };
         let result = talk.all(calls, out).await;
         asker.close().await;
         result
@@ -150,7 +152,9 @@ impl CallArgs {
     fn plan(&self) -> Result<Vec<Planned>, CliError> {
         let Some(file) = &self.file else {
             let method = self.method.as_deref().unwrap_or_default();
-            return Ok(vec![self.planned(method, &self.params).map_err(CliError::usage)?]);
+            let call = self.planned(method, &self.params).map_err(CliError::usage)?;
+            self.check_use(&call)?;
+            return Ok(vec![call]);
         };
         let mut text = String::new();
         let read = if file.as_os_str() == "-" {
@@ -176,6 +180,20 @@ impl CallArgs {
             calls.push(Planned { on: step.handle, name: step.name, line: Some(line), ..planned });
         }
         Ok(calls)
+    }
+
+    /// Refuses what was said of an app or an object that the only call does not need.
+    fn check_use(&self, call: &Planned) -> Result<(), CliError> {
+        let (option, whose) = match call.class.as_str() {
+            "" | "Global" if self.app.is_some() => ("--app", "Global"),
+            "" | "Global" if self.object.is_some() => ("--object", "Global"),
+            "Doc" if self.object.is_some() => ("--object", "the app"),
+            _ => return Ok(()),
+        };
+        Err(CliError::usage(format!(
+            "{} is called on {whose}, so that {option} is of no use: leave it out, or give a method of what it names",
+            call.method
+        )))
     }
 
     fn planned(&self, method: &str, typed: &[String]) -> Result<Planned, String> {
@@ -214,21 +232,14 @@ fn unchecked(method: &str, typed: &[String]) -> Result<Planned, String> {
     Ok(Planned { on: None, class: class.to_owned(), method: name.to_owned(), params, name: None, line: None })
 }
 
-/// Returns the app that a URL names; what every engine has under another name is none.
-fn named_app(endpoint: &Endpoint) -> Option<String> {
-    endpoint
-        .app()
-        .map(|app| app.into_owned())
-        .filter(|app| !app.is_empty() && app != "engineData" && app != "%3Ftransient%3D")
-}
-
 /// The calls in one session.
 struct Talk<'a> {
     asker: &'a Asker,
     app: Option<String>,
-    object: Option<String>,
-    /// What steps have opened, and `app` and `object`.
+    /// What steps have opened, and `app`.
     open: HashMap<String, Target>,
+    /// What `--object` names, by the class as which it was opened.
+    objects: HashMap<String, Target>,
     args: &'a CallArgs,
 }
 
@@ -266,7 +277,12 @@ impl Talk<'_> {
                     Some(target) => return Ok(target.clone()),
                     None if name == "global" => return Ok(self.asker.global()),
                     None if name == "app" => return self.app().await,
-                    None if name == "object" => return self.object("GenericObject").await,
+                    None if name == "object" => {
+                        return match call.class.as_str() {
+                            "" => self.object("GenericObject").await,
+                            class => self.object(class).await,
+                        };
+                    }
                     None => {
                         return Err(CliError::network(format!(
                             "the step with \"as\":{name:?} has opened no object"
@@ -296,10 +312,10 @@ impl Talk<'_> {
     }
 
     async fn object(&mut self, class: &str) -> Result<Target, CliError> {
-        if let Some(object) = self.open.get("object") {
+        if let Some(object) = self.objects.get(class) {
             return Ok(object.clone());
         }
-        let Some(id) = self.object.clone() else {
+        let Some(id) = &self.args.object else {
             return Err(CliError::usage(format!("the method is one of a {class}: say which with --object")));
         };
         let method = match class {
@@ -320,7 +336,7 @@ impl Talk<'_> {
         let object = asked
             .opened
             .ok_or_else(|| CliError::network(format!("the app has no {class} {id:?} (--object names it)")))?;
-        self.open.insert("object".to_owned(), object.clone());
+        self.objects.insert(class.to_owned(), object.clone());
         Ok(object)
     }
 
@@ -329,27 +345,22 @@ impl Talk<'_> {
             out.write_all(&asked.frame)?;
             return writeln!(out).and_then(|()| out.flush());
         }
+        let (result, on_terminal) = (asked.result.get(), io::stdout().is_terminal());
         let pretty = match self.args.format {
             Some(format) => format == Format::Pretty,
-            None => io::stdout().is_terminal(),
+            None => on_terminal,
         };
-        let plain = if io::stdout().is_terminal() {
-            for_terminal(asked.result.get())
-        } else {
-            asked.result.get().to_owned()
-        };
-        if call.line.is_some() && !pretty {
+        if pretty {
+            write_pretty(out, result.as_bytes(), 0)?;
+            writeln!(out)?;
+            return out.flush();
+        }
+        let plain = if on_terminal { escaped(result) } else { Cow::Borrowed(result) };
+        if call.line.is_some() {
             let took = asked.took.as_micros();
             let method = json!(call.method);
             let name = call.name.as_ref().map_or_else(String::new, |name| format!("\"as\":{},", json!(name)));
             writeln!(out, "{{\"method\":{method},{name}\"took\":{took},\"result\":{plain}}}")?;
-        } else if pretty {
-            let value: &RawValue = &asked.result;
-            let text = match serde_json::from_str::<serde_json::Value>(value.get()) {
-                Ok(value) => format!("{value:#}"),
-                Err(_) => value.get().to_owned(),
-            };
-            writeln!(out, "{}", for_terminal(&text))?;
         } else {
             writeln!(out, "{plain}")?;
         }
@@ -357,48 +368,9 @@ impl Talk<'_> {
     }
 }
 
-/// Writes characters that control a terminal as JSON can write them, too.
-fn for_terminal(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for letter in text.chars() {
-        let plain = letter == '\n'
-            || qix_transport::printable(letter.encode_utf8(&mut [0; 4]), 1).starts_with(letter);
-        if plain {
-            shown.push(letter);
-        } else {
-            let mut units = [0; 2];
-            for unit in letter.encode_utf16(&mut units) {
-                shown.push_str(&format!("\\u{unit:04x}"));
-            }
-        }
-    }
-    shown
-}
-
 fn failed(method: &str, refusal: Refusal) -> CliError {
     match refusal.writes {
         true => CliError::usage(format!("{}; --allow-writes sends it all the same", refusal.words)),
         false => CliError::network(format!("{method}: {}", refusal.words)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_controls_a_terminal_is_written_as_an_escape_and_stays_json() {
-        let text = for_terminal("\"a\u{9b}\u{202e}\u{7f}\"\n");
-        assert_eq!(text, "\"a\\u009b\\u202e\\u007f\"\n");
-        assert_eq!(serde_json::from_str::<String>(&text).unwrap(), "a\u{9b}\u{202e}\u{7f}");
-    }
-
-    #[test]
-    fn app_is_that_of_the_url_unless_it_stands_for_no_app() {
-        let app = |url: &str| named_app(&Endpoint::parse(url).unwrap());
-        assert_eq!(app("ws://h/app/Sales.qvf").as_deref(), Some("Sales.qvf"));
-        assert_eq!(app("ws://h/app/engineData"), None);
-        assert_eq!(app("ws://h/app/"), None);
-        assert_eq!(app("ws://h/"), None);
     }
 }

@@ -101,14 +101,38 @@ fn pages(command: clap::Command) -> std::io::Result<Vec<(String, Vec<u8>)>> {
 mod tests {
     use super::*;
 
+    /// Returns whether a text has a word, which is no part of another.
+    fn has(text: &str, word: &str) -> bool {
+        let is_of_word = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_');
+        text.match_indices(word).any(|(at, _)| {
+            !text[..at].ends_with(is_of_word) && !text[at + word.len()..].starts_with(is_of_word)
+        })
+    }
+
+    /// Returns the commands as they are run, each with its options.
+    fn commands() -> Vec<(String, Vec<String>)> {
+        let mut cli = Cli::command();
+        cli.build();
+        let options = |command: &clap::Command| {
+            let shown = command.get_arguments().filter(|argument| !argument.is_hide_set());
+            shown.filter_map(|argument| argument.get_long().map(str::to_owned)).collect()
+        };
+        cli.get_subcommands().map(|command| (command.get_name().to_owned(), options(command))).collect()
+    }
+
     #[test]
-    fn every_shell_gets_every_command() {
+    fn every_shell_gets_every_command_and_option() {
         for shell in [Shell::Bash, Shell::Elvish, Shell::Fish, Shell::PowerShell, Shell::Zsh] {
             let mut out = Vec::new();
             CompletionsArgs { shell }.exec(&mut out).unwrap();
             let text = String::from_utf8(out).unwrap();
-            for command in Cli::command().get_subcommands() {
-                assert!(text.contains(command.get_name()), "{shell}: {}", command.get_name());
+            for (command, options) in commands() {
+                assert!(has(&text, &command), "{shell}: {command}");
+                for option in options {
+                    let written =
+                        if shell == Shell::Fish { format!("-l {option}") } else { format!("--{option}") };
+                    assert!(has(&text, &written), "{shell}: {command} {written}");
+                }
             }
         }
     }
@@ -122,10 +146,16 @@ mod tests {
         man().exec(&mut out).unwrap();
         // Again, over those that are there.
         man().exec(&mut out).unwrap();
-        for command in Cli::command().get_subcommands() {
-            let name = format!("qix-proxy-{}", command.get_name());
-            let page = std::fs::read_to_string(folder.join(format!("{name}.1"))).unwrap();
-            assert!(page.contains(&name.replace('-', "\\-")) && page.contains("Examples"), "{page}");
+        for (command, options) in commands().into_iter().filter(|(command, _)| command != "help") {
+            let name = format!("qix-proxy-{command}");
+            let page = std::fs::read_to_string(folder.join(format!("{name}.1"))).unwrap().replace("\\-", "-");
+            assert!(has(&page, &name) && page.contains("Examples"), "{page}");
+            for option in options {
+                assert!(
+                    has(&page.replace("\\fB", " "), &format!("--{option}")),
+                    "{command} --{option}: {page}"
+                );
+            }
         }
         let mut page = Vec::new();
         ManArgs { dir: None }.exec(&mut page).unwrap();

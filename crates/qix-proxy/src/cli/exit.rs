@@ -7,8 +7,9 @@ use std::{
 };
 
 /// The exit codes, as `--help` shows them.
-pub(super) const HELP: &str = "Exit codes: 0 done; 1 ran, but found differences or unmatched requests; 2 wrong usage; \
-                               3 engine or network; 4 recording unreadable";
+pub(super) const HELP: &str = "Exit codes: 0 done; 1 ran, but found differences, unmatched requests, secrets (scrub --check) \
+                               or anything at all (lint --check); 2 wrong usage; 3 engine or network failed, the engine \
+                               refused a call, or the output cannot be written; 4 recording unreadable";
 
 /// A run that came to its end.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -70,6 +71,12 @@ impl CliError {
         let _ = writeln!(err, "error: {}", self.message);
         ExitCode::from(self.code)
     }
+}
+
+/// Returns a future that is done when the process is asked to stop.
+pub(super) fn requested() -> Result<impl Future<Output = ()>, CliError> {
+    crate::shutdown::requested()
+        .map_err(|error| CliError::network(format!("the system lets no signals be caught: {error}")))
 }
 
 impl From<io::Error> for CliError {

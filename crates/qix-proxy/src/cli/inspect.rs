@@ -6,7 +6,7 @@ use qix_transport::Endpoint;
 
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
-    exit::{CliError, Outcome},
+    exit::{self, CliError, Outcome},
     place::Place,
     session::SessionArgs,
     units,
@@ -33,7 +33,13 @@ Examples:
 
 /// Arguments of `qix-proxy inspect`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    mut_group("LoginArgs", |group| group.requires("upstream")),
+    mut_group("SessionArgs", |group| group.requires("upstream")),
+    mut_group("TrustArgs", |group| group.requires("upstream")),
+    mut_group("ProxyArgs", |group| group.requires("upstream"))
+)]
 pub(crate) struct InspectArgs {
     /// The recording; all its files, in any order, if it has several
     #[arg(required_unless_present = "upstream", value_name = "FILE")]
@@ -122,7 +128,7 @@ impl InspectArgs {
         }
         let server = bind(self.ui).await?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
-        let asked = crate::shutdown::requested()?;
+        let asked = exit::requested()?;
         let source = match self.files.first() {
             None => None,
             Some(file) if self.follow => Some(Source::Follow(file.clone())),

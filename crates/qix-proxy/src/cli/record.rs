@@ -8,7 +8,7 @@ use qix_transport::Endpoint;
 
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
-    exit::{CliError, Outcome, count},
+    exit::{self, CliError, Outcome, count},
     faults::{self, FaultArgs},
     files::FileArgs,
     inspect::{self, Describe, PageArgs},
@@ -147,7 +147,7 @@ impl RecordArgs {
         let (secure, forward) = (config.front_tls.is_some(), config.forward.is_some());
         let proxy = config.bind().await.map_err(refused)?;
         // Before anybody is told that this is ready, so that whoever was told can stop it.
-        let asked = crate::shutdown::requested()?;
+        let asked = exit::requested()?;
         let hung_up = hangup::rotating(proxy.recorder().clone())?;
         let (file, upstream) = (proxy.recorder().path().display(), proxy.upstream());
         let scheme = match (forward, secure) {

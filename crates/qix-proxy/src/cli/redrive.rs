@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs},
-    exit::{CliError, Outcome, count},
+    exit::{self, CliError, Outcome, count},
     place::Place,
     redaction::RedactionArgs,
     replay::speed,
@@ -135,7 +135,7 @@ impl RedriveArgs {
         })?;
         let recorder = self.record.as_deref().map(|file| self.recorder(file, &place)).transpose()?;
         // Before anybody is told that this has begun, so that whoever was told can stop it.
-        let shutdown = crate::shutdown::requested()?;
+        let shutdown = exit::requested()?;
         let refused = match redrive.refused() {
             0 => String::new(),
             writes => format!("; {} will not be sent, as they write (--allow-writes)", count(writes, "call")),

@@ -11,7 +11,7 @@ use std::{
 use missing::MissArgs;
 
 use super::{
-    exit::{CliError, Outcome, count},
+    exit::{self, CliError, Outcome, count},
     faults::{self, FaultArgs},
     listen::{ListenArgs, origin, shown},
     redaction::RedactionArgs,
@@ -170,7 +170,7 @@ impl ReplayArgs {
             );
         }
         // Before anybody is told that this is ready, so that whoever was told can stop it.
-        let shutdown = crate::shutdown::requested()?;
+        let shutdown = exit::requested()?;
         writeln!(
             out,
             "replaying {} with {}{exchanges} from {} on {}",

@@ -38,6 +38,8 @@ impl Buffers {
 #[derive(Debug)]
 pub(super) struct Assembler {
     walker: Walker,
+    /// When the first byte of the frame was taken that is coming in, or was the last.
+    begun: u64,
     /// The message that is coming in, between its first frame and its last.
     message: Option<Message>,
     /// The frame that is coming in, and how much of it was taken.
@@ -65,6 +67,7 @@ impl Assembler {
     pub(super) fn new(masked: bool, limit: usize) -> Self {
         Self {
             walker: Walker::new(masked),
+            begun: 0,
             message: None,
             frame: None,
             control: Vec::new(),
@@ -88,16 +91,19 @@ impl Assembler {
     ) {
         loop {
             let before = chunk;
+            if self.walker.is_between_frames() {
+                self.begun = t;
+            }
             match self.walker.step(&mut chunk) {
                 None => return,
                 Some(Piece::Opaque) => {
                     return self.odd(1, "the bytes are no WebSocket frames any more", found);
                 }
                 Some(Piece::Head(head)) if self.is_whole(&head, chunk) => {
-                    self.whole(head, &mut chunk, buffers, found);
+                    self.whole(t, head, &mut chunk, buffers, found);
                 }
                 Some(Piece::Head(head)) => {
-                    self.begin(t, head, buffers, found);
+                    self.begin(head, buffers, found);
                     self.frame = Some((head, 0));
                 }
                 Some(Piece::Payload { ended }) => {
@@ -126,6 +132,7 @@ impl Assembler {
 
     fn whole(
         &mut self,
+        t: u64,
         head: Head,
         chunk: &mut &[u8],
         buffers: &mut Buffers,
@@ -140,10 +147,11 @@ impl Assembler {
             unmask(&mut buffers.unmasked, mask, 0);
             bytes = &buffers.unmasked;
         }
-        found(Found::Message { opcode: head.opcode, bytes, began: None });
+        let began = Some(self.begun).filter(|began| *began < t);
+        found(Found::Message { opcode: head.opcode, bytes, began });
     }
 
-    fn begin(&mut self, t: u64, head: Head, buffers: &mut Buffers, found: &mut impl FnMut(Found<'_>)) {
+    fn begin(&mut self, head: Head, buffers: &mut Buffers, found: &mut impl FnMut(Found<'_>)) {
         if head.is_control() {
             return;
         }
@@ -162,7 +170,8 @@ impl Assembler {
                 } else {
                     Vec::new()
                 };
-                self.message = Some(Message { opcode: head.opcode, bytes, size: 0, began: t, kept: true });
+                let (opcode, began) = (head.opcode, self.begun);
+                self.message = Some(Message { opcode, bytes, size: 0, began, kept: true });
             }
             _ => return self.odd(16, "a frame has a reserved opcode and was left out", found),
         }
@@ -330,17 +339,24 @@ mod tests {
     #[test]
     fn message_that_comes_in_pieces_has_the_time_of_its_first_byte() {
         let mut assembler = Assembler::new(false, 100);
-        let bytes =
-            [frame(0x81, b"one", None), frame(0x01, b"two", None), frame(0x80, b"three", None)].concat();
-        let mut found = Vec::new();
-        let pieces = [&bytes[..24], &bytes[24..bytes.len() - 1], &bytes[bytes.len() - 1..]];
-        for (at, piece) in pieces.into_iter().enumerate() {
-            assembler.push(10 + at as u64, piece, &mut Buffers::default(), &mut |message| {
+        let bytes = [
+            frame(0x81, b"one", None),
+            frame(0x01, b"two", None),
+            frame(0x80, b"three", None),
+            frame(0x81, b"four", None),
+            frame(0x81, b"five", None),
+        ]
+        .concat();
+        // Within a payload, within the last one, and behind the first byte of a header: once the rest comes at once, once it does not.
+        let (mut found, mut start) = (Vec::new(), 0);
+        for (at, end) in [24, 40, 42, 57, bytes.len() - 1, bytes.len()].into_iter().enumerate() {
+            assembler.push(10 + at as u64, &bytes[start..end], &mut Buffers::default(), &mut |message| {
                 let Found::Message { began, .. } = message else { panic!("{message:?}") };
                 found.push(began);
             });
+            start = end;
         }
-        assert_eq!(found, [None, Some(10)]);
+        assert_eq!(found, [None, Some(10), Some(12), Some(13)]);
     }
 
     #[test]

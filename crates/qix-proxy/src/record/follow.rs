@@ -146,6 +146,17 @@ impl Follower {
         }
     }
 
+    /// Returns whether the part of the first line that was read may become a header: its first member is always the same.
+    pub(super) fn may_have_header(&self) -> bool {
+        let mut found = self.partial.iter().filter(|byte| !byte.is_ascii_whitespace());
+        br#"{"qixrec""#.iter().all(|wanted| found.next().is_none_or(|found| found == wanted))
+    }
+
+    /// Makes the error that this is something else.
+    pub(super) fn foreign(&self) -> ReadError {
+        ReadError::Foreign { path: self.path.clone() }
+    }
+
     /// Reads any other line.
     pub(super) fn entry_line(
         &mut self,

@@ -9,7 +9,7 @@ use super::VERSION;
 #[non_exhaustive]
 pub enum ReadError {
     /// The file cannot be opened or read.
-    #[error("cannot read {path}; check its name and that it may be read", path = path.display())]
+    #[error("cannot read {path}; {advice}", path = path.display(), advice = advice(source))]
     Io {
         /// The file.
         path: PathBuf,
@@ -69,10 +69,39 @@ pub enum ReadError {
         /// A file of another recording.
         other: PathBuf,
     },
+    /// A file names another as the one that continues it, which is an earlier one, or the same.
+    #[error("{other} is said to go on in {path}, which does not continue it; read the files without following", path = path.display(), other = other.display())]
+    NotNext {
+        /// The file that is named.
+        path: PathBuf,
+        /// The file that names it.
+        other: PathBuf,
+    },
     /// Two files hold the same entries.
     #[error("{path} holds entries that another file holds as well; give each file once", path = path.display())]
     Twice {
         /// The second of them.
         path: PathBuf,
     },
+}
+
+fn advice(error: &io::Error) -> &'static str {
+    /// What systems say of a process that has as many files open as it may: of a recording with a file for each connection, all are.
+    const EMFILE: i32 = 24;
+    match error.raw_os_error() {
+        Some(EMFILE) if cfg!(unix) => "allow more files to be open at a time, with `ulimit -n`",
+        _ => "check its name and that it may be read",
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_open_files_are_told_from_a_file_that_cannot_be_read() {
+        let words =
+            |code| ReadError::Io { path: "a".into(), source: io::Error::from_raw_os_error(code) }.to_string();
+        assert!(words(24).contains("ulimit -n") && !words(2).contains("ulimit"));
+    }
 }

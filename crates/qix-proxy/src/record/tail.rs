@@ -1,6 +1,9 @@
 //! Follows a recording that is being written.
 
 use std::{
+    collections::HashSet,
+    ffi::OsString,
+    fs::Metadata,
     io,
     path::{Path, PathBuf},
     time::Duration,
@@ -10,27 +13,41 @@ use bytes::Bytes;
 use tokio::{
     fs::File,
     io::{AsyncBufReadExt, BufReader},
-    time::sleep,
+    time::{Instant, sleep},
 };
 
-use super::{Entry, EntryKind, Header, ReadError, follow::Follower};
+use super::{Entry, EntryKind, Header, ReadError, follow::Follower, volume::is_same};
 
 /// How long to wait before it is looked again whether there is more: a recorder hands out what it has every 50 ms.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// How often to look for a file that continues one in which nothing comes and that does not say so.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// Reads a recording while a recorder writes it, compressed or not, and goes on with each file that continues it.
 ///
 /// It is read from the beginning of the file that is named. The end is where the recorder has sealed the last file; until then, and for
-/// ever if the recorder was killed, [`next`](Self::next) waits. Of a recorder that writes a file for each connection it follows one.
+/// ever if the recorder was killed, [`next`](Self::next) waits; [`missing`](Self::missing) says whether that is for a file. A file that
+/// took the place of the one that is read, as a repair puts it there, is read instead. Of a recorder that writes a file for each
+/// connection it follows one.
 #[derive(Debug)]
 pub struct Tail {
     path: PathBuf,
     source: Source,
     header: Header,
-    /// The number of the latest entry: those that were told are not told again when a file is opened anew.
+    /// The number of the latest entry.
     last: u64,
-    /// Whether the file is to be opened again, because it became shorter.
+    /// The number of the latest entry when the file was opened: those that were told are not told again when it is opened anew.
+    told: u64,
+    /// Whether the file is to be opened again, because it became shorter or is another.
     is_stale: bool,
+    /// The file that is not there.
+    missing: Option<PathBuf>,
+    /// When it was looked last for a file that continues this one, or since when nothing comes.
+    looked: Option<Instant>,
+    /// The file that continues this one, though this one does not say so.
+    heir: Option<PathBuf>,
+    /// Files beside this one that do not continue it.
+    others: HashSet<OsString>,
     done: bool,
 }
 
@@ -38,6 +55,8 @@ pub struct Tail {
 #[derive(Debug)]
 struct Source {
     file: BufReader<File>,
+    /// What tells the file from another of its name.
+    identity: Metadata,
     follower: Follower,
     /// How many bytes of the file were taken.
     taken: u64,
@@ -56,13 +75,25 @@ impl Tail {
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, ReadError> {
         let path = path.as_ref().to_owned();
         let opened = File::open(&path).await;
-        let file = opened.map_err(|source| ReadError::Io { path: path.clone(), source })?;
-        let mut source = Source::new(path.clone(), file);
+        let opened = async { Source::new(path.clone(), opened?).await }.await;
+        let mut source = opened.map_err(|source| ReadError::Io { path: path.clone(), source })?;
         while !source.read_header().await? {
             sleep(PATIENCE).await;
         }
         let header = source.follower.header().clone();
-        Ok(Self { path, source, header, last: 0, is_stale: false, done: false })
+        Ok(Self {
+            path,
+            source,
+            header,
+            last: 0,
+            told: 0,
+            is_stale: false,
+            missing: None,
+            looked: None,
+            heir: None,
+            others: HashSet::new(),
+            done: false,
+        })
     }
 
     /// Returns the header of the first file.
@@ -75,11 +106,18 @@ impl Tail {
         &self.path
     }
 
+    /// Returns the file that is waited for because it is not there: the one that is to continue this one, or this one itself, which was
+    /// moved or deleted.
+    pub fn missing(&self) -> Option<&Path> {
+        self.missing.as_deref()
+    }
+
     /// Returns the next entry, waiting for it; `None` once the recording was sealed.
     ///
     /// # Errors
     ///
-    /// [`ReadError`] if a file cannot be read, a line is damaged, or the next file belongs to another recording; nothing comes after that.
+    /// [`ReadError`] if a file cannot be read, a line is damaged, or the next file belongs to another recording or comes before this one;
+    /// nothing comes after that.
     ///
     /// # Cancellation
     ///
@@ -115,8 +153,8 @@ impl Tail {
             let line = match self.source.line().await {
                 Ok(Some(line)) => line,
                 Ok(None) => {
-                    self.is_stale = self.became_shorter().await;
-                    if self.is_stale {
+                    self.look().await;
+                    if self.is_stale || self.inherit().await? {
                         continue;
                     }
                     return Ok(None);
@@ -127,7 +165,13 @@ impl Tail {
                 Some(Ok(Entry { kind: EntryKind::End, .. })) => {}
                 Some(Ok(entry)) if entry.seq > self.last => {
                     self.last = entry.seq;
+                    (self.looked, self.heir) = (None, None);
                     return Ok(Some(entry));
+                }
+                Some(Ok(entry)) if entry.seq > self.told => {
+                    let (path, line) = (self.path.clone(), self.source.follower.line_number());
+                    let fault = "its number is not greater than that of the line before";
+                    return Err(self.fail(ReadError::Damaged { path, line, fault }));
                 }
                 Some(Err(error)) => return Err(self.fail(error)),
                 Some(Ok(_)) | None => {}
@@ -152,31 +196,100 @@ impl Tail {
             }
             None => self.path.clone(),
         };
-        let file = match File::open(&path).await {
-            Ok(file) => file,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        let is_next = !self.is_stale;
+        self.turn_to(path, is_next).await
+    }
+
+    /// Opens a file in the place of this one; one that is the next must come behind it. Returns whether there is something to be read.
+    async fn turn_to(&mut self, path: PathBuf, is_next: bool) -> Result<bool, ReadError> {
+        let opened = async { Source::new(path.clone(), File::open(&path).await?).await }.await;
+        let mut source = match opened {
+            Ok(source) => source,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                self.missing = Some(path);
+                return Ok(false);
+            }
             Err(source) => return Err(self.fail(ReadError::Io { path, source })),
         };
-        let mut source = Source::new(path.clone(), file);
+        self.missing = None;
         match source.read_header().await {
             Ok(true) => {}
             // Its header is being written.
             Ok(false) => return Ok(false),
             Err(error) => return Err(self.fail(error)),
         }
-        self.source = source;
-        if self.source.follower.header().started != self.header.started {
-            let other = self.path.clone();
+        let (old, new) = (self.source.follower.header(), source.follower.header());
+        let other = self.path.clone();
+        if new.started != self.header.started {
             return Err(self.fail(ReadError::Stranger { path, other }));
         }
+        if is_next && new.part <= old.part {
+            return Err(self.fail(ReadError::NotNext { path, other }));
+        }
+        self.source = source;
         self.path = path;
+        self.told = self.last;
         self.is_stale = false;
+        (self.looked, self.heir) = (None, None);
+        self.others.clear();
         Ok(true)
     }
 
-    /// Returns whether what was read is no longer there: a recorder takes back what a full disk has left of a line.
-    async fn became_shorter(&self) -> bool {
-        tokio::fs::metadata(&self.path).await.is_ok_and(|file| file.len() < self.source.taken)
+    /// Goes on with a file that continues this one, which was not ended: its recorder could not write it any more. Returns whether there
+    /// is one.
+    async fn inherit(&mut self) -> Result<bool, ReadError> {
+        let now = Instant::now();
+        if now < *self.looked.get_or_insert(now) + LOOK {
+            return Ok(false);
+        }
+        self.looked = Some(now);
+        match self.heir.take() {
+            // It was there a while ago, and nothing has come here since: a recorder makes the next file before it ends this one.
+            Some(path) => self.turn_to(path, true).await,
+            None => {
+                self.heir = self.find_heir().await;
+                Ok(false)
+            }
+        }
+    }
+
+    /// Looks for a file whose header says that it continues this one. Those that cannot be read are not it.
+    async fn find_heir(&mut self) -> Option<PathBuf> {
+        let name = self.path.file_name()?.to_string_lossy().into_owned();
+        let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        let mut files = tokio::fs::read_dir(folder.unwrap_or(Path::new("."))).await.ok()?;
+        while let Ok(Some(found)) = files.next_entry().await {
+            // Opening a pipe would wait for whoever writes into it.
+            let is_file = found.file_type().await.is_ok_and(|kind| kind.is_file());
+            if !is_file || self.others.contains(&found.file_name()) {
+                continue;
+            }
+            match header_of(found.path()).await {
+                Some(Ok(header))
+                    if header.started == self.header.started
+                        && header.continues.as_ref() == Some(&name)
+                        && header.part > self.source.follower.header().part =>
+                {
+                    return Some(found.path());
+                }
+                None => {}
+                Some(_) => _ = self.others.insert(found.file_name()),
+            }
+        }
+        None
+    }
+
+    /// Finds out at the end of the file whether it is still the one that is there, and all of it: a recorder takes back what a full disk
+    /// has left of a line, and a repair puts another file in its place.
+    async fn look(&mut self) {
+        match tokio::fs::metadata(&self.path).await {
+            Ok(found) => {
+                self.is_stale = found.len() < self.source.taken || !is_same(&found, &self.source.identity);
+                self.missing = None;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => self.missing = Some(self.path.clone()),
+            Err(_) => {}
+        }
     }
 
     fn fail(&mut self, error: ReadError) -> ReadError {
@@ -185,14 +298,30 @@ impl Tail {
     }
 }
 
+/// Returns the header of a file, if all of it is there.
+async fn header_of(path: PathBuf) -> Option<Result<Header, ReadError>> {
+    let opened = async { Source::new(path.clone(), File::open(&path).await?).await }.await;
+    let mut source = match opened {
+        Ok(source) => source,
+        Err(source) => return Some(Err(ReadError::Io { path, source })),
+    };
+    let read = source.read_header().await;
+    read.map(|is_there| is_there.then(|| source.follower.header().clone())).transpose()
+}
+
 impl Source {
-    fn new(path: PathBuf, file: File) -> Self {
-        Self { file: BufReader::with_capacity(256 * 1024, file), follower: Follower::new(path), taken: 0 }
+    async fn new(path: PathBuf, file: File) -> io::Result<Self> {
+        let identity = file.metadata().await?;
+        let file = BufReader::with_capacity(256 * 1024, file);
+        Ok(Self { file, identity, follower: Follower::new(path), taken: 0 })
     }
 
     /// Reads the header, if all of it is there.
     async fn read_header(&mut self) -> Result<bool, ReadError> {
-        let Some(line) = self.line().await? else { return Ok(false) };
+        let Some(line) = self.line().await? else {
+            // Nobody is to wait for the rest of a header that never comes.
+            return if self.follower.may_have_header() { Ok(false) } else { Err(self.follower.foreign()) };
+        };
         self.follower.header_line(Some(line))?;
         Ok(true)
     }
@@ -262,6 +391,10 @@ mod tests {
         format!("{{\"seq\":{seq},\"t\":9,\"kind\":\"end\"{next}}}\n")
     }
 
+    fn head(part: u64) -> String {
+        HEAD.replace('}', &format!(",\"part\":{part}}}"))
+    }
+
     async fn all(tail: &mut Tail) -> Vec<u64> {
         let mut found = Vec::new();
         while let Some(entry) = tail.ready().await.unwrap() {
@@ -281,8 +414,10 @@ mod tests {
             assert_eq!(all(&mut tail).await, [2]);
             rig.append("a", &end(3, ",\"next\":\"b\""));
             assert_eq!(all(&mut tail).await, [] as [u64; 0]);
-            rig.append("b", HEAD);
+            assert_eq!(tail.missing(), Some(&*rig.path("b")));
+            rig.append("b", &head(2));
             assert!(all(&mut tail).await.is_empty() && !tail.is_ended());
+            assert_eq!(tail.missing(), None);
             rig.append("b", &note(4));
             assert_eq!(all(&mut tail).await, [4]);
             assert_eq!(tail.path(), rig.path("b"));
@@ -338,5 +473,73 @@ mod tests {
         let mut tail = Tail::open(rig.path("a")).await.unwrap();
         assert!(matches!(tail.next().await, Some(Err(ReadError::Damaged { .. }))));
         assert!(tail.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn file_that_names_itself_or_an_earlier_one_as_the_next_is_an_error() {
+        for (part, next) in [(1, "a"), (2, "a"), (2, "b")] {
+            let rig = Rig::new(false);
+            rig.append("a", &format!("{}{}", head(part), end(1, &format!(",\"next\":\"{next}\""))));
+            rig.append("b", &head(1));
+            let mut tail = Tail::open(rig.path("a")).await.unwrap();
+            assert!(matches!(tail.ready().await, Err(ReadError::NotNext { .. })), "{part} {next}");
+            assert!(tail.next().await.is_none());
+        }
+    }
+
+    #[tokio::test]
+    async fn number_that_comes_again_is_damage() {
+        let rig = Rig::new(false);
+        rig.append("a", &format!("{HEAD}{}{}", note(1), note(1)));
+        let mut tail = Tail::open(rig.path("a")).await.unwrap();
+        assert_eq!(tail.ready().await.unwrap().unwrap().seq, 1);
+        assert!(matches!(tail.ready().await, Err(ReadError::Damaged { line: 3, .. })));
+    }
+
+    #[tokio::test]
+    async fn what_is_no_recording_is_not_waited_for() {
+        for zipped in [false, true] {
+            let rig = Rig::new(zipped);
+            rig.append("a", r#"{"log":{"version":"1.2"}}"#);
+            let opened = tokio::time::timeout(Duration::from_secs(60), Tail::open(rig.path("a"))).await;
+            assert!(matches!(opened, Ok(Err(ReadError::Foreign { .. }))), "{opened:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn file_that_takes_the_place_of_the_one_that_is_read_is_read_instead() {
+        let rig = Rig::new(false);
+        rig.append("a", &format!("{HEAD}{}", note(1)));
+        let mut tail = Tail::open(rig.path("a")).await.unwrap();
+        assert_eq!(all(&mut tail).await, [1]);
+        std::fs::rename(rig.path("a"), rig.path("old")).unwrap();
+        assert_eq!(all(&mut tail).await, [] as [u64; 0]);
+        assert_eq!(tail.missing(), Some(&*rig.path("a")));
+        rig.append("new", &format!("{HEAD}{}{}{}", note(1), note(2), end(3, "")));
+        std::fs::rename(rig.path("new"), rig.path("a")).unwrap();
+        assert_eq!(all(&mut tail).await, [2]);
+        assert!(tail.is_ended() && tail.missing().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn file_that_continues_one_without_an_end_is_found_once_nothing_comes_there() {
+        for zipped in [false, true] {
+            let rig = Rig::new(zipped);
+            rig.append("a", &format!("{HEAD}{}", note(1)));
+            let mut tail = Tail::open(rig.path("a")).await.unwrap();
+            assert_eq!(all(&mut tail).await, [1]);
+            rig.append("c", &head(2));
+            rig.append("d", "no recording");
+            rig.append("b", &format!("{}{}", head(2).replace('}', ",\"continues\":\"a\"}"), note(3)));
+            // It is seen, but the recorder has not come to it yet.
+            tokio::time::sleep(LOOK).await;
+            assert_eq!(all(&mut tail).await, [] as [u64; 0]);
+            rig.append("a", &note(2));
+            tokio::time::sleep(LOOK).await;
+            assert_eq!(all(&mut tail).await, [2]);
+            assert_eq!(tail.next().await.unwrap().unwrap().seq, 3);
+            assert_eq!(tail.path(), rig.path("b"));
+        }
     }
 }

@@ -428,19 +428,24 @@ fn name_of(path: &Path) -> String {
 }
 
 /// Returns whether the file is still the one of this name, as far as can be told.
-#[cfg(unix)]
 pub(super) fn is_at(file: io::Result<&File>, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-
     let Ok(ours) = file.and_then(File::metadata) else { return true };
     match fs::metadata(path) {
-        Ok(found) => (found.dev(), found.ino()) == (ours.dev(), ours.ino()),
+        Ok(found) => is_same(&found, &ours),
         Err(error) => error.kind() != io::ErrorKind::NotFound,
     }
 }
 
+/// Returns whether this is the same file, as far as can be told.
+#[cfg(unix)]
+pub(super) fn is_same(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
 #[cfg(not(unix))]
-pub(super) fn is_at(_: io::Result<&File>, _: &Path) -> bool {
+pub(super) fn is_same(_: &fs::Metadata, _: &fs::Metadata) -> bool {
     // An open file cannot be moved there.
     true
 }

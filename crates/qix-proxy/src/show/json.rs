@@ -8,7 +8,7 @@ use std::{
 use qix_protocol::{Effect, frame::Raw};
 use serde_json::{Value, json};
 
-use super::told::Told;
+use super::{pretty::escaped, told::Told};
 use crate::model::{Call, Event, Fetch, Object, Weight};
 
 /// Writes the line of a call, with what was said if that is wanted.
@@ -31,8 +31,13 @@ pub(super) fn call(out: &mut dyn Write, told: &Told, bodies: bool) -> io::Result
         }
         text.push('}');
     }
-    text.push('\n');
-    out.write_all(text.as_bytes())
+    line(out, &text)
+}
+
+/// Writes a line of JSON, which controls no terminal.
+pub(super) fn line(out: &mut dyn Write, json: &str) -> io::Result<()> {
+    out.write_all(escaped(json).as_bytes())?;
+    out.write_all(b"\n")
 }
 
 fn call_value(call: &Call, told: &Told) -> Value {
@@ -145,7 +150,7 @@ pub(super) fn other(out: &mut dyn Write, event: &Event) -> io::Result<()> {
         }),
         _ => return Ok(()),
     };
-    writeln!(out, "{value}")
+    line(out, &value.to_string())
 }
 
 /// Returns what is said of an object.

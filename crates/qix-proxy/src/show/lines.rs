@@ -90,8 +90,7 @@ pub(super) fn call(told: &Told, known: &Known) -> Line {
 /// Writes what was said in a call.
 pub(super) fn body(out: &mut dyn Write, told: &Told) -> io::Result<()> {
     let body = &told.body;
-    let error = body.answer.as_deref().filter(|_| body.error.is_some());
-    let answer = body.result.as_deref().or(error).or(body.answer.as_deref());
+    let answer = body.result.as_deref().or(body.answer.as_deref());
     for (mark, text) in [("↑", body.params.as_deref()), ("↓", answer)] {
         let Some(text) = text else { continue };
         write!(out, "{:>indent$} ", mark, indent = INDENT - 2)?;

@@ -13,5 +13,6 @@ mod world;
 mod world_text;
 
 pub(crate) use lines::Look;
+pub(crate) use pretty::{escaped, write as write_pretty};
 pub(crate) use told::{Format, Show, facts, facts_of_exchange, since};
 pub(crate) use world::{What, World};

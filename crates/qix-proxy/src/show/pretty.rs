@@ -1,6 +1,10 @@
 //! JSON for people to read.
 
-use std::io::{self, Write};
+use std::{
+    borrow::Cow,
+    fmt::Write as _,
+    io::{self, Write},
+};
 
 /// Writes JSON with a line for each member and element, as it was written otherwise: digits and the order of members stay. What is no
 /// JSON is written as a text. `indent` is where the lines behind the first begin, in columns.
@@ -8,11 +12,11 @@ use std::io::{self, Write};
 /// # Errors
 ///
 /// As writing has.
-pub(super) fn write(out: &mut dyn Write, text: &[u8], indent: usize) -> io::Result<()> {
+pub(crate) fn write(out: &mut dyn Write, text: &[u8], indent: usize) -> io::Result<()> {
     if qix_protocol::frame::Raw::new(text).is_err() {
         let text = String::from_utf8_lossy(text);
         let quoted = serde_json::to_string(&text).map_err(io::Error::other)?;
-        return safely(out, &quoted);
+        return out.write_all(escaped(&quoted).as_bytes());
     }
     let text = String::from_utf8_lossy(text);
     let bytes = text.as_bytes();
@@ -24,7 +28,7 @@ pub(super) fn write(out: &mut dyn Write, text: &[u8], indent: usize) -> io::Resu
         match bytes[start] {
             b'"' => {
                 at = end_of_string(bytes, start);
-                safely(out, &text[start..at])?;
+                out.write_all(escaped(&text[start..at]).as_bytes())?;
             }
             open @ (b'{' | b'[') => {
                 let close = bytes[at..].iter().position(|byte| !byte.is_ascii_whitespace());
@@ -66,20 +70,30 @@ fn line(out: &mut dyn Write, indent: usize) -> io::Result<()> {
     write!(out, "\n{:indent$}", "")
 }
 
-/// Writes a string literal, whose characters that could control a terminal are escaped.
-fn safely(out: &mut dyn Write, literal: &str) -> io::Result<()> {
-    let mut plain = 0;
-    for (at, c) in literal.char_indices().filter(|(_, c)| is_unsafe(*c)) {
-        out.write_all(&literal.as_bytes()[plain..at])?;
-        write!(out, "\\u{:04x}", u32::from(c))?;
+/// Returns JSON in which characters that could control a terminal are written as escapes: they stand in strings only, so that it says the
+/// same. Line feeds and tabs between tokens stay, and carriage returns there become blanks.
+pub(crate) fn escaped(json: &str) -> Cow<'_, str> {
+    let mut rest = json.char_indices().filter(|(_, c)| is_unsafe(*c) && !matches!(c, '\n' | '\t')).peekable();
+    if rest.peek().is_none() {
+        return Cow::Borrowed(json);
+    }
+    let (mut text, mut plain) = (String::with_capacity(json.len() + 16), 0);
+    for (at, c) in rest {
+        text.push_str(&json[plain..at]);
+        match c {
+            '\r' => text.push(' '),
+            _ => _ = write!(text, "\\u{:04x}", u32::from(c)),
+        }
         plain = at + c.len_utf8();
     }
-    out.write_all(&literal.as_bytes()[plain..])
+    text.push_str(&json[plain..]);
+    Cow::Owned(text)
 }
 
-/// Control characters, and those that turn the direction of text; all of them fit into four digits.
+/// Characters that a terminal is not shown, as `printable` has them; all of them fit into four digits.
 fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn end_of_string(bytes: &[u8], start: usize) -> usize {
@@ -117,5 +131,19 @@ mod tests {
     fn text_of_others_controls_no_terminal_and_what_is_no_json_is_a_text() {
         assert_eq!(pretty("\"\u{9b}2J\u{202e}é\""), "\"\\u009b2J\\u202eé\"");
         assert_eq!(pretty("<html>\u{1b}[2J"), "\"<html>\\u001b[2J\"");
+    }
+
+    #[test]
+    fn escapes_are_those_of_other_texts_and_json_stays_the_same() {
+        for c in '\0'..=char::MAX {
+            let mut bytes = [0; 4];
+            let text: &str = c.encode_utf8(&mut bytes);
+            assert_eq!(is_unsafe(c), qix_transport::printable(text, 1) != text, "{c:?}");
+        }
+        let text = escaped("{\"a\":\r\n\t\"\u{9b}\u{202e}\u{7f}\u{2028}é\"}\n");
+        assert_eq!(text, "{\"a\": \n\t\"\\u009b\\u202e\\u007f\\u2028é\"}\n");
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(value["a"], "\u{9b}\u{202e}\u{7f}\u{2028}é");
+        assert!(matches!(escaped("\"é\"\n"), Cow::Borrowed(_)));
     }
 }

@@ -128,8 +128,12 @@ fn text_of_others_controls_no_terminal() {
 }
 
 fn world(what: What, millis: u64, format: Format) -> String {
+    world_of(&script(), what, millis, format)
+}
+
+fn world_of(script: &[&str], what: What, millis: u64, format: Format) -> String {
     let mut world = World::new(what, Duration::from_millis(millis));
-    for entry in RecordingReader::new(&recording(&script())[..], "x").unwrap() {
+    for entry in RecordingReader::new(&recording(script)[..], "x").unwrap() {
         if !world.take(entry.unwrap()) {
             break;
         }
@@ -175,4 +179,86 @@ fn world_has_what_was_selected_and_what_was_done_since() {
     );
     let json: Value = serde_json::from_str(&world(What::Selections, 10, Format::Json)).unwrap();
     assert_eq!(json["fields"][0]["selected"], "North");
+}
+
+#[test]
+fn json_of_others_controls_no_terminal() {
+    let script = [
+        "1+,\"url\":\"/a\u{9b}2J\"",
+        "1> {\"id\":1,\"handle\":-1,\"method\":\"M\",\"params\":[\"\u{202e}\u{7f}\"]}",
+        "1< {\"id\":1,\"result\":{\"qReturn\":\"\u{9b}2J\u{2028}é\"}}",
+        r#"1> {"id":2,"handle":-1,"method":"OpenDoc","params":["Sales"]}"#,
+        r#"1< {"id":2,"result":{"qReturn":{"qType":"Doc","qHandle":1,"qGenericId":"Sales"}}}"#,
+        r#"1> {"id":3,"handle":1,"method":"GetAppLayout","params":[]}"#,
+        "1< {\"id\":3,\"result\":{\"qLayout\":{\"qTitle\":\"\u{9b}\u{2066}\"}}}",
+    ];
+    let layout = What::Layouts(Filter::new(&[], &["*".to_owned()]).unwrap());
+    for text in [
+        shown(&script, Filter::default(), Format::Json, true),
+        world_of(&script, layout, 9, Format::Json),
+        world_of(&script, What::Handles, 9, Format::Json),
+    ] {
+        for line in text.lines() {
+            assert_eq!(qix_transport::printable(line, usize::MAX), line);
+            assert!(serde_json::from_str::<Value>(line).is_ok(), "{line}");
+        }
+    }
+    assert!(shown(&script, Filter::default(), Format::Json, true).contains(r"\u009b2J\u2028é"));
+}
+
+#[test]
+fn object_that_nobody_was_seen_to_open_is_open_once_the_engine_answers_for_it() {
+    let script = [
+        "1+",
+        r#"1> {"id":1,"handle":3,"method":"GetLayout","params":[]}"#,
+        r#"1< {"id":1,"error":{"code":-12,"message":"Invalid handle"}}"#,
+        r#"1> {"id":2,"handle":4,"method":"GetLayout","params":[]}"#,
+        r#"1< {"id":2,"result":{"qLayout":{}}}"#,
+    ];
+    assert_eq!(world_of(&script, What::Handles, 3, TEXT), "");
+    let text = world_of(&script, What::Handles, 9, TEXT);
+    assert!(text.lines().count() == 1 && text.contains("handle 4"), "{text}");
+    assert!(text.contains("not seen to be opened"), "{text}");
+    let json: Value = serde_json::from_str(&world_of(&script, What::Handles, 9, Format::Json)).unwrap();
+    assert!(json["opened_us"].is_null() && json["age_us"].is_null(), "{json}");
+    let all = What::Layouts(Filter::new(&[], &["*".to_owned()]).unwrap());
+    assert_eq!(world_of(&script, all, 3, TEXT), "");
+}
+
+#[test]
+fn connection_that_ended_in_a_gap_is_not_open_behind_its_end() {
+    let text = String::from_utf8(recording(&OPENED)).unwrap()
+        + r#"{"seq":8,"t":50000,"kind":"gap","since":10000,"frames":1,"others":0,"reason":"full"}
+{"seq":9,"t":40000,"conn":2,"kind":"close","by":"client","clean":true}
+{"seq":10,"t":20000,"conn":1,"kind":"close","by":"client","clean":true}
+{"seq":11,"t":60000,"kind":"note","text":"n"}
+"#;
+    let at = |millis| {
+        let mut world = World::new(What::Handles, Duration::from_millis(millis));
+        let mut entries = RecordingReader::new(text.as_bytes(), "x").unwrap().map(Result::unwrap);
+        while entries.next().is_some_and(|entry| world.take(entry)) {}
+        let mut out = Vec::new();
+        (world.write(TEXT, &mut out).unwrap(), entries.count())
+    };
+    assert_eq!(at(30), (false, 0));
+    assert_eq!(at(15), (true, 0));
+    // A gap that began later hides nothing.
+    assert_eq!(at(9), (true, 3));
+}
+
+#[test]
+fn of_many_selections_the_latest_are_told_and_the_others_counted() {
+    let calls: Vec<_> = (0..105)
+        .flat_map(|at| {
+            let id = at + 4;
+            let ask = r#","handle":3,"method":"SelectListObjectValues","params":["/q",[1],false]}"#;
+            [format!("1> {{\"id\":{id}{ask}"), format!("1< {{\"id\":{id},\"result\":{{\"qSuccess\":true}}}}")]
+        })
+        .collect();
+    let script: Vec<_> = OPENED.iter().copied().chain(calls.iter().map(String::as_str)).collect();
+    let text = world_of(&script, What::Selections, 1000, TEXT);
+    assert!(line(&text, "more before").contains("since then, 5 more"), "{text}");
+    assert!(text.lines().last().unwrap().contains("at 0.216"), "{text}");
+    let json: Value = serde_json::from_str(&world_of(&script, What::Selections, 1000, Format::Json)).unwrap();
+    assert_eq!((json["since"].as_array().unwrap().len(), &json["since_left_out"]), (100, &5.into()));
 }

@@ -78,7 +78,9 @@ impl Known {
                     self.causes.remove(&oldest);
                 }
             }
-            Event::Object(object) if self.objects.len() < MOST_OBJECTS => {
+            Event::Object(object)
+                if self.objects.len() < MOST_OBJECTS || self.objects.contains_key(&object.number) =>
+            {
                 self.objects.insert(object.number, Arc::clone(object));
             }
             _ => {}

@@ -1,14 +1,18 @@
 //! What was open, known and selected at a moment.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
-use qix_protocol::frame::Raw;
+use qix_protocol::{Handle, frame::Raw};
 
 use crate::{
     filter::Filter,
     model::{Call, Called, Event, ModelBuilder, Object},
-    record::Entry,
+    record::{Entry, EntryKind},
 };
 
 /// What is to be told of the moment.
@@ -32,12 +36,16 @@ pub(crate) struct World {
     pub(super) open: BTreeMap<u64, Standing>,
     /// What is selected, by connection.
     pub(super) selected: BTreeMap<u64, Selected>,
+    /// Whether the reading has come to a gap that began before the moment: ends of connections follow that may lie before it too.
+    behind_gap: bool,
 }
 
 /// An open object.
 #[derive(Debug)]
 pub(super) struct Standing {
     pub(super) object: Arc<Object>,
+    /// Whether the engine has answered a call on it without an error: one that nobody was seen to open may be none.
+    is_answered: bool,
     /// The call that was answered with its layout last.
     pub(super) fetched: Option<Arc<Call>>,
     /// The layout, if it is wanted and known.
@@ -51,8 +59,23 @@ pub(super) struct Standing {
 pub(super) struct Selected {
     /// What the engine told last, and when.
     pub(super) state: Option<(Duration, Vec<(String, String)>)>,
-    /// What was done since.
-    pub(super) since: Vec<(Duration, String)>,
+    /// What was done since: the latest of it.
+    pub(super) since: VecDeque<(Duration, String)>,
+    /// How much was done before that.
+    pub(super) left_out: u64,
+}
+
+impl Standing {
+    fn new(object: Arc<Object>) -> Self {
+        Self { object, is_answered: false, fetched: None, layout: None, changed: None }
+    }
+
+    /// Returns when it was opened, if that was seen.
+    pub(super) fn opened(&self) -> Option<Duration> {
+        // Global is there from the beginning.
+        let is_seen = self.object.by.is_some() || self.object.handle == Handle::GLOBAL;
+        is_seen.then_some(self.object.opened)
+    }
 }
 
 /// How much of what was selected since the engine told is kept, for each connection.
@@ -63,13 +86,21 @@ impl World {
     pub(crate) fn new(what: What, at: Duration) -> Self {
         let builder = ModelBuilder::new();
         let builder = if matches!(what, What::Layouts(_)) { builder } else { builder.without_results() };
-        Self { at, what, builder, open: BTreeMap::new(), selected: BTreeMap::new() }
+        Self { at, what, builder, open: BTreeMap::new(), selected: BTreeMap::new(), behind_gap: false }
     }
 
     /// Takes in an entry. Returns whether more is to come: entries behind the moment do not count.
     pub(crate) fn take(&mut self, entry: Entry) -> bool {
         if entry.at > self.at {
-            return false;
+            return match entry.kind {
+                EntryKind::Gap(gap) => {
+                    self.behind_gap |= gap.since <= self.at;
+                    self.behind_gap
+                }
+                // Each has its own time.
+                EntryKind::Close(_) => self.behind_gap,
+                _ => false,
+            };
         }
         let mut events = Vec::new();
         self.builder.take(entry, &mut |event| events.push(event));
@@ -83,10 +114,7 @@ impl World {
         match event {
             Event::Object(object) => match self.open.get_mut(&object.number) {
                 Some(standing) => standing.object = object,
-                None => {
-                    let standing = Standing { object, fetched: None, layout: None, changed: None };
-                    self.open.insert(standing.object.number, standing);
-                }
+                None => _ = self.open.insert(object.number, Standing::new(object)),
             },
             Event::Closed { objects, .. } => objects.iter().for_each(|number| drop(self.open.remove(number))),
             Event::Called(called) => self.called(*called),
@@ -101,12 +129,15 @@ impl World {
                 let selected = self.selected.entry(selection.conn).or_default();
                 match selection.state {
                     Some(state) => {
-                        *selected = Selected { state: Some((selection.at, state)), since: Vec::new() }
+                        *selected = Selected { state: Some((selection.at, state)), ..Selected::default() }
                     }
-                    None if selected.since.len() < MOST_SINCE => {
-                        selected.since.push((selection.at, selection.words))
+                    None => {
+                        selected.since.push_back((selection.at, selection.words));
+                        if selected.since.len() > MOST_SINCE {
+                            selected.since.pop_front();
+                            selected.left_out += 1;
+                        }
                     }
-                    None => {}
                 }
             }
             Event::Disconnected(end) => {
@@ -117,13 +148,14 @@ impl World {
     }
 
     fn called(&mut self, Called { call, body }: Called) {
-        if !matches!(&*call.method, "GetLayout" | "GetAppLayout")
-            || call.answer.is_none()
-            || body.error.is_some()
-        {
+        if call.answer.is_none() || body.error.is_some() {
             return;
         }
         let Some(standing) = self.open.get_mut(&call.object.number) else { return };
+        standing.is_answered = true;
+        if !matches!(&*call.method, "GetLayout" | "GetAppLayout") {
+            return;
+        }
         // A change that came between the question and its answer is in the answer, as far as anybody can tell.
         standing.changed = None;
         if let What::Layouts(wanted) = &self.what {
@@ -137,11 +169,16 @@ impl World {
         standing.fetched = Some(call);
     }
 
+    /// Returns the objects that are open: those that were seen to be opened, or to answer.
+    pub(super) fn seen(&self) -> impl Iterator<Item = &Standing> {
+        self.open.values().filter(|standing| standing.object.lineage.is_some() || standing.is_answered)
+    }
+
     /// Returns the objects whose layouts are wanted.
     pub(super) fn wanted(&self) -> Vec<&Standing> {
-        let What::Layouts(wanted) = &self.what else { return self.open.values().collect() };
+        let What::Layouts(wanted) = &self.what else { return self.seen().collect() };
         let is_wanted =
             |object: &Object| wanted.is_object(&object.name(), [&object.kind, &object.id, &object.title]);
-        self.open.values().filter(|standing| is_wanted(&standing.object)).collect()
+        self.seen().filter(|standing| is_wanted(&standing.object)).collect()
     }
 }

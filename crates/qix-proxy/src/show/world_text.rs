@@ -8,7 +8,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    json::{embed, micros, object},
+    json::{self, embed, micros, object},
     lines::Look,
     pretty,
     told::{Format, since},
@@ -29,10 +29,12 @@ impl World {
         match (&self.what, format) {
             (What::Handles, Format::Text(look)) => self.handles(look, out),
             (What::Handles, Format::Json) => {
-                for standing in self.open.values() {
-                    writeln!(out, "{}", self.value("handle", standing))?;
+                let mut found = false;
+                for standing in self.seen() {
+                    json::line(out, &self.value("handle", standing).to_string())?;
+                    found = true;
                 }
-                Ok(!self.open.is_empty())
+                Ok(found)
             }
             (What::Layouts(_), format) => self.layouts(format, out),
             (What::Selections, format) => self.selections(format, out),
@@ -40,14 +42,20 @@ impl World {
     }
 
     fn handles(&self, look: Look, out: &mut dyn Write) -> io::Result<bool> {
-        for standing in self.open.values() {
-            let Object { conn, handle, opened, .. } = &*standing.object;
+        let mut found = false;
+        for standing in self.seen() {
+            found = true;
+            let Object { conn, handle, .. } = &*standing.object;
             let mut line = Line::default();
             line.column(live::Look::Dim, &format!("#{conn}"), 5);
             line.column(live::Look::Dim, &format!("{handle}"), 7);
             line.column(live::Look::Bold, &shortened(&standing.object.name(), 35), 36);
             line.column(live::Look::Plain, standing.object.class(), 18);
-            line.column(live::Look::Plain, &format!("open {}", span(self.at.saturating_sub(*opened))), 14);
+            let open = match standing.opened() {
+                Some(opened) => format!("open {}", span(self.at.saturating_sub(opened))),
+                None => "not seen to be opened".to_owned(),
+            };
+            line.column(live::Look::Plain, &open, 14);
             let (state_look, state) = state(standing);
             line.column(state_look, &state, 30);
             if let Some(lineage) = &standing.object.lineage {
@@ -55,7 +63,7 @@ impl World {
             }
             look.write(out, &line)?;
         }
-        Ok(!self.open.is_empty())
+        Ok(found)
     }
 
     fn layouts(&self, format: Format, out: &mut dyn Write) -> io::Result<bool> {
@@ -70,7 +78,7 @@ impl World {
                         Some(layout) => embed(&mut text, layout),
                         None => text += "null",
                     }
-                    writeln!(out, "{text}}}")?;
+                    json::line(out, &(text + "}"))?;
                 }
                 Format::Text(look) => {
                     let mut line = Line::default();
@@ -85,9 +93,12 @@ impl World {
                             pretty::write(out, layout, 0)?;
                             writeln!(out)?;
                         }
-                        (None, Some(call)) => {
-                            writeln!(out, "the recording does not have what {} makes of it", name(call))?
-                        }
+                        // A filter that its later title passes was not there for that of then.
+                        (None, Some(call)) => writeln!(
+                            out,
+                            "what {} makes of it is not in the recording, or the object had another title then",
+                            name(call)
+                        )?,
                         (None, None) => {}
                     }
                 }
@@ -117,6 +128,15 @@ impl World {
                         writeln!(out, "{:<5}the engine has not said what is selected", format!("#{conn}"))?
                     }
                 }
+                if selected.left_out > 0 {
+                    let mut line = Line::default();
+                    let left_out = selected.left_out;
+                    line.add(
+                        live::Look::Yellow,
+                        format!("     since then, {left_out} more before what follows"),
+                    );
+                    look.write(out, &line)?;
+                }
                 for (at, words) in &selected.since {
                     let mut line = Line::default();
                     line.add(live::Look::Yellow, format!("     since then, at {}: {words}", since(*at)));
@@ -135,8 +155,8 @@ impl World {
                     .map(|(at, words)| json!({"at_us": micros(*at), "words": words}))
                     .collect();
                 let at = selected.state.as_ref().map(|(at, _)| micros(*at));
-                let value = json!({"kind": "selections", "connection": conn, "at_us": at, "fields": fields, "since": later});
-                writeln!(out, "{value}")?;
+                let value = json!({"kind": "selections", "connection": conn, "at_us": at, "fields": fields, "since": later, "since_left_out": selected.left_out});
+                json::line(out, &value.to_string())?;
             }
         }
         Ok(!self.selected.is_empty())
@@ -147,9 +167,9 @@ impl World {
             "kind": kind,
             "connection": standing.object.conn,
             "object": object(&standing.object),
-            "opened_us": micros(standing.object.opened),
+            "opened_us": standing.opened().map(micros),
             "opened_by": standing.object.by,
-            "age_us": micros(self.at.saturating_sub(standing.object.opened)),
+            "age_us": standing.opened().map(|opened| micros(self.at.saturating_sub(opened))),
             "fetched_seq": standing.fetched.as_ref().map(|call| call.seq),
             "fetched_us": standing.fetched.as_ref().and_then(|call| call.answer.as_ref()).map(|answer| micros(answer.at)),
             "changed_us": standing.changed.map(|(at, _)| micros(at)),

@@ -1,7 +1,10 @@
 //! `qix-proxy call`.
 
+use futures_util::{SinkExt, StreamExt};
 use qix_tests::{FakeEngine, FakeEngineConfig};
 use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_tungstenite::{accept_async, tungstenite::Message};
 
 use crate::support::{Ended, bounded, command, run};
 
@@ -63,6 +66,9 @@ async fn what_is_typed_wrongly_is_said_before_anything_is_connected() {
         (&["--file", "/nowhere"], "--file names it"),
         (&["EngineVersion", "--file", "-"], "cannot be used with"),
         (&[], "required"),
+        (&["EngineVersion", "--app", "Sales.qvf"], "--app is of no use"),
+        (&["EngineVersion", "--object", "x"], "--object is of no use"),
+        (&["Doc.GetAppLayout", "--app", "Sales.qvf", "--object", "x"], "--object is of no use"),
     ] {
         let ended = run(&[&["call", url], args].concat()).await;
         assert_eq!(ended.code, 2, "{ended:?}");
@@ -96,6 +102,42 @@ async fn refusals_of_the_engine_are_said_in_words_and_end_with_3() {
     let ended = run(&["call", &url, "Global.NoSuchMethod", "--unchecked", "--allow-writes"]).await;
     assert_eq!(ended.code, 3);
     assert!(ended.stderr.contains("-32601"), "{}", ended.stderr);
+}
+
+#[tokio::test]
+async fn pretty_answers_have_digits_and_order_as_the_engine_wrote_them() {
+    let listener = bounded(TcpListener::bind("127.0.0.1:0")).await.unwrap();
+    let url = format!("ws://{}/app/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut socket = accept_async(listener.accept().await.unwrap().0).await.unwrap();
+        while let Some(Ok(message)) = socket.next().await {
+            let Ok(text) = message.to_text() else { continue };
+            let Ok(request) = serde_json::from_str::<Value>(text) else { continue };
+            let answer =
+                format!(r#"{{"jsonrpc":"2.0","id":{},"result":{{"b":1.10e5,"a":[]}}}}"#, request["id"]);
+            socket.send(Message::text(answer)).await.unwrap();
+        }
+    });
+    let ended = run(&["call", &url, "EngineVersion", "--format", "pretty"]).await;
+    assert_eq!((ended.code, &*ended.stdout), (0, "{\n  \"b\": 1.10e5,\n  \"a\": []\n}\n"), "{ended:?}");
+}
+
+#[tokio::test]
+async fn object_is_opened_as_what_each_step_needs() {
+    let (engine, url) = engine().await;
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("steps.jsonl");
+    let steps = [
+        r#"{"method":"Field.GetCardinal"}"#,
+        r#"{"handle":"$object","method":"Field.GetCardinal"}"#,
+        r#"{"method":"GenericObject.GetLayout"}"#,
+    ];
+    std::fs::write(&file, steps.join("\n")).unwrap();
+    let named = format!("{url}Sales.qvf");
+    let ended = run(&["call", &named, "--object", "Region", "--file", file.to_str().unwrap()]).await;
+    assert!(ended.code == 3 && ended.stderr.contains("GetObject \"Region\""), "{ended:?}");
+    assert_eq!(ended.stdout.lines().count(), 2);
+    assert_eq!(engine.log().iter().filter(|entry| entry.text.contains("\"GetField\"")).count(), 1);
 }
 
 #[tokio::test]

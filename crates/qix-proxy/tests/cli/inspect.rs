@@ -212,6 +212,17 @@ async fn socket_is_for_the_page_alone() {
 }
 
 #[tokio::test]
+async fn options_of_a_connection_are_refused_without_an_engine() {
+    let file = bundled();
+    for args in
+        [&["--api-key-env", "KEY"][..], &["--ticket-env", "TICKET"], &["--insecure"], &["--env-proxies"]]
+    {
+        let ended = run(&[&["inspect", file.to_str().unwrap()], args].concat()).await;
+        assert!(ended.code == 2 && ended.stderr.contains("--upstream"), "{args:?}: {ended:?}");
+    }
+}
+
+#[tokio::test]
 async fn addresses_that_others_can_reach_are_refused() {
     let file = bundled();
     for address in ["0.0.0.0:0", "[::]:0", "192.0.2.1:0"] {

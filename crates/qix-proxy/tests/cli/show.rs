@@ -79,6 +79,30 @@ async fn torn_file_is_shown_as_far_as_it_goes_and_what_cannot_be_read_is_said() 
 }
 
 #[tokio::test]
+async fn all_before_damage_is_shown_and_a_moment_before_it_is_no_error() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("damaged");
+    let file = path.to_str().unwrap();
+    let lines = [
+        r#"{"qixrec":[1,2],"started":"2026-01-02T03:04:05Z"}"#,
+        r#"{"seq":1,"t":1000,"conn":1,"kind":"open","url":"/","status":101,"request":[],"response":[]}"#,
+        r#"{"seq":2,"t":2000,"conn":1,"kind":"frame","from":"client","json":{"id":1,"handle":-1,"method":"EngineVersion","params":[]}}"#,
+        r#"{"seq":3,"t":3000,"conn":1,"kind":"frame","from":"engine","json":{"id":1,"result":{}}}"#,
+        "junk",
+        "",
+    ];
+    fs::write(&path, lines.join("\n")).unwrap();
+    let shown = run(&["show", file]).await;
+    assert!(shown.code == 4 && shown.stdout.contains("EngineVersion"), "{shown:?}");
+    assert!(!shown.stdout.contains("no answer"), "{shown:?}");
+    let before = run(&["show", file, "--at", "0.0025", "handles"]).await;
+    assert!(before.code == 0 && before.stdout.contains("global"), "{before:?}");
+    let behind = run(&["show", file, "--at", "1", "handles"]).await;
+    assert!(behind.code == 4 && behind.stdout.contains("global"), "{behind:?}");
+    assert!(behind.stderr.contains("line 5"), "{behind:?}");
+}
+
+#[tokio::test]
 async fn what_cannot_be_asked_is_refused_with_what_to_do() {
     let file = bundled();
     let file = file.to_str().unwrap();
@@ -90,6 +114,9 @@ async fn what_cannot_be_asked_is_refused_with_what_to_do() {
         (&["--at", "1", "weather"], "takes a time and one of"),
         (&["--at", "soon", "handles"], "seconds since the start"),
         (&["--follow", file], "takes one file"),
+        (&["--at", "1", "handles", "--conn", "1"], "cannot be used with"),
+        (&["--at", "1", "handles", "--errors"], "cannot be used with"),
+        (&["--at", "1", "handles", "--at", "2", "handles"], "cannot be used multiple times"),
     ] {
         let ended = run(&[&["show", file], args].concat()).await;
         assert!(ended.code == 2 && ended.stderr.contains(says), "{args:?}: {ended:?}");
