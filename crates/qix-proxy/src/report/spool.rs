@@ -3,9 +3,14 @@
 use std::{
     fs::File,
     io::{self, BufWriter, Read, Seek, SeekFrom, Write},
+    mem,
+    panic::resume_unwind,
     path::Path,
+    sync::mpsc::{SyncSender, sync_channel},
+    thread::{self, JoinHandle},
 };
 
+use bytes::Bytes;
 use flate2::{Compression, write::GzEncoder};
 
 use crate::{model::Body, view::detail::Detail};
@@ -17,6 +22,52 @@ const SHORT: usize = 2 << 10;
 /// A block ends when it has so many bytes before compression, or so many calls: small ones are quickly opened, and share the room fairly.
 const BLOCK_BYTES: usize = 256 << 10;
 const BLOCK_CALLS: u64 = 250;
+/// Takes details into a spool in a thread of its own: to write and to compress them is half of the work of a report.
+#[derive(Debug)]
+pub(super) struct Spooling {
+    /// What is handed on next, and how many bytes it has: about a block, so that neither thread waits for each call of the other.
+    waiting: (Vec<Body>, usize),
+    bodies: SyncSender<Vec<Body>>,
+    thread: JoinHandle<io::Result<Spool>>,
+}
+
+impl Spooling {
+    /// Starts with nothing, for a report at a path.
+    pub(super) fn new(report: &Path) -> io::Result<Self> {
+        Self::into(Spool::create(report)?)
+    }
+
+    fn into(mut spool: Spool) -> io::Result<Self> {
+        let (bodies, said) = sync_channel::<Vec<Body>>(1);
+        let take_all = move || {
+            said.into_iter().flatten().try_for_each(|body| spool.add(&body))?;
+            Ok(spool)
+        };
+        let thread = thread::Builder::new().name("spool".to_owned()).spawn(take_all)?;
+        Ok(Self { waiting: (Vec::new(), 0), bodies, thread })
+    }
+
+    /// Hands on what was said in the next call. Returns whether more is taken; [`finish`](Self::finish) says why it is not.
+    pub(super) fn add(&mut self, body: Body) -> bool {
+        let Body { request, answer, result, .. } = &body;
+        let texts = [Some(request), answer.as_ref(), result.as_ref()];
+        let (waiting, bytes) = &mut self.waiting;
+        *bytes += texts.into_iter().flatten().map(Bytes::len).sum::<usize>();
+        waiting.push(body);
+        if *bytes < BLOCK_BYTES && (waiting.len() as u64) < BLOCK_CALLS {
+            return true;
+        }
+        self.bodies.send(mem::take(&mut self.waiting).0).is_ok()
+    }
+
+    /// Waits until all is taken in.
+    pub(super) fn finish(self) -> io::Result<Spool> {
+        // If that takes no more, its thread says why.
+        let _ = self.bodies.send(self.waiting.0);
+        drop(self.bodies);
+        self.thread.join().unwrap_or_else(|panic| resume_unwind(panic))
+    }
+}
 
 /// Blocks of details, each in two versions.
 #[derive(Debug)]
@@ -75,7 +126,7 @@ pub(super) struct Incomplete {
 
 impl Spool {
     /// Makes a temporary file without a name in the folder of the report, which has room for large ones and is the user's own choice.
-    pub(super) fn create(report: &Path) -> io::Result<Self> {
+    fn create(report: &Path) -> io::Result<Self> {
         let folder = report.parent().filter(|folder| !folder.as_os_str().is_empty());
         let file = tempfile::tempfile_in(folder.unwrap_or(Path::new(".")))?;
         Ok(Self {
@@ -89,7 +140,7 @@ impl Spool {
     }
 
     /// Takes in what was said in the next call.
-    pub(super) fn add(&mut self, body: &Body) -> io::Result<()> {
+    fn add(&mut self, body: &Body) -> io::Result<()> {
         let (whole, short) = (Detail::new(body, LONGEST), Detail::new(body, SHORT));
         self.next.calls += 1;
         self.next.whole.cut += u64::from(whole.is_cut());
@@ -193,7 +244,6 @@ fn pack(file: &mut BufWriter<File>, end: &mut u64, text: &[u8], cut: u64) -> io:
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
     use flate2::read::GzDecoder;
     use serde_json::Value;
 
@@ -216,6 +266,25 @@ mod tests {
         let mut spool = Spool::create(&dir.path().join("report.html")).unwrap();
         lengths.into_iter().for_each(|length| spool.add(&body(length)).unwrap());
         spool
+    }
+
+    #[test]
+    fn spool_that_cannot_be_written_takes_no_more_and_says_why() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let mut spool = spool([]);
+        spool.file = BufWriter::new(File::open(file.path()).unwrap());
+        let mut spooling = Spooling::into(spool).unwrap();
+        while spooling.add(body(BLOCK_BYTES)) {}
+        assert!(spooling.finish().is_err());
+    }
+
+    #[test]
+    fn spool_takes_all_that_was_handed_on() {
+        let mut spooling = Spooling::into(spool([])).unwrap();
+        assert!((1..600).all(|length| spooling.add(body(length))));
+        let mut spool = spooling.finish().unwrap();
+        assert_eq!(spool.choose(u64::MAX).unwrap(), Incomplete::default());
+        assert_eq!(details(&mut spool).len(), 599);
     }
 
     fn details(spool: &mut Spool) -> Vec<Option<Value>> {

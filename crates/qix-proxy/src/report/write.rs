@@ -9,7 +9,7 @@ use base64::{engine::general_purpose::STANDARD, write::EncoderWriter};
 use flate2::{Compression, write::GzEncoder};
 use serde_json::json;
 
-use super::{Report, ReportError, ReportSettings, spool::Spool};
+use super::{Report, ReportError, ReportSettings, spool::Spooling};
 use crate::{
     export::NewFile,
     lint::Linter,
@@ -43,7 +43,7 @@ pub fn report(
     let header = parts.header().clone();
     let mut file = NewFile::create(to)?;
     let failed = |source: io::Error| ReportError::from(WriteError::new(to, source));
-    let mut spool = Spool::create(to).map_err(failed)?;
+    let mut spooling = Spooling::new(to).map_err(failed)?;
     let Halves { before, after } = page::report();
     file.write_all(before.as_bytes()).map_err(failed)?;
     let mut report = Report::default();
@@ -53,7 +53,7 @@ pub fn report(
     let mut builder = ModelBuilder::new();
     let mut events = Vec::new();
     let mut seen = 0_u64;
-    loop {
+    'reading: loop {
         let entry = parts.next().transpose()?;
         let is_end = entry.is_none();
         match entry {
@@ -71,8 +71,8 @@ pub fn report(
                 let call = &called.call;
                 let is_bad = call.answer.as_ref().is_none_or(|answer| answer.fault.is_some());
                 report.failed += u64::from(call.failure.is_some() || is_bad);
-                if settings.bodies > 0 {
-                    spool.add(&called.body).map_err(failed)?;
+                if settings.bodies > 0 && !spooling.add(called.body.clone()) {
+                    break 'reading;
                 }
             }
         }
@@ -88,6 +88,7 @@ pub fn report(
             break;
         }
     }
+    let mut spool = spooling.finish().map_err(failed)?;
     for finding in linter.finish() {
         report.findings += 1;
         batcher.find(finding);
