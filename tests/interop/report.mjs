@@ -382,6 +382,8 @@ async function keyboard(page) {
     reached.add(await page.evaluate(() => document.activeElement.id || document.activeElement.getAttribute('aria-label') || ''));
   }
   for (const place of ['search', 'timeline', 'tab-timeline', 'theme', 'help']) assert.ok(reached.has(place), `Tab reaches ${place}`);
+  // The link past the tabs is seen only while it has the focus, and is not to be in the pictures.
+  await page.locator('#timeline').focus();
 }
 
 async function theme(page, picture) {
