@@ -105,10 +105,13 @@ impl ShowArgs {
         show.finish(&mut out)?;
         out.flush()?;
         reading.finish();
-        match broken {
-            Some(error) => Err(failed(error)),
-            None => Ok(Outcome::Clean),
+        if let Some(error) = broken {
+            return Err(failed(error));
         }
+        if let Some(why) = show.why_silent() {
+            tracing::warn!("{why}");
+        }
+        Ok(Outcome::Clean)
     }
 
     async fn follow(&self, show: Show, out: &mut dyn Write) -> Result<Outcome, CliError> {

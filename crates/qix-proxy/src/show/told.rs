@@ -11,6 +11,7 @@ use qix_protocol::Effect;
 
 use super::{json, lines, lines::Look};
 use crate::{
+    cli,
     filter::{Facts, Filter},
     model::{Body, Call, Change, Event, Exchange, ModelBuilder, Object, Weight},
     record::Entry,
@@ -106,6 +107,10 @@ pub(crate) struct Show {
     selected: HashMap<u64, Vec<(String, String)>>,
     /// Which tenth of a reload was written last.
     progress: HashMap<u64, (Option<u8>, bool)>,
+    /// How many calls there were.
+    calls: u64,
+    /// Whether nothing was written so far.
+    is_silent: bool,
 }
 
 impl Show {
@@ -123,6 +128,17 @@ impl Show {
             known: Known::default(),
             selected: HashMap::new(),
             progress: HashMap::new(),
+            calls: 0,
+            is_silent: true,
+        }
+    }
+
+    /// Says why nothing was written, if that is so.
+    pub(crate) fn why_silent(&self) -> Option<String> {
+        match self.calls {
+            _ if !self.is_silent => None,
+            0 => Some("nothing to show: there are no calls".to_owned()),
+            calls => Some(format!("nothing to show: the filters leave out {}", cli::count(calls, "call"))),
         }
     }
 
@@ -192,7 +208,9 @@ impl Show {
 
     fn flush(&mut self, last: &mut Option<Told>, out: &mut dyn Write) -> io::Result<()> {
         let Some(told) = last.take() else { return Ok(()) };
+        self.calls += 1;
         if self.shows(&told) {
+            self.is_silent = false;
             match self.format {
                 Format::Json => json::call(out, &told, self.bodies)?,
                 Format::Text(look) => look.write(out, &lines::call(&told, &self.known))?,
@@ -267,6 +285,7 @@ impl Show {
         if !shown {
             return Ok(());
         }
+        self.is_silent = false;
         match self.format {
             Format::Json => json::other(out, event),
             Format::Text(look) => match lines::other(event, &self.known) {

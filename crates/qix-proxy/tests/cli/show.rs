@@ -27,6 +27,19 @@ async fn recording_is_shown_and_counted_in_a_pipe_without_colours() {
 }
 
 #[tokio::test]
+async fn reader_of_nothing_is_told_why() {
+    let file = bundled();
+    let none = run(&["show", file.to_str().unwrap(), "--slower", "1h"]).await;
+    assert!(none.code == 0 && none.stdout.is_empty(), "{none:?}");
+    assert!(none.stderr.contains("the filters leave out 16 calls"), "{none:?}");
+    let dir = tempfile::tempdir().unwrap();
+    let empty = dir.path().join("empty.qixrec");
+    fs::write(&empty, "{\"qixrec\":[1,2]}\n").unwrap();
+    let none = run(&["show", empty.to_str().unwrap()]).await;
+    assert!(none.code == 0 && none.stderr.contains("there are no calls"), "{none:?}");
+}
+
+#[tokio::test]
 async fn numbers_are_written_as_json_and_csv_of_what_filters_choose() {
     let file = bundled();
     let file = file.to_str().unwrap();
