@@ -22,6 +22,7 @@ const SHORT: usize = 2 << 10;
 /// A block ends when it has so many bytes before compression, or so many calls: small ones are quickly opened, and share the room fairly.
 const BLOCK_BYTES: usize = 256 << 10;
 const BLOCK_CALLS: u64 = 250;
+
 /// Takes details into a spool in a thread of its own: to write and to compress them is half of the work of a report.
 #[derive(Debug)]
 pub(super) struct Spooling {
@@ -34,10 +35,10 @@ pub(super) struct Spooling {
 impl Spooling {
     /// Starts with nothing, for a report at a path.
     pub(super) fn new(report: &Path) -> io::Result<Self> {
-        Self::into(Spool::create(report)?)
+        Self::with(Spool::create(report)?)
     }
 
-    fn into(mut spool: Spool) -> io::Result<Self> {
+    fn with(mut spool: Spool) -> io::Result<Self> {
         let (bodies, said) = sync_channel::<Vec<Body>>(1);
         let take_all = move || {
             said.into_iter().flatten().try_for_each(|body| spool.add(&body))?;
@@ -273,14 +274,14 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         let mut spool = spool([]);
         spool.file = BufWriter::new(File::open(file.path()).unwrap());
-        let mut spooling = Spooling::into(spool).unwrap();
+        let mut spooling = Spooling::with(spool).unwrap();
         while spooling.add(body(BLOCK_BYTES)) {}
         assert!(spooling.finish().is_err());
     }
 
     #[test]
     fn spool_takes_all_that_was_handed_on() {
-        let mut spooling = Spooling::into(spool([])).unwrap();
+        let mut spooling = Spooling::with(spool([])).unwrap();
         assert!((1..600).all(|length| spooling.add(body(length))));
         let mut spool = spooling.finish().unwrap();
         assert_eq!(spool.choose(u64::MAX).unwrap(), Incomplete::default());
