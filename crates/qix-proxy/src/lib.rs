@@ -49,6 +49,7 @@ mod chain;
 mod cli;
 mod compare;
 mod config;
+mod count;
 pub mod demo;
 pub mod diff;
 pub mod doctor;

@@ -10,8 +10,9 @@ use clap_complete::Shell;
 
 use super::{
     Cli, examples,
-    exit::{CliError, Outcome, count},
+    exit::{CliError, Outcome},
 };
+use crate::count::count;
 
 /// Arguments of `qix-proxy completions`.
 #[derive(Debug, clap::Args)]

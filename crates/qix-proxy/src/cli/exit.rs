@@ -86,8 +86,3 @@ impl From<io::Error> for CliError {
         Self { code: 3, message: format!("cannot write the output: {error}"), broken_pipe }
     }
 }
-
-/// Writes a number of things in words.
-pub(crate) fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}

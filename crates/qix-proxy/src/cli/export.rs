@@ -3,11 +3,12 @@
 use std::{io::Write, path::PathBuf};
 
 use super::{
-    exit::{CliError, Outcome, count},
+    exit::{CliError, Outcome},
     progress::Working,
 };
 use crate::{
     chain::chain,
+    count::count,
     export::{ExportAs, ExportError, ExportSettings, export},
     record::WriteError,
 };

@@ -2,9 +2,10 @@
 
 use std::{io::Write, path::PathBuf};
 
-use super::exit::{CliError, count};
+use super::exit::CliError;
 use crate::{
     chain::chain,
+    count::count,
     faults::{FaultFile, FaultRule, FaultRules},
 };
 

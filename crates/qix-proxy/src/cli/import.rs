@@ -3,12 +3,13 @@
 use std::{io::Write, path::PathBuf};
 
 use super::{
-    exit::{CliError, Outcome, count},
+    exit::{CliError, Outcome},
     progress::Working,
     redaction::RedactionArgs,
 };
 use crate::{
     chain::chain,
+    count::count,
     import::{Foreign, ImportError, ImportReport, ImportSettings, import},
 };
 

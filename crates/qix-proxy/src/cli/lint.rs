@@ -7,11 +7,12 @@ use serde_json::json;
 use unicode_width::UnicodeWidthChar;
 
 use super::{
-    exit::{CliError, Outcome, count},
+    exit::{CliError, Outcome},
     progress::{self, failed},
     terminal::Terminal,
 };
 use crate::{
+    count::count,
     lint::{Finding, Linter, Rule, rule, rules},
     live::{size, time},
     model::{Event, ModelBuilder, Weight},

@@ -41,7 +41,6 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
-pub(crate) use exit::count;
 use exit::{CliError, Outcome};
 use terminal::Output;
 

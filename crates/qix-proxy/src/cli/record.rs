@@ -8,7 +8,7 @@ use qix_transport::Endpoint;
 
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs, unusable},
-    exit::{self, CliError, Outcome, count},
+    exit::{self, CliError, Outcome},
     faults::{self, FaultArgs},
     files::FileArgs,
     inspect::{self, Describe, PageArgs},
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     Forwarding, Proxy, ProxyBuilder, ProxyError,
     chain::chain,
+    count::count,
     hangup,
     inspect::{Exploring, Head, Source},
     record::{Redaction, Sealed},

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     engine::{LoginArgs, ProxyArgs, TrustArgs},
-    exit::{self, CliError, Outcome, count},
+    exit::{self, CliError, Outcome},
     place::Place,
     redaction::RedactionArgs,
     replay::speed,
@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     chain::chain,
+    count::count,
     record::{RecordConnect, Recorder, RecorderConfig, RecorderError},
     redrive::{Concurrency, DifferentAnswer, Only, Redrive, RedriveError, RedriveSettings, Verdict},
     replay::Ignore,

@@ -6,11 +6,12 @@ use std::{
 };
 
 use super::{
-    exit::{CliError, Outcome, count},
+    exit::{CliError, Outcome},
     progress::Working,
 };
 use crate::{
     chain::chain,
+    count::count,
     record::{self, RepairError},
 };
 

@@ -11,13 +11,14 @@ use std::{
 use missing::MissArgs;
 
 use super::{
-    exit::{self, CliError, Outcome, count},
+    exit::{self, CliError, Outcome},
     faults::{self, FaultArgs},
     listen::{ListenArgs, origin, shown},
     redaction::RedactionArgs,
 };
 use crate::ListenOn;
 use crate::chain::chain;
+use crate::count::count;
 use crate::live::wants_colour;
 use crate::replay::{
     Greeting, Ignore, LoadError, LoadReport, LoadSettings, OnMiss, Repeat, ReplayServer, ReplaySettings,

@@ -3,12 +3,13 @@
 use std::{io::Write, path::PathBuf};
 
 use super::{
-    exit::{CliError, Outcome, count},
+    exit::{CliError, Outcome},
     progress::Progress,
     units::size_or_zero,
 };
 use crate::{
     chain::chain,
+    count::count,
     live::size,
     record::WriteError,
     report::{ReportError, ReportSettings, beside, report},

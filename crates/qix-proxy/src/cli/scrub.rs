@@ -8,12 +8,13 @@ use std::{
 use qix_transport::printable;
 
 use super::{
-    exit::{CliError, Outcome, count},
+    exit::{CliError, Outcome},
     progress::Working,
     redaction::RedactionArgs,
 };
 use crate::{
     chain::chain,
+    count::count,
     scrub::{Anonymizer, ScrubError, check, scrub},
 };
 

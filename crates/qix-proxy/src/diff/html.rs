@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::{DiffReport, Difference, ErrorDifference, Example, LatencyChange, OnlyThere};
-use crate::cli::count;
+use crate::count::count;
 
 /// How many objects and lines of other lists are on the page.
 const MOST: usize = 1000;

@@ -7,7 +7,7 @@ use qix_transport::printable;
 use super::{
     Difference, ErrorDifference, Example, LatencyChange, ObjectDifferences, OnlyThere, Subject, side::Seen,
 };
-use crate::{cli::count, compare::Found};
+use crate::{compare::Found, count::count};
 
 /// How many differences, errors and groups of calls are kept; further ones are counted.
 const MOST: usize = 5000;

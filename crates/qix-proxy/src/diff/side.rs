@@ -27,7 +27,7 @@ use crate::{
     calls::{Answered, Asked, Calls, Step},
     compare::{Uuid, is_volatile},
     model::{
-        layout,
+        self, layout,
         names::{self, Hint, Names, Object},
     },
     record::{self, FrameText, ReadError, RecordingParts, TornTail},
@@ -324,11 +324,5 @@ impl Iterator for Side<'_> {
 
 /// Returns the value that patches put in the place of the whole, if they do that and nothing else.
 fn whole(patches: Raw<'_>) -> Option<Raw<'_>> {
-    let mut all = elements(patches);
-    let (patch, None) = (all.next()?, all.next()) else { return None };
-    let is = |name: &str, texts: &[&str]| {
-        let text = patch.member(name).and_then(|text| text.decode::<String>().ok());
-        text.is_some_and(|text| texts.contains(&&*text))
-    };
-    if is("path", &["/"]) && is("op", &["add", "replace"]) { patch.member("value") } else { None }
+    if elements(patches).nth(1).is_some() { None } else { model::whole(patches) }
 }

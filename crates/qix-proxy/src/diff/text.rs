@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, time::Duration};
 
 use super::{DiffReport, Difference, ErrorDifference, Example, LatencyChange, OnlyThere, Subject};
-use crate::cli::count;
+use crate::count::count;
 
 /// How many objects, and differences of each, and lines of other lists are shown.
 const MOST: usize = 30;

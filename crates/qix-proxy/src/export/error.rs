@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use crate::record::{ReadError, WriteError};
+use crate::{
+    count::count,
+    record::{ReadError, WriteError},
+};
 
 /// Why a recording cannot be written as something else.
 #[derive(Debug, thiserror::Error)]
@@ -55,9 +58,8 @@ fn listed(connections: &[Messages]) -> String {
     /// A recorder of weeks has thousands.
     const NAMED: usize = 20;
 
-    let name = |Messages { conn, url, frames }: &Messages| {
-        format!("{conn} ({url}, {frames} message{})", if *frames == 1 { "" } else { "s" })
-    };
+    let name =
+        |Messages { conn, url, frames }: &Messages| format!("{conn} ({url}, {})", count(*frames, "message"));
     let mut names: Vec<_> = connections.iter().take(NAMED).map(name).collect();
     if connections.len() > NAMED {
         names.push(format!("and {} more", connections.len() - NAMED));

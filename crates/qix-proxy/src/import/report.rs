@@ -26,8 +26,3 @@ pub struct LeftOut {
     /// What it is, and why.
     pub why: String,
 }
-
-/// Writes a number of things in words.
-pub(super) fn count(number: u64, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
-}

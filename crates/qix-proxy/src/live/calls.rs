@@ -29,6 +29,7 @@ use super::{
     words::{Fault, ended, shown},
 };
 use crate::{
+    count::count,
     filter::Facts,
     model::{has_failed, whole},
     record::{Redaction, Seen, Side},
@@ -186,7 +187,7 @@ impl Tracker {
                 let usual = clean && matches!(code, None | Some(1000 | 1001 | 1005));
                 let left = connection.pending.len();
                 if left > 0 {
-                    text += &format!(", with {left} call{} unanswered", if left == 1 { "" } else { "s" });
+                    text += &format!(", with {} unanswered", count(left as u64, "call"));
                 }
                 let running = connection.pending.iter().filter_map(|call| call.running.as_deref());
                 for running in running.take(MOST_NAMED) {
@@ -297,9 +298,8 @@ impl Connection {
             _ => {}
         }
         if !changes.suspended.is_empty() {
-            let count = changes.suspended.len();
-            let what = if count == 1 { "object" } else { "objects" };
-            tell(notice(Weight::Odd, format!("the engine has suspended {count} {what}, as a reload does")));
+            let objects = count(changes.suspended.len() as u64, "object");
+            tell(notice(Weight::Odd, format!("the engine has suspended {objects}, as a reload does")));
         }
         for handle in changes.closed {
             self.names.closed(handle);

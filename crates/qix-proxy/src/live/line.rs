@@ -11,6 +11,7 @@ use super::{
     notices::{Notice, Weight},
     reload::Running,
 };
+use crate::count::count;
 
 /// Where the method begins, unless the object's name is longer.
 const OBJECT: usize = 26;
@@ -216,11 +217,8 @@ pub(super) fn notice(clock: &Clock, notice: &Notice) -> Line {
 /// Makes the line that says what is not shown.
 pub(super) fn not_shown(messages: u64) -> Line {
     let mut line = Line::default();
-    let what = if messages == 1 { "message" } else { "messages" };
-    line.add(
-        Look::Yellow,
-        format!("… {messages} {what} not shown, for they came too fast; all are recorded"),
-    );
+    let messages = count(messages, "message");
+    line.add(Look::Yellow, format!("… {messages} not shown, for they came too fast; all are recorded"));
     line
 }
 

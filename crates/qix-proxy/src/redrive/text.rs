@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt::Write as _, time::Duration};
 
 use super::{Counts, Difference, DifferentAnswer, RedriveReport};
-use crate::cli::count;
+use crate::count::count;
 
 /// How many differences of an answer are shown.
 const MOST_DIFFERENCES: usize = 5;

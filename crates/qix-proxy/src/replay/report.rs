@@ -9,6 +9,7 @@ use qix_protocol::Lineage;
 use serde_json::{Value, json};
 
 use super::{Difference, Key, Miss, PageMiss, ReplaySummary, key::shortened, miss::or_nothing};
+use crate::count::count;
 
 /// How many different misses are kept; further ones are counted.
 const MOST_MISSES: usize = 10_000;
@@ -97,7 +98,7 @@ impl Report {
         let lines = misses.iter().map(|(miss, count)| format!("  {count:>5} × {}", miss.key));
         let pages = self.pages.iter().map(|(page, count)| format!("  {count:>5} × {page}"));
         let different = misses.len() + self.pages.len();
-        list(&format!("not in the recording: {}", times(total)), lines.chain(pages), different)
+        list(&format!("not in the recording: {}", count(total, "request")), lines.chain(pages), different)
     }
 
     /// Lists, for people, recorded calls that nobody made, or nothing if there are none.
@@ -106,8 +107,7 @@ impl Report {
             return String::new();
         }
         let total = unused.iter().map(|calls| calls.count).sum::<u64>();
-        let calls = if total == 1 { "call" } else { "calls" };
-        let title = format!("recorded and never asked for: {total} {calls}");
+        let title = format!("recorded and never asked for: {}", count(total, "call"));
         list(&title, unused.iter().map(UnusedCalls::line), unused.len())
     }
 
@@ -147,10 +147,6 @@ impl Report {
 
 fn is_answered(miss: &Miss) -> bool {
     matches!(miss.upstream, Some(Ok(())))
-}
-
-fn times(count: u64) -> String {
-    if count == 1 { "1 request".to_owned() } else { format!("{count} requests") }
 }
 
 fn list(title: &str, lines: impl Iterator<Item = String>, total: usize) -> String {

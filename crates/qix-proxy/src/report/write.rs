@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::{Report, ReportError, ReportSettings, spool::Spooling};
 use crate::{
+    count::count,
     export::NewFile,
     lint::Linter,
     model::{Event, ModelBuilder},
@@ -103,7 +104,7 @@ pub fn report(
         ));
     }
     let incomplete = spool.choose(settings.bodies).map_err(failed)?;
-    let calls = |number| crate::cli::count(number, "call");
+    let calls = |number| count(number, "call");
     if settings.bodies == 0 && report.calls > 0 {
         report.left_out.push("what was said in calls, as --bodies 0 wants it".to_owned());
     }

@@ -13,6 +13,7 @@ use super::{
     told::{Known, Told, since},
 };
 use crate::{
+    count::count,
     live::{self, Line, shortened, size, time},
     model::{Event, Fetch, Weight},
 };
@@ -73,7 +74,7 @@ pub(super) fn call(told: &Told, known: &Known) -> Line {
         notes.push(format!("{what} {}", objects(&change.objects, known)));
     }
     if told.closed > 0 {
-        notes.push(format!("closes {}", crate::cli::count(told.closed as u64, "object")));
+        notes.push(format!("closes {}", count(told.closed as u64, "object")));
     }
     if let Some(fault) = call.answer.as_ref().and_then(|answer| answer.fault.as_ref()) {
         notes.push(format!("its patches cannot be applied: {}", printable(fault, 100)));
@@ -113,7 +114,7 @@ pub(super) fn other(event: &Event, known: &Known) -> Option<Line> {
         Event::Disconnected(end) => {
             let mut words = end.words.clone();
             if end.unanswered > 0 {
-                let _ = write!(words, ", with {} unanswered", crate::cli::count(end.unanswered, "call"));
+                let _ = write!(words, ", with {} unanswered", count(end.unanswered, "call"));
             }
             let usual = end.is_open || end.clean && matches!(end.code, None | Some(1000 | 1001 | 1005));
             let weight = match usual {

@@ -11,7 +11,7 @@ use qix_protocol::Effect;
 
 use super::{json, lines, lines::Look};
 use crate::{
-    cli,
+    count::count,
     filter::{Facts, Filter},
     model::{Body, Call, Change, Event, Exchange, ModelBuilder, Object, Weight},
     record::Entry,
@@ -138,7 +138,7 @@ impl Show {
         match self.calls {
             _ if !self.is_silent => None,
             0 => Some("nothing to show: there are no calls".to_owned()),
-            calls => Some(format!("nothing to show: the filters leave out {}", cli::count(calls, "call"))),
+            calls => Some(format!("nothing to show: the filters leave out {}", count(calls, "call"))),
         }
     }
 

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use super::table::{Row, Tables};
 use crate::{
-    cli::count,
+    count::count,
     live::{self, Line, shortened, size, time},
     show::{Look, since},
 };

@@ -17,8 +17,11 @@ use std::{collections::HashMap, io};
 
 use jiff::Timestamp;
 
-use super::{Foreign, ImportError, ImportReport, Source, report::count};
-use crate::record::{Header, RecordingWriter, Written};
+use super::{Foreign, ImportError, ImportReport, Source};
+use crate::{
+    count::count,
+    record::{Header, RecordingWriter, Written},
+};
 use gather::{Gather, Tally};
 use kept::Writing;
 
