@@ -31,6 +31,8 @@ pub(crate) struct Stats {
     slowest_wanted: usize,
     pub(super) methods: HashMap<Arc<str>, Tally>,
     pub(super) objects: HashMap<Key, Counted>,
+    /// How objects came to be that were counted before that was known, by their numbers.
+    learned: HashMap<u64, Lineage>,
     slowest: BinaryHeap<Reverse<Slow>>,
     pub(super) sockets: Sockets,
     pub(super) changes: Changes,
@@ -142,6 +144,7 @@ impl Stats {
             slowest_wanted: slowest,
             methods: HashMap::new(),
             objects: HashMap::new(),
+            learned: HashMap::new(),
             slowest: BinaryHeap::new(),
             sockets: Sockets::default(),
             changes: Changes { pushes, ..Changes::default() },
@@ -177,6 +180,12 @@ impl Stats {
                 }
             }
             Event::Object(object) => {
+                if let Some(lineage) = &object.lineage
+                    && let Some(before) = self.objects.remove(&Key::Number(object.number))
+                {
+                    self.learned.insert(object.number, lineage.clone());
+                    self.objects.entry(key(object)).or_default().tally.add(before.tally);
+                }
                 // A title may be learned behind the last call.
                 if let Some(counted) = self.objects.get_mut(&key(object)) {
                     counted.named(object);
@@ -246,7 +255,10 @@ impl Stats {
         let latency = call.latency();
         let (bytes, failed) = (call.answer.as_ref().map_or(0, |answer| answer.bytes), call.failure.is_some());
         self.method(&call.method).take(latency, call.sent, bytes, failed);
-        let key = key(&call.object);
+        let key = match self.learned.get(&call.object.number) {
+            Some(lineage) => Key::Lineage(lineage.clone()),
+            None => key(&call.object),
+        };
         let counted = if self.objects.len() < MOST_OBJECTS || self.objects.contains_key(&key) {
             let counted = self.objects.entry(key).or_default();
             counted.named(&call.object);

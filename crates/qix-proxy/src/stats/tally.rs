@@ -41,6 +41,16 @@ impl Tally {
         }
     }
 
+    /// Takes in all that another has counted.
+    pub(super) fn add(&mut self, other: Self) {
+        self.errors += other.errors;
+        self.unanswered += other.unanswered;
+        self.sent = self.sent.saturating_add(other.sent);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.total = self.total.saturating_add(other.total);
+        self.latencies.extend(other.latencies);
+    }
+
     pub(super) fn count(&self) -> u64 {
         self.latencies.len() as u64 + self.unanswered
     }

@@ -165,6 +165,23 @@ fn objects_of_which_it_is_not_known_how_they_came_to_be_are_told_apart_and_stay_
 }
 
 #[test]
+fn object_that_is_used_before_it_is_known_how_it_came_to_be_is_counted_once() {
+    let lines = [
+        "1+,\"continued\":true",
+        r#"1> {"id":1,"handle":-1,"method":"OpenDoc","params":["Sales"]}"#,
+        r#"1> {"id":2,"handle":1,"method":"GetAppLayout","params":[]}"#,
+        r#"1> {"id":3,"handle":1,"method":"GetAppLayout","params":[]}"#,
+        r#"1< {"id":2,"result":{"qLayout":{"qTitle":"Sales"}}}"#,
+        r#"1< {"id":1,"result":{"qReturn":{"qType":"Doc","qHandle":1,"qGenericId":"Sales"}}}"#,
+        r#"1< {"id":3,"result":{"qLayout":{"qTitle":"Sales"}}}"#,
+        r#"1> {"id":4,"handle":1,"method":"GetAppLayout","params":[]}"#,
+        r#"1< {"id":4,"result":{"qLayout":{"qTitle":"Sales"}}}"#,
+    ];
+    let value = written(&of(&lines, Filter::default()));
+    assert_eq!(counts(&value, "objects"), [("app Sales".to_owned(), 3), ("global".to_owned(), 1)]);
+}
+
+#[test]
 fn object_that_is_opened_again_keeps_its_title() {
     let more = [
         r#"1> {"id":4,"handle":2,"method":"GetLayout","params":[]}"#,
